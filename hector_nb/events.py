@@ -1,0 +1,140 @@
+"""What happens in a turn, as values. A turn's event log is a numbered list of these; every way in is a reader of it.
+
+The first event is `TurnStarted`, the last is `TurnDone` (finished or cancelled) or `TurnFailed`. `seq` counts from 1
+without gaps. `encode` and `decode` are the one JSON form of an event, used by the store and by named wire events.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from hector_nb.messages import Usage
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "max_iterations", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnStarted:
+    """The turn holds the session and its context is built. `message_number` counts the session's user messages from 1."""
+
+    session_id: str
+    turn_id: str
+    message_id: str
+    message_number: int
+    memory_tokens: int
+    type: Literal["session"] = "session"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+    type: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThinkingDelta:
+    """A piece of the model's reasoning; never part of the answer."""
+
+    text: str
+    type: Literal["thinking"] = "thinking"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolCalled:
+    """The model called a tool."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+    type: Literal["tool_call"] = "tool_call"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolReturned:
+    """A tool answered, or failed (`is_error`)."""
+
+    call_id: str
+    name: str
+    output: str
+    is_error: bool = False
+    type: Literal["tool_result"] = "tool_result"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelUsed:
+    """One request to the model is over; these are its tokens."""
+
+    usage: Usage
+    type: Literal["usage"] = "usage"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnDone:
+    """The turn is over: answered, or stopped by somebody (`finish_reason` `cancelled`)."""
+
+    turn_id: str
+    message_id: str | None
+    finish_reason: FinishReason
+    usage: Usage
+    type: Literal["done"] = "done"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnFailed:
+    """The turn is over and did not succeed; `code` is that of the error class."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    retryable: bool = False
+    type: Literal["error"] = "error"
+
+
+Event: TypeAlias = (
+    TurnStarted | TextDelta | ThinkingDelta | ToolCalled | ToolReturned | ModelUsed | TurnDone | TurnFailed
+)
+_BY_TYPE: dict[str, type[Event]] = {
+    get_args(cls.__dataclass_fields__["type"].type)[0]: cls for cls in get_args(Event)
+}
+
+
+class LoggedEvent(NamedTuple):
+    """An event and its place in the turn's log."""
+
+    seq: int
+    event: Event
+
+
+def is_last(event: Event) -> bool:
+    """Whether this event ends its turn."""
+    return isinstance(event, TurnDone | TurnFailed)
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """The event as a JSON object, `type` included."""
+    encoded = {field.name: getattr(event, field.name) for field in fields(event)}
+    if "usage" in encoded:
+        encoded["usage"] = encode_usage(encoded["usage"])
+    return encoded
+
+
+def decode(encoded: Mapping[str, Any]) -> Event:
+    """The event that `encode` encoded; keys that this version does not know are left out."""
+    cls = _BY_TYPE[encoded["type"]]
+    known = {field.name for field in fields(cls)}
+    values = {name: value for name, value in encoded.items() if name in known}
+    if "usage" in values:
+        values["usage"] = Usage(**{k: v for k, v in values["usage"].items() if k != "total_tokens"})
+    return cls(**values)
+
+
+def encode_usage(usage: Usage) -> dict[str, Any]:
+    """Token counts as a JSON object; `estimated` only where it is true."""
+    encoded: dict[str, Any] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    return {**encoded, "estimated": True} if usage.estimated else encoded

@@ -1,0 +1,16 @@
+"""Identifiers: `sess_…`, `turn_…`, `msg_…`, `mem_…`, `call_…`.
+
+An id is a prefix and 26 characters: 48 bits of milliseconds, then 80 random bits. Ids therefore sort by
+time and cannot be guessed.
+"""
+
+import os
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """A fresh identifier, for example `new_id("turn")` → `turn_01k9…`."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    return f"{prefix}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,1 @@
+"""What the model sees and what it remembers."""

@@ -1,0 +1,1 @@
+"""Language models: `base.py` is the port, one file an adapter."""

@@ -1,0 +1,1 @@
+"""The engine: turns, their event logs, and the service over them."""

@@ -1,0 +1,214 @@
+"""The one Protocol that people-facing code and transports speak: the sessions of one user, wherever the engine runs.
+
+`runtime/` implements it in process, `client/` over a wire. Above are transports and front ends; below only vocabulary.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from hector_nb.config.schema import ReasoningConfig, StreamingConfig
+from hector_nb.errors import ModelInterrupted, error_classes
+from hector_nb.events import (
+    FinishReason,
+    LoggedEvent,
+    TextDelta,
+    ToolCalled,
+    TurnDone,
+    TurnFailed,
+)
+from hector_nb.messages import Message, ToolCall, Usage
+from hector_nb.sessions import IfBusy, Page, Session, SessionStatus, Turn
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""The largest message, in bytes of UTF-8."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentInfo:
+    """What may be known of an agent. `host` is where its model runs, None for this process."""
+
+    name: str
+    description: str
+    model: str
+    provider: str
+    host: str | None
+    tools: Sequence[str] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: ReasoningConfig = ReasoningConfig()
+    streaming: StreamingConfig = StreamingConfig()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SendMessage:
+    """A message to an agent. Without `session_id` it is a one-off turn.
+
+    `on_disconnect` overrides the agent's setting: programs that stop turns themselves say `continue`.
+    """
+
+    message: str
+    session_id: str | None = None
+    if_busy: IfBusy = "queue"
+    on_disconnect: Literal["cancel", "continue"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    session_id: str
+    turn_id: str
+    message_id: str | None
+    response: str
+    finish_reason: FinishReason
+    usage: Usage
+    tool_calls: Sequence[ToolCall] = ()
+
+
+class TurnStream(Protocol):
+    """One reader of one turn's event log, from its start or from where it resumed, to the turn's last event.
+
+    Use it as an asynchronous context manager: inside the block the turn has a reader; leaving it early is leaving the turn. `read`
+    gives all events that are there, waiting for at least one; an empty list is the end.
+    """
+
+    session_id: str
+    turn_id: str
+
+    async def read(self) -> Sequence[LoggedEvent]:
+        """The next events, in order; empty at the end."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Join."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave."""
+        ...
+
+    async def __aiter__(self) -> AsyncIterator[LoggedEvent]:
+        """The events one by one."""
+        while batch := await self.read():
+            for logged in batch:
+                yield logged
+
+
+class SessionService(Protocol):
+    """What one user can do. Every method raises a `HectorError` that says what to do next."""
+
+    async def list_agents(self) -> Sequence[AgentInfo]:
+        """The configured agents, in the file's order."""
+        ...
+
+    async def get_agent(self, agent: str) -> AgentInfo:
+        """One agent."""
+        ...
+
+    async def create_session(
+        self,
+        agent: str,
+        *,
+        session_id: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> tuple[Session, bool]:
+        """A new session and True, or the one that has this id already and False."""
+        ...
+
+    async def list_sessions(
+        self,
+        agent: str | None = None,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        status: SessionStatus | None = None,
+        query: str | None = None,
+    ) -> Page[Session]:
+        """This user's sessions, newest activity first; `agent` None: with every agent."""
+        ...
+
+    async def get_session(self, agent: str, session_id: str) -> Session:
+        """One session."""
+        ...
+
+    async def find_session(self, session_id: str) -> Session:
+        """One session, whatever its agent."""
+        ...
+
+    async def delete_session(self, agent: str, session_id: str, *, forget: bool = False) -> None:
+        """Stop what runs in it, then erase it."""
+        ...
+
+    async def list_messages(
+        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Message]:
+        """The transcript, oldest first."""
+        ...
+
+    async def stream_message(self, agent: str, request: SendMessage) -> TurnStream:
+        """Start a turn. The user's message is stored when this returns; the stream may still be waiting for its place in the session's queue."""
+        ...
+
+    async def send_message(self, agent: str, request: SendMessage) -> Reply:
+        """Start a turn and wait for the whole answer."""
+        return await collect(await self.stream_message(agent, request))
+
+    async def follow_turn(self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0) -> TurnStream:
+        """Join a turn, or read a finished one, from the event after `after`."""
+        ...
+
+    async def cancel_turn(self, agent: str, session_id: str, *, turn_id: str | None = None) -> Turn | None:
+        """Stop the session's running turn (or the one named), keep what was said; None if nothing ran."""
+        ...
+
+
+async def collect(stream: TurnStream) -> Reply:
+    """Read a turn to its end.
+
+    Raises:
+        HectorError: the turn failed; the class is that of the failure's code.
+    """
+    text: list[str] = []
+    calls: list[ToolCall] = []
+    async with stream:
+        async for _, event in stream:
+            match event:
+                case TextDelta():
+                    text.append(event.text)
+                case ToolCalled():
+                    calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
+                case TurnFailed():
+                    raise failure(event)
+                case TurnDone():
+                    return Reply(
+                        session_id=stream.session_id,
+                        turn_id=stream.turn_id,
+                        message_id=event.message_id,
+                        response="".join(text),
+                        finish_reason=event.finish_reason,
+                        usage=event.usage,
+                        tool_calls=tuple(calls),
+                    )
+    raise ModelInterrupted("The stream ended before the turn did.", hint="Follow the turn to get the rest.")
+
+
+def failure(event: TurnFailed) -> Exception:
+    """The exception that a failed turn stands for."""
+    cls = error_classes().get(event.code, ModelInterrupted)
+    return cls(event.message, hint=event.hint)
+
+
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "AgentInfo",
+    "Reply",
+    "SendMessage",
+    "SessionService",
+    "TurnStream",
+    "collect",
+    "failure",
+]
