@@ -8,7 +8,6 @@ strictly in the order in which they were queued, whoever holds them.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from hector_nb.events import Event, LoggedEvent
@@ -78,6 +77,8 @@ class TurnOutcome:
     status: TurnStatus
     finish_reason: str | None = None
     usage: Usage | None = None
+    keep_events: float = 3600.0
+    """Seconds for which the turn's event log is kept from now on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,6 +234,6 @@ class Store(Protocol):
         """Watch a session for changes by any process (its turns, events, cancel requests)."""
         ...
 
-    async def sweep(self, *, keep_events: float, limit: int = 500) -> int:
-        """Erase a bounded number of expired event logs and one-off sessions; how many."""
+    async def sweep(self, *, limit: int = 500) -> int:
+        """Erase a bounded number of event logs whose time has passed, and with them their one-off sessions; how many."""
         ...
