@@ -19,6 +19,14 @@ MAX_WAITING = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Idempotency:
+    """A caller's key for a request, and a fingerprint of the request, so that the same key cannot stand for two."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NewTurn:
     """A turn as it is asked for: the user's `message` (role `user`, already counted) and who will run it.
 
@@ -33,6 +41,7 @@ class NewTurn:
     holder: str
     if_busy: IfBusy = "queue"
     create_session: Session | None = None
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +93,13 @@ class QueuedTurn:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RepeatedTurn:
+    """The request was made before with the same key; this is the turn that it started."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TurnOutcome:
     """How a turn ended."""
 
@@ -121,11 +137,12 @@ class Store(Protocol):
         """Finish pending writes and close."""
         ...
 
-    async def create_session(self, session: Session) -> tuple[Session, bool]:
-        """Store a session; where its user has that id already, the stored one and False.
+    async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
+        """Store a session; where its user has that id already, or has used the key already, the stored one and False.
 
         Raises:
             Conflict: the id is in use with another agent.
+            InvalidRequest: the key was used for another request.
         """
         ...
 
@@ -183,7 +200,9 @@ class Store(Protocol):
         """
         ...
 
-    async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+    async def begin_turn(
+        self, new: NewTurn, *, window: Window, lifetime: Lifetime
+    ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """Queue the turn and begin it if no other is before it; called again for a queued turn, begin it when its time has come.
 
         Beginning appends the user's message to the transcript and refreshes the session's activity. With `if_busy` `interrupt`
@@ -194,6 +213,7 @@ class Store(Protocol):
             SessionNotFound, SessionEnded: there is nothing to talk to.
             SessionBusy: `if_busy` is `reject` and another turn is unfinished; `details` names it as `running_turn`.
             TooManyWaiting: `MAX_WAITING` turns are queued.
+            InvalidRequest: the idempotency key was used for another request.
             TurnNotFound: the turn was queued and is finished, erased or taken over by now.
         """
         ...
@@ -205,8 +225,12 @@ class Store(Protocol):
         events: Sequence[Event] = (),
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
+        skip: int = 0,
     ) -> Turn | None:
         """Append to the turn's log and to its session's transcript, and finish the turn if there is an outcome.
+
+        `skip` numbers stay unused before the first event: a process that has died may have given them to events that
+        it delivered and did not store.
 
         Returns None, and writes nothing, where the turn is finished already or erased. A turn finished while queued has its
         user message appended first, so that nothing acknowledged is lost.
@@ -251,4 +275,57 @@ class Store(Protocol):
 
     async def sweep(self, *, limit: int = 500) -> int:
         """Erase a bounded number of event logs whose time has passed, and with them their one-off sessions; how many."""
+        ...
+
+    async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
+        """Store a session with its transcript.
+
+        Raises:
+            Conflict: the id is in use.
+        """
+        ...
+
+    async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
+        """Store `new` with a copy of another session's transcript (of the same user), up to the message `after` or whole.
+
+        Raises:
+            SessionNotFound, MessageNotFound: there is nothing to copy.
+        """
+        ...
+
+    async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
+        """Erase the messages that follow `after` (None: all), and the turns they belong to.
+
+        Raises:
+            SessionNotFound, MessageNotFound: there is nothing to rewind to.
+            SessionBusy: a turn is unfinished.
+        """
+        ...
+
+    async def answer(self, user: str, turn_id: str) -> str:
+        """What the assistant has said in a finished turn, from the transcript."""
+        ...
+
+    async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
+        """The turn that was queued right after `after` (None: the session's first)."""
+        ...
+
+    async def last_turn(self, user: str, session_id: str) -> Turn | None:
+        """The turn that was queued last."""
+        ...
+
+    async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
+        """Mark sessions whose time has passed, a bounded number of them; each is returned once in all processes."""
+        ...
+
+    async def join_turn(self, turn_id: str, holder: str) -> None:
+        """This process has readers of a turn that another process runs."""
+        ...
+
+    async def leave_turn(self, turn_id: str, holder: str) -> None:
+        """This process has no more readers of it."""
+        ...
+
+    async def has_readers(self, turn_id: str, *, besides: str, dead_after: float) -> bool:
+        """Whether a living process other than `besides` has readers of the turn."""
         ...

@@ -11,12 +11,32 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hector_nb.errors import Conflict, SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
+from hector_nb.errors import (
+    Conflict,
+    InvalidRequest,
+    MessageNotFound,
+    SessionBusy,
+    SessionEnded,
+    SessionNotFound,
+    TooManyWaiting,
+    TurnNotFound,
+)
 from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message
 from hector_nb.sessions import FINISHED, Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import codec
-from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Watch, Window
+from hector_nb.stores.base import (
+    MAX_WAITING,
+    BegunTurn,
+    Idempotency,
+    NewTurn,
+    QueuedTurn,
+    RepeatedTurn,
+    TurnLog,
+    TurnOutcome,
+    Watch,
+    Window,
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,7 +47,7 @@ class _Turn:
     position: int | None = None
     number: int = 0
     cancel: bool = False
-    log: list[Event] = field(default_factory=list)
+    log: list[LoggedEvent] = field(default_factory=list)
     events_until: datetime | None = None
 
 
@@ -58,6 +78,12 @@ class _Session:
     def seen(self, now: datetime) -> Session:
         runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
         return codec.seen_at(replace(self.session, running_turn=next(runs, None)), now)
+
+    def position_of(self, message_id: str) -> int:
+        for position, message in enumerate(self.messages, 1):
+            if message.message_id == message_id:
+                return position
+        raise MessageNotFound(f"There is no message {message_id!r} in this session.")
 
     def place(self) -> tuple[int, int]:
         return codec.to_micros(self.session.last_active_at), self.key
@@ -90,6 +116,8 @@ class InMemoryStore:
         self._turns: dict[str, _Turn] = {}
         self._holders: dict[str, datetime] = {}
         self._watches: dict[str, set[_Watch]] = {}
+        self._keys_used: dict[tuple[str, str], tuple[str, str]] = {}
+        self._readers: set[tuple[str, str]] = set()
 
     async def aopen(self) -> None:
         """Nothing to open."""
@@ -97,9 +125,15 @@ class InMemoryStore:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    async def create_session(self, session: Session) -> tuple[Session, bool]:
+    async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
         """See `Store`."""
-        return self._create(session)
+        if idempotency is not None:
+            known = self._known(session.user, idempotency)
+            if known is not None and (session.user, known) in self._sessions:
+                return self._sessions[session.user, known].seen(_now()), False
+        kept, created = self._create(session)
+        self._remember(session.user, idempotency, kept.session_id)
+        return kept, created
 
     async def get_session(self, user: str, session_id: str) -> Session | None:
         """See `Store`."""
@@ -171,8 +205,14 @@ class InMemoryStore:
         more = codec.encode_cursor(after + limit) if len(messages) > after + limit else None
         return Page(items=messages[after : after + limit], next_cursor=more)
 
-    async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+    async def begin_turn(
+        self, new: NewTurn, *, window: Window, lifetime: Lifetime
+    ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """See `Store`."""
+        if new.idempotency is not None and new.turn_id not in self._turns:
+            known = self._turns.get(self._known(new.user, new.idempotency) or "")
+            if known is not None:
+                return RepeatedTurn(turn=known.turn)
         if new.create_session is not None:
             self._create(new.create_session)
         session = self._find(new.user, new.session_id)
@@ -200,14 +240,17 @@ class InMemoryStore:
         events: Sequence[Event] = (),
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
+        skip: int = 0,
     ) -> Turn | None:
         """See `Store`."""
         kept = self._turns.get(turn_id)
         if kept is None or kept.turn.finished:
             return None
         session = self._sessions[kept.turn.user, kept.turn.session_id]
-        kept.log += codec.stored_events(events)
-        kept.turn = replace(kept.turn, last_seq=kept.turn.last_seq + len(events))
+        first = kept.turn.last_seq + skip + 1
+        kept.log += [LoggedEvent(seq, event) for seq, event in enumerate(codec.stored_events(events), first)]
+        if events:
+            kept.turn = replace(kept.turn, last_seq=first + len(events) - 1)
         if outcome is not None or messages:
             session.append_input(kept)
         for message in messages:
@@ -234,8 +277,7 @@ class InMemoryStore:
         kept = self._turns.get(turn_id)
         if kept is None or kept.turn.user != user:
             return None
-        events = kept.log[after : after + limit]
-        return TurnLog(turn=kept.turn, events=[LoggedEvent(after + n, event) for n, event in enumerate(events, 1)])
+        return TurnLog(turn=kept.turn, events=[logged for logged in kept.log if logged.seq > after][:limit])
 
     async def unfinished_turns(self, user: str, session_id: str) -> Sequence[Turn]:
         """See `Store`."""
@@ -297,6 +339,104 @@ class InMemoryStore:
             turn.log = []
         return min(limit, len(one_offs) + len(logs))
 
+    async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
+        """See `Store`."""
+        if not self._create(session)[1]:
+            raise Conflict(f"The session id {session.session_id!r} is in use.", hint="Choose another id.")
+        kept = self._sessions[session.user, session.session_id]
+        for message in messages:
+            kept.append(message)
+        return kept.seen(_now())
+
+    async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
+        """See `Store`."""
+        source = self._find(new.user, session_id)
+        upto = len(source.messages) if after is None else source.position_of(after)
+        return await self.import_session(new, source.messages[:upto])
+
+    async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
+        """See `Store`."""
+        kept = self._find(user, session_id)
+        upto = 0 if after is None else kept.position_of(after)
+        if unfinished := kept.unfinished():
+            raise SessionBusy(details={"running_turn": unfinished[0].turn.turn_id})
+        rest, kept.messages = kept.messages[:upto], []
+        kept.user_messages, kept.session = 0, replace(kept.session, message_count=0, token_count=0)
+        for message in rest:
+            kept.append(message)
+        stay = {message.turn_id for message in rest}
+        for turn in kept.turns:
+            if turn.turn.turn_id not in stay:
+                del self._turns[turn.turn.turn_id]
+        kept.turns = [turn for turn in kept.turns if turn.turn.turn_id in stay]
+        self._wake(session_id)
+        return kept.seen(_now())
+
+    async def answer(self, user: str, turn_id: str) -> str:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        if kept is None or kept.turn.user != user:
+            return ""
+        messages = self._sessions[user, kept.turn.session_id].messages
+        return "".join(each.content for each in messages if each.turn_id == turn_id and each.role == "assistant")
+
+    async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
+        """See `Store`."""
+        turns = [kept.turn for kept in self._find(user, session_id).turns]
+        if after is not None:
+            turns = turns[next((n for n, turn in enumerate(turns, 1) if turn.turn_id == after), len(turns)) :]
+        return turns[0] if turns else None
+
+    async def last_turn(self, user: str, session_id: str) -> Turn | None:
+        """See `Store`."""
+        turns = self._find(user, session_id).turns
+        return turns[-1].turn if turns else None
+
+    async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
+        """See `Store`."""
+        now = _now()
+        over = [
+            kept
+            for kept in self._sessions.values()
+            if kept.session.status == "active" and kept.seen(now).status == "expired" and not kept.unfinished()
+        ][:limit]
+        for kept in over:
+            kept.session = replace(kept.session, status="expired")
+            self._wake(kept.session.session_id)
+        return [kept.session for kept in over]
+
+    async def join_turn(self, turn_id: str, holder: str) -> None:
+        """See `Store`."""
+        self._holders[holder] = _now()
+        self._readers.add((turn_id, holder))
+
+    async def leave_turn(self, turn_id: str, holder: str) -> None:
+        """See `Store`."""
+        self._readers.discard((turn_id, holder))
+        if kept := self._turns.get(turn_id):
+            self._wake(kept.turn.session_id)
+
+    async def has_readers(self, turn_id: str, *, besides: str, dead_after: float) -> bool:
+        """See `Store`."""
+        last = _now() - timedelta(seconds=dead_after)
+        return any(
+            name == turn_id and holder != besides and self._holders.get(holder, last) > last
+            for name, holder in self._readers
+        )
+
+    def _known(self, user: str, idempotency: Idempotency) -> str | None:
+        """What was made with this key."""
+        fingerprint, made = self._keys_used.get((user, idempotency.key), (idempotency.fingerprint, None))
+        if fingerprint != idempotency.fingerprint:
+            raise InvalidRequest(
+                "This idempotency key was used for another request.", hint="Use a new key for each new request."
+            )
+        return made
+
+    def _remember(self, user: str, idempotency: Idempotency | None, made: str) -> None:
+        if idempotency is not None:
+            self._keys_used[user, idempotency.key] = idempotency.fingerprint, made
+
     def _create(self, session: Session) -> tuple[Session, bool]:
         kept = self._sessions.get((session.user, session.session_id))
         if kept is None:
@@ -339,6 +479,7 @@ class InMemoryStore:
         )
         kept = _Turn(turn=turn, holder=new.holder, input=new.message)
         self._turns[new.turn_id] = kept
+        self._remember(new.user, new.idempotency, new.turn_id)
         session.turns.append(kept)
         self._holders[new.holder] = _now()
         self._wake(new.session_id)
