@@ -19,6 +19,7 @@ MAX_VALUES = 20_000
 """Values in one file, counted after aliases are resolved."""
 _NOTHING = object()
 _FOREIGN_TAG = "this is no text, number or truth value; put text that begins with `!` in quotes"
+_NO_NUMBER = "this number cannot be read"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +163,7 @@ class _Reader:
         except VariableError as error:
             return self._wrong(node, path, str(error))
         except ValueError:
-            return self._wrong(node, path, _FOREIGN_TAG)
+            return self._wrong(node, path, _NO_NUMBER if node.tag in {TAG + "int", TAG + "float"} else _FOREIGN_TAG)
 
     def _text(self, node: ScalarNode) -> str:
         if id(node) not in self._expanded:

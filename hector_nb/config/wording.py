@@ -48,14 +48,13 @@ def shown_path(path: KeyPath, document: Document) -> str:
 
 def shown_key(key: str) -> str:
     """A key, in quotes where it would not be read as one."""
-    key = key if len(key) <= 64 else key[:64] + "…"
+    key = _cut(key, 64)
     return key if re.fullmatch(r"[\w$:{}*-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def shown_value(value: str, place: Place) -> str:
     """A word of the file in quotes; of a variable only its name."""
-    text = (place.written or "") if place.variable else value
-    return "'" + (text if len(text) <= 40 else text[:40] + "…").replace("\n", " ") + "'"
+    return f"'{_cut((place.written or '') if place.variable else value)}'"
 
 
 def did_you_mean(word: str | None, known: Iterable[str], *, what: str) -> str:
@@ -84,7 +83,8 @@ def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
         return "must be a finite number"
     if kind in _BOUNDS:
         key, bound = _BOUNDS[kind]
-        return f"must be {bound} {context[key]:g}" + ("" if place.variable else f", not {place.written}")
+        instead = "" if place.variable else f", not {_cut(place.written or '')}"
+        return f"must be {bound} {context[key]:.12g}{instead}"
     if words := known_words(path):
         return _unknown_word(value, place, words)
     if kind == "value_error":
@@ -129,6 +129,10 @@ def _instead(value: Any, place: Place, *, quotes: bool = False) -> str:
     if isinstance(value, str):
         return ", but this is text" + ("; remove the quotes" if not _is_text(plain_value(value)) else "")
     return ", but this is a list" if isinstance(value, list) else ", but this is a mapping"
+
+
+def _cut(text: str, at: int = 40) -> str:
+    return (text if len(text) <= at else text[:at] + "…").replace("\n", " ")
 
 
 def _is_text(value: Any) -> bool:

@@ -141,6 +141,16 @@ TABLE = [
         "hector.yaml:1: agents.a.streaming.chunk_size: must be at least 1, not 0",
     ),
     (
+        "far too large",
+        f"agents: {{a: {{memory: {{working: {{budget: 1{'0' * 50}}}}}}}}}\n",
+        "hector.yaml:1: agents.a.memory.working.budget: must be at most 1000000000, not 1" + "0" * 39 + "…",
+    ),
+    (
+        "a number of a thousand pages",
+        f"server: {{port: {'1' * 5000}}}\n",
+        "hector.yaml:1: server.port: this number cannot be read",
+    ),
+    (
         "not above zero",
         "agents: {a: {memory: {working: {threshold: 0.0}}}}\n",
         "hector.yaml:1: agents.a.memory.working.threshold: must be greater than 0, not 0.0",
@@ -322,6 +332,21 @@ TABLE = [
         "server: {allow_origins: ['https://example.org/']}\n",
         "hector.yaml:1: server.allow_origins[0]: "
         "expected an origin such as https://example.org, without a path or a slash at its end",
+    ),
+    (
+        "an empty token",
+        "server:\n  token: ${HECTOR_TOKEN:-}\n",
+        "hector.yaml:2: server.token: a token cannot be empty; leave the key out for a new one at each start",
+    ),
+    (
+        "an empty token of a user",
+        "server: {tokens: {'': ada}}\n",
+        "hector.yaml:1: server.tokens.***: neither token nor user can be empty",
+    ),
+    (
+        "a token of nobody",
+        "server: {tokens: {hunter2: ''}}\n",
+        "hector.yaml:1: server.tokens.***: neither token nor user can be empty",
     ),
     (
         "an unknown kind of store",

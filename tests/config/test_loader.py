@@ -106,6 +106,20 @@ def test_a_name_that_is_none_is_an_error(folder):
     assert "cannot be read" in caught.value.problems[0]
 
 
+def test_a_home_of_nobody_is_a_name_like_any_other(folder):
+    with pytest.raises(ConfigError) as caught:
+        load_config("~nobody-of-this-name/h.yaml", environ={}, cwd=folder)
+    assert caught.value.problems == ("~nobody-of-this-name/h.yaml: there is no such file",)
+
+
+def test_a_working_directory_that_is_gone_is_an_error(folder, monkeypatch):
+    (folder / "gone").mkdir()
+    monkeypatch.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+    with pytest.raises(ConfigError, match="The working directory is gone"):
+        load_config()
+
+
 def test_an_endless_file_is_an_error(folder):
     if not Path("/dev/zero").exists():
         pytest.fail("this system has no /dev/zero to read from")
