@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hector_nb.models.base import ModelDelta
 from hector_nb.models.openai_protocol import ChunkReader, parse
-from hector_nb.models.provider_errors import Provider
+from hector_nb.models.provider_errors import Failed, Provider
 from hector_nb.models.sse import MAX_EVENT_BYTES, EventSplitter, TooLong
 
 _SAMPLE_BYTES = 512
@@ -25,6 +25,7 @@ class AnswerReader:
         self._whole: bytearray | None = None
         self._content_type = "text/event-stream"
         self._sample = b""
+        self._failed: Failed | None = None
 
     @property
     def spoke(self) -> bool:
@@ -43,31 +44,37 @@ class AnswerReader:
             self._whole = bytearray()
 
     def feed(self, data: bytes) -> list[ModelDelta]:
-        """The deltas that are complete with these bytes.
-
-        Raises:
-            Failed: the bytes are not the protocol's, or tell of an error.
-        """
+        """The deltas that are complete with these bytes. If more cannot be read, `ended` is true and `finish` tells why."""
         if len(self._sample) < _SAMPLE_BYTES:
             self._sample += data[:_SAMPLE_BYTES]
         if self._whole is not None:
             self._whole += data
             if len(self._whole) > MAX_EVENT_BYTES:
-                raise self._provider.garbage("sent an endless answer")
+                self._fail(self._provider.garbage("sent an endless answer"), None)
             return []
         batch: list[ModelDelta] = []
         try:
             self._read(self._events.feed(data), batch)
         except TooLong as error:
-            raise self._provider.garbage(f"sent {error}") from error
+            self._fail(self._provider.garbage(f"sent {error}"), error)
+        except Failed as failed:
+            self._fail(failed, failed.__cause__)
         return batch
+
+    def _fail(self, failed: Failed, cause: BaseException | None) -> None:
+        """End here, but let what came before be passed on first."""
+        failed.__cause__ = cause
+        self._failed = failed
+        self.ended = True
 
     def finish(self) -> list[ModelDelta]:
         """What is left to say when no more bytes come.
 
         Raises:
-            Failed: the answer is not complete.
+            Failed: the answer is not complete, is not the protocol's, or tells of an error.
         """
+        if self._failed is not None:
+            raise self._failed
         batch: list[ModelDelta] = []
         if self._whole is not None:
             self._read([(b"", bytes(self._whole))] if self._whole else [], batch)
@@ -109,7 +116,7 @@ class AnswerReader:
             return
         if type(chunk) is not dict:
             raise self._provider.garbage("sent something that is not an answer", data)
-        error = chunk if name == b"error" and "error" not in chunk else chunk.get("error")
-        if error:
-            raise self._provider.error_in_stream(error)
+        failure = chunk if name == b"error" and "error" not in chunk else chunk.get("error")
+        if failure:
+            raise self._provider.error_in_stream(failure)
         self._chunks.read(chunk, batch)

@@ -8,15 +8,16 @@ import asyncio
 import io
 import random
 import socket
-import ssl
 import urllib.request
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ConfigError
@@ -85,7 +86,7 @@ class OpenAICompatibleModel:
         self.context_window = context_window or known_window(provider, model)
         self.max_tokens = max_tokens or min(DEFAULT_RESERVE, self.context_window // 4)
         self.encoding = encoding
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._url = URL(base_url.rstrip("/") + "/chat/completions").with_user(None)
         self._timeout = timeout
         self._max_retries = max_retries
         self._sleep = sleep
@@ -96,6 +97,9 @@ class OpenAICompatibleModel:
         }
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
+        elif parts.username:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            self._headers["Authorization"] = f"Basic {b64encode(credentials).decode()}"
         self._lacks_key = needs_key and not api_key
         self._settings = _settings(provider, parts.hostname, temperature, max_tokens, thinking)
         ollama = provider == "ollama"
@@ -105,7 +109,7 @@ class OpenAICompatibleModel:
             key_variable=key_variable,
             unreachable_hint="Is Ollama running? `ollama serve` starts it." if ollama else None,
             unknown_model_hint=f"`ollama pull {model}` fetches it." if ollama else None,
-            secrets=tuple(secret for secret in (api_key, parts.password) if secret),
+            secrets=tuple(secret for secret in (api_key, unquote(parts.password or "")) if secret),
         )
         self._session: aiohttp.ClientSession | None = None
 
@@ -223,8 +227,8 @@ class OpenAICompatibleModel:
         except (aiohttp.ClientError, OSError) as error:
             raise self._provider.cut(spoke=reader.spoke) from error
 
-    def _unreachable(self, what: str) -> Failed:
-        return self._provider.unreachable(f"`{self.host}` {what}")
+    def _unreachable(self, what: str, hint: str | None = None) -> Failed:
+        return self._provider.unreachable(f"`{self.host}` {what}", hint)
 
     def _not_connected(self, error: aiohttp.ClientConnectorError) -> Failed:
         if isinstance(error, aiohttp.ClientProxyConnectionError):
@@ -235,10 +239,10 @@ class OpenAICompatibleModel:
             return self._provider.unreachable(
                 f"the name `{self.host}` is not known", "Check `base_url` and the network."
             )
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError) or isinstance(
-            error.os_error, ssl.SSLError
-        ):
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return self._unreachable("has no valid certificate")
+        if isinstance(error, aiohttp.ClientConnectorSSLError):
+            return self._unreachable("failed the TLS handshake", "Is its address http instead of https?")
         if isinstance(error.os_error, ConnectionRefusedError):
             return self._unreachable("refused the connection")
         return self._unreachable(f"could not be connected ({error.os_error.strerror or type(error.os_error).__name__})")
@@ -268,7 +272,7 @@ def _settings(
     return settings
 
 
-def _open_session(url: str, timeout: float) -> aiohttp.ClientSession:
+def _open_session(url: URL, timeout: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT, timeout), sock_read=timeout),
@@ -277,16 +281,15 @@ def _open_session(url: str, timeout: float) -> aiohttp.ClientSession:
     )
 
 
-def _proxy(url: str) -> str | None:
+def _proxy(url: URL) -> str | None:
     """The environment's proxy for this address, if there is one.
 
     aiohttp's own `trust_env` would look it up, and ~/.netrc, in a thread for each request.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = url.host or ""
     if host in _LOOPBACK or urllib.request.proxy_bypass(host):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    return urllib.request.getproxies().get(url.scheme)
 
 
 async def _next_bytes(response: aiohttp.ClientResponse, reader: AnswerReader) -> bytes:

@@ -40,7 +40,7 @@ _STATUS_OF_TYPE = {
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf)[-_][A-Za-z0-9_\-*.]{6,}|\bAIza[A-Za-z0-9_\-]{10,}|(?<=Bearer )\S+")
 
 
-class Failed(Exception):  # noqa: N818 - not an error that anybody sees
+class Failed(Exception):
     """A request failed; `transient` says whether the same request may succeed in `retry_after` seconds (None: soon)."""
 
     def __init__(self, error: ModelError, *, transient: bool = False, retry_after: float | None = None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
-class TooLong(ValueError):  # noqa: N818 - named as hector_nb.errors names
+class TooLong(ValueError):
     """An event that does not end."""
 
 

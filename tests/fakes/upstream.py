@@ -75,7 +75,8 @@ class Exchange:
         await self._writer.drain()
 
     async def send(self, data: bytes) -> None:
-        self._writer.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        if data:
+            self._writer.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
         await self._writer.drain()
 
     async def end(self) -> None:
