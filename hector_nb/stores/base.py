@@ -90,6 +90,8 @@ class TurnOutcome:
     status: TurnStatus
     finish_reason: str | None = None
     usage: Usage | None = None
+    keep_events: float = 3600.0
+    """Seconds for which the turn's event log is kept from now on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,7 +234,7 @@ class Store(Protocol):
         ...
 
     async def heartbeat(self, holder: str) -> None:
-        """Say that this holder lives. Its first `begin_turn` says so too."""
+        """Say that this holder lives. Queueing a turn says so too."""
         ...
 
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
@@ -247,6 +249,6 @@ class Store(Protocol):
         """Watch a session for changes by any process (its turns, events, cancel requests)."""
         ...
 
-    async def sweep(self, *, keep_events: float, limit: int = 500) -> int:
-        """Erase a bounded number of expired event logs and one-off sessions; how many."""
+    async def sweep(self, *, limit: int = 500) -> int:
+        """Erase a bounded number of event logs whose time has passed, and with them their one-off sessions; how many."""
         ...
