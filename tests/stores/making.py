@@ -13,6 +13,8 @@ AGENT = "assistant"
 EVERYTHING = Window()
 FOR_EVER = Lifetime()
 COMPLETE = TurnOutcome(status="complete", finish_reason="stop", usage=Usage(prompt_tokens=5, completion_tokens=2))
+OVER = TurnOutcome(status="complete", keep_events=0)
+"""A turn whose events may be erased at once."""
 
 
 def ago(seconds=0.0):
@@ -75,10 +77,19 @@ async def finish(store, turn_id, answer="hi", *, outcome=COMPLETE):
     )
 
 
-async def exchange(store, turn_id, content="hello", answer="hi", **changes):
+async def exchange(store, turn_id, content="hello", answer="hi", *, outcome=COMPLETE, **changes):
     begun = await begin(store, turn_id, content, **changes)
     assert isinstance(begun, BegunTurn)
-    return await finish(store, turn_id, answer)
+    return await finish(store, turn_id, answer, outcome=outcome)
+
+
+async def one_off(store, turn_id, *, outcome=COMPLETE):
+    """A one-off turn in a session `once-…` of its own."""
+    session = make_session(f"once-{turn_id}", listed=False)
+    begun = await begin(store, turn_id, session_id=session.session_id, create_session=session)
+    if outcome is not None:
+        await finish(store, turn_id, outcome=outcome)
+    return begun
 
 
 async def transcript(store, session_id="s", user=USER):

@@ -1,6 +1,7 @@
 """What every store does, sentence by sentence of `stores/base.py`: turns, their order, their logs and who holds them."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from hector_nb.stores.base import MAX_WAITING, BegunTurn, QueuedTurn, TurnOutcom
 
 from .making import (
     COMPLETE,
+    OVER,
     USER,
     ago,
     begin,
@@ -31,6 +33,7 @@ from .making import (
     make_message,
     make_session,
     make_turn,
+    one_off,
     transcript,
 )
 
@@ -215,12 +218,10 @@ async def test_a_finished_turn_does_not_begin_again(store, session):
 
 
 async def test_a_one_off_turn_brings_its_session(store):
-    once = make_session("once", listed=False)
-    begun = await begin(store, "t1", session_id="once", create_session=once)
-    assert begun.session.session_id == "once"
+    begun = await one_off(store, "t1")
+    assert begun.session.session_id == "once-t1"
     assert not begun.session.listed
-    await finish(store, "t1")
-    assert await transcript(store, "once") == ["hello", "hi"]
+    assert await transcript(store, "once-t1") == ["hello", "hi"]
 
 
 async def test_events_are_numbered_without_gaps(store, session):
@@ -386,39 +387,43 @@ async def test_a_watch_keeps_a_change_that_came_before_wait(store, session):
         assert await two.wait(5)
 
 
-async def test_sweeping_erases_logs_of_turns_finished_long_enough_ago(store, session):
-    await exchange(store, "t1")
-    await begin(store, "t2")
-    await store.write_turn("t2", events=[TextDelta(text="x")])
-    assert await store.sweep(keep_events=60) == 0
-    assert len((await store.read_turn(USER, "t1")).events) == 2
-    assert await store.sweep(keep_events=0) == 1
+async def test_sweeping_erases_event_logs_whose_time_has_passed(store, session):
+    await exchange(store, "t1", outcome=OVER)
+    await exchange(store, "t2", outcome=replace(OVER, keep_events=60))
+    await begin(store, "t3")
+    await store.write_turn("t3", events=[TextDelta(text="x")])
+    assert await store.sweep() == 1
     log = await store.read_turn(USER, "t1")
     assert (log.events, log.turn.last_seq, log.turn.status) == ([], 2, "complete")
-    assert len((await store.read_turn(USER, "t2")).events) == 1
-    assert await store.sweep(keep_events=0) == 0
-    assert await transcript(store) == ["hello", "hi", "hello"]
+    assert len((await store.read_turn(USER, "t2")).events) == 2
+    assert len((await store.read_turn(USER, "t3")).events) == 1
+    assert await store.sweep() == 0
+    assert await transcript(store) == ["hello", "hi", "hello", "hi", "hello"]
+
+
+async def test_the_log_of_a_turn_that_waits_is_kept(store, session):
+    await begin(store, "t1")
+    await store.write_turn("t1", events=[TextDelta(text="x")], outcome=TurnOutcome(status="waiting", keep_events=0))
+    assert await store.sweep() == 0
+    assert len((await store.read_turn(USER, "t1")).events) == 1
 
 
 async def test_sweeping_erases_one_off_sessions_with_their_events(store):
-    for n in range(2):
-        once = make_session(f"once{n}", listed=False)
-        await begin(store, f"t{n}", session_id=f"once{n}", create_session=once)
-    await finish(store, "t0")
-    assert await store.sweep(keep_events=60) == 0
-    assert await store.sweep(keep_events=0) == 1
-    assert await store.get_session(USER, "once0") is None
-    assert await store.get_turn(USER, "t0") is None
-    assert (await store.get_session(USER, "once1")).running_turn == "t1"
+    await one_off(store, "t1", outcome=OVER)
+    await one_off(store, "t2")
+    await one_off(store, "t3", outcome=None)
+    assert await store.sweep() == 1
+    assert await store.get_session(USER, "once-t1") is None
+    assert await store.get_turn(USER, "t1") is None
+    assert (await store.get_session(USER, "once-t2")).message_count == 2
+    assert (await store.get_session(USER, "once-t3")).running_turn == "t3"
 
 
 async def test_sweeping_goes_in_bounded_steps(store, session):
     for n in range(3):
-        await exchange(store, f"t{n}")
-        once = make_session(f"once{n}", listed=False)
-        await begin(store, f"o{n}", session_id=f"once{n}", create_session=once)
-        await finish(store, f"o{n}")
-    steps = [await store.sweep(keep_events=0, limit=2) for _ in range(5)]
+        await exchange(store, f"t{n}", outcome=OVER)
+        await one_off(store, f"o{n}", outcome=OVER)
+    steps = [await store.sweep(limit=2) for _ in range(5)]
     assert max(steps) == 2
     assert sum(steps) == 6
     assert steps[-1] == 0
