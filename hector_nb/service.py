@@ -157,7 +157,9 @@ class SessionService(Protocol):
         """Start a turn and wait for the whole answer."""
         return await collect(await self.stream_message(agent, request))
 
-    async def follow_turn(self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0) -> TurnStream:
+    async def follow_turn(
+        self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
+    ) -> TurnStream:
         """Join a turn, or read a finished one, from the event after `after`."""
         ...
 
