@@ -67,23 +67,14 @@ class Framer:
     """Makes the frames of one reader of one turn.
 
     `seq` and `offset` are the reader's cursor: it has event `seq` and `offset` units of the next. Events up to there may be fed
-    too, and must be where `needs_history` says so. With `whole` all text comes as one chunk at the end.
+    too, and must be where `needs_history` says so.
     """
 
-    def __init__(
-        self,
-        view: View,
-        *,
-        seq: int = 0,
-        offset: int = 0,
-        streaming: StreamingConfig | None = None,
-        whole: bool = False,
-    ) -> None:
+    def __init__(self, view: View, *, seq: int = 0, offset: int = 0, streaming: StreamingConfig | None = None) -> None:
         streaming = streaming or StreamingConfig()
         self._view = view
         self._seq = seq
         self._offset = offset
-        self._whole = whole
         self._size = streaming.chunk_size
         self._most = streaming.buffer_size
         self._held = _Held()
@@ -99,15 +90,14 @@ class Framer:
     def feed(self, events: Iterable[LoggedEvent]) -> list[Frame]:
         """The frames that these events complete, in order. More than `buffer_size` chunks at once are joined."""
         frames: list[Frame] = []
-        shaped = self._whole or self._size is not None
         for seq, event in events:
             text = self._text(event)
             if seq <= self._seq:
                 self.finished = is_last(event)
                 continue
             start = min(self._offset, len(text)) if self._offset and seq == self._seq + 1 else 0
-            if shaped:
-                self._shape(frames, seq, event, text, start)
+            if self._size is not None:
+                self._cut(self._size, frames, seq, event, text, start)
             elif len(text) > start:
                 place = (seq - 1, len(text)) if isinstance(event, TurnDone) else (seq, 0)
                 frames.append(Chunk(*place, text[start:] if start else text))
@@ -116,8 +106,8 @@ class Framer:
         return _join(frames) if len(frames) > self._most else frames
 
     def flush(self) -> list[Frame]:
-        """What waits for its chunk to be filled, because the turn is silent; the whole answer waits on."""
-        return [] if self._whole or not self._held.length else [self._held.take(self._held.length)]
+        """What waits for its chunk to be filled, because the turn is silent."""
+        return [self._held.take(self._held.length)] if self._held.length else []
 
     def _other(self, frames: list[Frame], seq: int, event: Event) -> None:
         """Everything but text."""
@@ -136,16 +126,14 @@ class Framer:
             frames.append(last)
             self.finished = True
 
-    def _shape(self, frames: list[Frame], seq: int, event: Event, text: str, start: int) -> None:
-        """Cut the text into chunks. Whatever is not a piece of the answer lets go what is held."""
+    def _cut(self, size: int, frames: list[Frame], seq: int, event: Event, text: str, start: int) -> None:
+        """Cut the text into chunks of `size`. Whatever is not a piece of the answer lets go what is held."""
         held = self._held
         if len(text) > start:
-            held.add(seq, text, start, closes=not isinstance(event, TurnDone))
-        if self._size is not None and not self._whole:
-            while held.length >= self._size:
-                frames.append(held.take(self._size))
-        lets_go = is_last(event) if self._whole else type(event) is not TextDelta
-        if lets_go and held.length:
+            held.add(seq, text, start, closes=type(event) is not TurnDone)
+        while held.length >= size:
+            frames.append(held.take(size))
+        if held.length and type(event) is not TextDelta:
             frames.append(held.take(held.length))
 
     def _text(self, event: Event) -> str:
@@ -164,6 +152,13 @@ class Framer:
             self._kind = type(event)
         self._ends_line = text[-1] == "\n"
         return text
+
+
+def reset_frames(turn_id: str, frames: Sequence[Frame]) -> list[Frame]:
+    """For a reader whose cursor is lost: `reset` with the whole text to replace what it has, then the last frame."""
+    text = "".join([frame.text for frame in frames if isinstance(frame, Chunk)])
+    last = frames[-1]
+    return [Named(last.seq - 1, 0, "reset", {"turn_id": turn_id, "text": text}), last]
 
 
 def _said(event: Event, view: View) -> str:
