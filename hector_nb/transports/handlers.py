@@ -187,7 +187,7 @@ class HectorMixin:
 
 
 @web.stream_request_body
-class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):  # type: ignore[misc]
+class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
     """A handler that takes and gives JSON. The body is read only after the caller was let in."""
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:

@@ -32,7 +32,7 @@ _DEAF_AFTER = 30.0
 """Seconds without an answer to any ping after which a client counts as gone, at least."""
 
 
-class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterHandler):  # type: ignore[misc]
+class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterHandler):
     """One connection."""
 
     info: AgentInfo
