@@ -16,7 +16,6 @@ _AT_MOST = 12
 _LOOKED_AT = 200
 _EXPECTED = {
     "string_type": "text",
-    "string_unicode": "text without lone surrogates",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -63,10 +62,11 @@ def did_you_mean(word: str | None, known: Iterable[str], *, what: str) -> str:
     by_form = {name.lower().replace("-", "_"): name for name in reversed(known)}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), by_form, n=1) if word else []
     if near:
-        return f"; did you mean '{by_form[near[0]]}'?"
+        return f"; did you mean '{_cut(by_form[near[0]], 64)}'?"
     if not known:
         return ""
-    return f"; known {what}: {', '.join(known[:_AT_MOST])}{', …' if len(known) > _AT_MOST else ''}"
+    shown = ", ".join(_cut(name, 64) for name in known[:_AT_MOST])
+    return f"; known {what}: {shown}{', …' if len(known) > _AT_MOST else ''}"
 
 
 def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
@@ -132,7 +132,9 @@ def _instead(value: Any, place: Place, *, quotes: bool = False) -> str:
 
 
 def _cut(text: str, at: int = 40) -> str:
-    return (text if len(text) <= at else text[:at] + "…").replace("\n", " ")
+    """Short, on one line, and without anything that could play tricks on a terminal."""
+    text = text if len(text) <= at else text[:at] + "…"
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def _is_text(value: Any) -> bool:

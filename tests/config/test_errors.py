@@ -434,6 +434,21 @@ TABLE = [
     ("too large a file", b"#" * (256 * 1024 + 1), "hector.yaml: the file is larger than 256 KiB"),
     # variables
     (
+        "half a character",
+        'agents: {a: {description: "\\ud800"}}\n',
+        "hector.yaml:1: agents.a.description: this text holds a NUL or half a character (a lone surrogate)",
+    ),
+    (
+        "a NUL",
+        'llms: {a: {provider: local, model: "\\0"}}\n',
+        "hector.yaml:1: llms.a.model: this text holds a NUL or half a character (a lone surrogate)",
+    ),
+    (
+        "a key with half a character",
+        'agents: {"\\ud800": {}}\n',
+        "hector.yaml:1: agents: this text holds a NUL or half a character (a lone surrogate)",
+    ),
+    (
         "a variable that is not set",
         "llms:\n  a:\n    provider: openai\n    api_key: ${MY_KEY}\n",
         "hector.yaml:4: llms.a.api_key: the environment variable MY_KEY is not set; "
@@ -553,6 +568,21 @@ agents:
     found = problems(text, environ)
     assert len(found) == 17
     assert secret not in "\n".join(found)
+
+
+@pytest.mark.parametrize("odd", ["\\e[2J", "\\u202e", "\\n", "\\ud800", "\\x9b"])
+def test_a_file_cannot_play_tricks_on_a_terminal(odd, problems):
+    text = f"""\
+llms:
+  "a{odd}": {{provider: "b{odd}"}}
+agents:
+  "c{odd}": {{}}
+  d: {{llm: "e{odd}", tools: ["f{odd}"], description: "{odd}"}}
+"g{odd}": {{}}
+"""
+    found = problems(text)
+    assert len(found) >= 4
+    assert all(problem.isprintable() for problem in found)
 
 
 def test_many_problems_are_cut(problems):
