@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from hector_nb.config.document import Document, Place
 from hector_nb.config.outline import KeyPath, block_at, deeper, known_words, value_at
+from hector_nb.config.schema import Config
 from hector_nb.config.syntax import plain_value
 
 _AT_MOST = 12
@@ -93,9 +94,7 @@ def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
 
 
 def _unknown_key(path: KeyPath) -> str:
-    block, key = block_at(path[:-1]), str(path[-1])
-    if block is None:
-        return "unknown key"
+    block, key = block_at(path[:-1]) or Config, str(path[-1])
     if below := deeper(block, key):
         return f"unknown key; did you mean '{below}'?"
     return "unknown key" + did_you_mean(key, block.model_fields, what="keys")

@@ -22,6 +22,11 @@ TABLE = [
         "hector.yaml:3: agents.a.show_thinking: unknown key; did you mean 'reasoning.show_thinking'?",
     ),
     (
+        "a key two levels too high",
+        "agents:\n  a:\n    storage_scope: all\n",
+        "hector.yaml:3: agents.a.storage_scope: unknown key; did you mean 'memory.longterm.storage_scope'?",
+    ),
+    (
         "a key unlike any other",
         "zzz: 1\n",
         "hector.yaml:1: zzz: unknown key; known keys: llms, agents, tools, sessions, storage, server",
@@ -313,6 +318,11 @@ TABLE = [
         "hector.yaml:1: tools.t.url: `type: mcp` has either `command` or `url`, not both",
     ),
     (
+        "a server whose address has no scheme",
+        "tools: {t: {type: mcp, url: localhost}}\n",
+        "hector.yaml:1: tools.t.url: an address begins with http:// or https://",
+    ),
+    (
         "an environment for a server elsewhere",
         "tools: {t: {type: mcp, url: 'http://x', env: {A: b}}}\n",
         "hector.yaml:1: tools.t.env: `env` is for `command`; a server at a `url` has its own",
@@ -406,6 +416,23 @@ TABLE = [
         "a tag of another program",
         "server:\n  token: !hunter2\n",
         "hector.yaml:2: server.token: this is no text, number or truth value; put text that begins with `!` in quotes",
+    ),
+    (
+        "a set",
+        "agents:\n  a: {tools: !!set {search}}\n",
+        "hector.yaml:2: agents.a.tools: "
+        "this is no text, number or truth value; put text that begins with `!` in quotes",
+    ),
+    (
+        "a number without digits",
+        "server: {port: 0x_}\n",
+        "hector.yaml:1: server.port: this number cannot be read",
+    ),
+    (
+        "a truth value that is none",
+        "agents: {a: {reasoning: {show_thinking: !!bool perhaps}}}\n",
+        "hector.yaml:1: agents.a.reasoning.show_thinking: "
+        "this is no text, number or truth value; put text that begins with `!` in quotes",
     ),
     (
         "two documents",

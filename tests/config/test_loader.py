@@ -339,6 +339,12 @@ def test_tokens_may_be_variables(load):
     assert config.server.tokens == {"s3cret": "ada"}
 
 
+def test_a_variable_that_only_looks_like_a_number_is_text(problems):
+    assert problems("server:\n  port: ${PORT}\n", {"PORT": "0x_"}) == [
+        "hector.yaml:2: server.port: expected a whole number, which the value of '${PORT}' is not"
+    ]
+
+
 def test_a_variable_of_the_wrong_kind_is_told_by_its_name(problems):
     text = "server:\n  port: ${PORT}\nllms:\n  a:\n    provider: ${PROVIDER}\n    timeout: ${WAIT}\n"
     assert problems(text, {"PORT": "70000", "PROVIDER": "opnai", "WAIT": "soon"}) == [
