@@ -47,6 +47,13 @@ class World:
             raise self.fails_with
         return self.runtime.for_user(user)
 
+    @property
+    def turns(self) -> int:
+        return len(self.runtime.runs)
+
+    async def aclose(self) -> None:
+        await self.runtime.aclose()
+
     def will_say(self, *steps: Step) -> None:
         """The model's next reply."""
         self.replies.append(steps)
@@ -137,7 +144,6 @@ async def open_site(agents: dict[str, dict[str, Any]], listen: Listen, token: st
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
         yield Site(world, f"http://127.0.0.1:{server.port}{listen.base_url.rstrip('/')}", http)
     await server.stop_listening()
-    await world.runtime.aclose()
 
 
 @pytest.fixture(scope="module")
