@@ -111,7 +111,7 @@ class Stream:
         self.headers = response.headers
         self.body = body.decode()
         self.blocks = [block_of(text) for text in self.body.split("\n\n") if text]
-        self.events = [block for block in self.blocks if "data" in block]
+        self.events = [{k: v for k, v in block.items() if k != "retry"} for block in self.blocks if "data" in block]
         self.turn_id = self.headers.get("Hector-Turn-Id", "")
 
     @property
