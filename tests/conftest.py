@@ -1,0 +1,8 @@
+"""Fixtures for every room."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
