@@ -95,9 +95,7 @@ class TurnFailed:
 Event: TypeAlias = (
     TurnStarted | TextDelta | ThinkingDelta | ToolCalled | ToolReturned | ModelUsed | TurnDone | TurnFailed
 )
-_BY_TYPE: dict[str, type[Event]] = {
-    get_args(cls.__dataclass_fields__["type"].type)[0]: cls for cls in get_args(Event)
-}
+_BY_TYPE: dict[str, type[Event]] = {get_args(cls.__dataclass_fields__["type"].type)[0]: cls for cls in get_args(Event)}
 
 
 class LoggedEvent(NamedTuple):

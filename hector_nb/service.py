@@ -36,8 +36,8 @@ class AgentInfo:
     host: str | None
     tools: Sequence[str] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
-    reasoning: ReasoningConfig = ReasoningConfig()
-    streaming: StreamingConfig = StreamingConfig()
+    reasoning: ReasoningConfig = field(default_factory=ReasoningConfig)
+    streaming: StreamingConfig = field(default_factory=StreamingConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,11 +70,13 @@ class TurnStream(Protocol):
     """One reader of one turn's event log, from its start or from where it resumed, to the turn's last event.
 
     Use it as an asynchronous context manager: inside the block the turn has a reader; leaving it early is leaving the turn. `read`
-    gives all events that are there, waiting for at least one; an empty list is the end.
+    gives all events that are there, waiting for at least one; an empty list is the end. `last_seq` is that of the turn's last event,
+    where the turn was over when the stream was made.
     """
 
     session_id: str
     turn_id: str
+    last_seq: int | None
 
     async def read(self) -> Sequence[LoggedEvent]:
         """The next events, in order; empty at the end."""
@@ -82,7 +84,7 @@ class TurnStream(Protocol):
 
     async def __aenter__(self) -> Self:
         """Join."""
-        ...
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -157,7 +159,9 @@ class SessionService(Protocol):
         """Start a turn and wait for the whole answer."""
         return await collect(await self.stream_message(agent, request))
 
-    async def follow_turn(self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0) -> TurnStream:
+    async def follow_turn(
+        self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
+    ) -> TurnStream:
         """Join a turn, or read a finished one, from the event after `after`."""
         ...
 

@@ -1,8 +1,9 @@
-"""Fixtures for every room."""
+"""Fixtures that every room's tests share."""
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def anyio_backend():
+def anyio_backend() -> str:
+    """All asynchronous tests run on asyncio."""
     return "asyncio"

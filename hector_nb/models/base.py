@@ -4,7 +4,7 @@ Adapters turn vendor errors into `hector_nb.errors.ModelError` and its children,
 the iterator is closed or its task is cancelled.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -56,7 +56,7 @@ class Model(Protocol):
     max_tokens: int
     encoding: str | None
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
         """The answer as it is generated: text, thinking and whole tool calls, then exactly one `ModelFinished`.
 
         Raises:

@@ -5,10 +5,9 @@ may use one store: a turn names the `holder` (a process) that runs it, holders s
 strictly in the order in which they were queued, whoever holds them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from hector_nb.events import Event, LoggedEvent
@@ -44,6 +43,19 @@ class Window:
     max_tokens: int | None = None
     after: int = 0
 
+    def select(self, newest_first: Iterable[Message]) -> list[Message]:
+        """The messages inside the limits, oldest first; no more are drawn from the iterable than are needed."""
+        chosen: list[Message] = []
+        tokens = 0
+        for message in newest_first:
+            tokens += message.tokens
+            if self.max_messages is not None and len(chosen) >= self.max_messages:
+                break
+            if self.max_tokens is not None and tokens > self.max_tokens:
+                break
+            chosen.append(message)
+        return chosen[::-1]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BegunTurn:
@@ -78,6 +90,8 @@ class TurnOutcome:
     status: TurnStatus
     finish_reason: str | None = None
     usage: Usage | None = None
+    keep_events: float = 3600.0
+    """Seconds for which the turn's event log is kept from now on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +143,7 @@ class Store(Protocol):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Session]:
-        """Listed sessions, newest activity first. `query` is searched in titles.
+        """Listed sessions, newest activity first. `query` finds titles that have, for each of its words, a word that begins with it.
 
         Raises:
             InvalidRequest: the cursor is not one of ours.
@@ -172,13 +186,15 @@ class Store(Protocol):
     async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
         """Queue the turn and begin it if no other is before it; called again for a queued turn, begin it when its time has come.
 
-        Beginning appends the user's message to the transcript and refreshes the session's activity.
+        Beginning appends the user's message to the transcript and refreshes the session's activity. With `if_busy` `interrupt`
+        the session's unfinished turns are asked to stop. A turn that waits in the queue when its session expires still begins.
+        A call for a turn that has begun already, by its holder, gives the same answer again and changes nothing.
 
         Raises:
             SessionNotFound, SessionEnded: there is nothing to talk to.
             SessionBusy: `if_busy` is `reject` and another turn is unfinished; `details` names it as `running_turn`.
             TooManyWaiting: `MAX_WAITING` turns are queued.
-            TurnNotFound: the turn was queued and is finished or erased by now.
+            TurnNotFound: the turn was queued and is finished, erased or taken over by now.
         """
         ...
 
@@ -218,7 +234,7 @@ class Store(Protocol):
         ...
 
     async def heartbeat(self, holder: str) -> None:
-        """Say that this holder lives."""
+        """Say that this holder lives. Its first `begin_turn` says so too."""
         ...
 
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
@@ -233,6 +249,6 @@ class Store(Protocol):
         """Watch a session for changes by any process (its turns, events, cancel requests)."""
         ...
 
-    async def sweep(self, *, keep_events: float, limit: int = 500) -> int:
-        """Erase a bounded number of expired event logs and one-off sessions; how many."""
+    async def sweep(self, *, limit: int = 500) -> int:
+        """Erase a bounded number of event logs whose time has passed, and with them their one-off sessions; how many."""
         ...

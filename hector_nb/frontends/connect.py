@@ -1,0 +1,99 @@
+"""How front ends reach the service, and how plain calls reach an event loop.
+
+`open_service` gives the service on the running event loop. `LoopThread` is the one background loop of a process, for callers that
+have no loop of their own or whose loop is not to be blocked: notebooks above all.
+"""
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Future, wait
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from hector_nb.service import SessionService
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_service(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[SessionService]:
+    """The sessions of one user (default: the one this process belongs to), with the engine in this process.
+
+    Args:
+        config: the configuration file; None: the first that is found.
+        user: the owner of the sessions; None: `HECTOR_USER`, `JUPYTERHUB_USER` or `local`.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        StoreError: the database cannot be opened.
+    """
+    from hector_nb.bootstrap import open_runtime
+    from hector_nb.config.home import current_user
+    from hector_nb.config.loader import load_config
+
+    runtime = await open_runtime(load_config(config))
+    try:
+        yield runtime.for_user(user or current_user())
+    finally:
+        await runtime.aclose()
+
+
+class LoopThread:
+    """An event loop on a daemon thread. `LoopThread.shared()` is the process's own; it is made anew after a fork."""
+
+    _shared: ClassVar["LoopThread | None"] = None
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="hector_nb", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def shared(cls) -> "LoopThread":
+        """The loop of this process."""
+        with cls._lock:
+            if cls._shared is None or cls._shared._pid != os.getpid():
+                cls._shared = cls()
+                atexit.register(cls._shared.stop)
+            return cls._shared
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Start a coroutine; the future belongs to the calling thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine and wait for it; an interrupt cancels it."""
+        future = self.submit(coroutine)
+        try:
+            # An untimed wait cannot be interrupted on Windows.
+            while not wait([future], timeout=0.1).done:
+                pass
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """Stop the loop; what runs on it is cancelled first."""
+        if self._pid != os.getpid() or not self._loop.is_running():
+            return
+        self.submit(_cancel_all()).result(timeout=6)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=2)
+
+
+async def _cancel_all() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,60 @@
+"""A running turn's log in memory, and its readers.
+
+The log is one list that all readers share; a reader is only a position in it. A slow reader therefore costs nobody anything: it
+takes all that has come since it last looked. Readers on the same event loop are woken once per loop tick, however many events
+that tick brought.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from hector_nb.events import Event, LoggedEvent, is_last
+
+
+class Broadcast:
+    """The events of one turn, from `seq` 1, and those who wait for the next.
+
+    `on_empty` is called when the last reader has left an unfinished turn.
+    """
+
+    def __init__(self, on_empty: Callable[[], None], on_join: Callable[[], None]) -> None:
+        self.events: list[LoggedEvent] = []
+        self.readers = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._on_empty = on_empty
+        self._on_join = on_join
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last event is there."""
+        return bool(self.events) and is_last(self.events[-1].event)
+
+    def publish(self, event: Event) -> None:
+        """Append an event and wake the readers."""
+        self.events.append(LoggedEvent(len(self.events) + 1, event))
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    async def read(self, after: int) -> Sequence[LoggedEvent]:
+        """All events after `seq` `after`, waiting for one; empty when the log ends there."""
+        while len(self.events) <= after:
+            if self.finished:
+                return ()
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+        return self.events[after:]
+
+    def join(self) -> None:
+        """One more reader."""
+        self.readers += 1
+        self._on_join()
+
+    def leave(self) -> None:
+        """One reader less."""
+        self.readers -= 1
+        if self.readers == 0 and not self.finished:
+            self._on_empty()

@@ -1,0 +1,57 @@
+"""What the model sees in one turn: system prompt, the part of the transcript that memory chooses, and the new message."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from hector_nb.messages import Message
+from hector_nb.models.base import ModelRequest
+from hector_nb.runtime.agents import Agent
+from hector_nb.stores.base import BegunTurn, Window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """A request to the model and its size in tokens."""
+
+    request: ModelRequest
+    tokens: int
+
+
+async def room_for_messages(agent: Agent) -> int:
+    """Tokens of the budget that the system prompt leaves."""
+    return max(0, agent.budget - await agent.counter.count(agent.config.instruction))
+
+
+async def window(agent: Agent) -> Window:
+    """What of the transcript has to be read to build a context."""
+    return agent.memory.window(await room_for_messages(agent))
+
+
+async def build_context(agent: Agent, begun: BegunTurn) -> Context:
+    """The context of a turn that has just begun."""
+    room = await room_for_messages(agent)
+    chosen = agent.memory.select(begun.history, first_position=begun.first_position, message=begun.message, budget=room)
+    messages = (*chosen, begun.message)
+    return Context(
+        request=ModelRequest(system=agent.config.instruction, messages=tuple(_alternating(messages))),
+        tokens=agent.budget - room + sum(each.tokens for each in messages),
+    )
+
+
+def _alternating(messages: Sequence[Message]) -> Iterator[Message]:
+    """The messages as models accept them.
+
+    A turn that failed before its first word leaves an empty answer, which many models refuse: it is left out, and the
+    messages of the user around it become one.
+    """
+    waiting: Message | None = None
+    for message in messages:
+        if message.role == "user":
+            waiting = replace(message, content=f"{waiting.content}\n\n{message.content}") if waiting else message
+        elif message.content or message.tool_calls:
+            if waiting:
+                yield waiting
+                waiting = None
+            yield message
+    if waiting:
+        yield waiting

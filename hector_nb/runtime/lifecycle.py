@@ -1,0 +1,108 @@
+"""What goes on beside the turns: heartbeats, cancel requests from other processes, recovery of turns whose process died, and sweeping."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hector_nb.errors import ModelInterrupted, StoreError
+from hector_nb.events import TextDelta, ThinkingDelta
+from hector_nb.ids import new_id
+from hector_nb.messages import Message
+from hector_nb.runtime.run import TurnRun, failed
+from hector_nb.sessions import Turn
+from hector_nb.stores.base import Store, TurnOutcome
+
+_log = logging.getLogger("hector_nb.runtime")
+
+_BEAT_EVERY = 2.0
+_DEAD_AFTER = 10.0
+"""Seconds without a heartbeat after which a process counts as dead."""
+_LISTEN_EVERY = 0.2
+"""Seconds between looks for cancel requests, while turns run."""
+_SWEEP_EVERY = 60.0
+
+
+class Lifecycle:
+    """The background tasks of one process. Heartbeats and listening cost nothing while no turn runs."""
+
+    def __init__(self, *, store: Store, holder: str, runs: Mapping[str, TurnRun]) -> None:
+        self._store = store
+        self._holder = holder
+        self._runs = runs
+        self._busy = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; the first thing is to recover what others left."""
+        self._tasks = [
+            asyncio.create_task(self._every(_DEAD_AFTER / 2, self._recover)),
+            asyncio.create_task(self._every(_SWEEP_EVERY, self._sweep)),
+            asyncio.create_task(self._every(_BEAT_EVERY, self._beat, while_busy=True)),
+            asyncio.create_task(self._every(_LISTEN_EVERY, self._listen, while_busy=True)),
+        ]
+
+    def turns_run(self) -> None:
+        """A turn is under way."""
+        self._busy.set()
+
+    async def stop(self) -> None:
+        """End the tasks and say goodbye, so that others need not wait for our heartbeat to grow old."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreError):
+            await self._store.goodbye(self._holder)
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]], *, while_busy: bool = False) -> None:
+        while True:
+            if while_busy:
+                if not self._runs:
+                    self._busy.clear()
+                await self._busy.wait()
+            try:
+                await act()
+            except StoreError as error:
+                _log.warning("%s", error.message)
+            await asyncio.sleep(seconds)
+
+    async def _beat(self) -> None:
+        await self._store.heartbeat(self._holder)
+
+    async def _listen(self) -> None:
+        for turn_id in await self._store.cancel_requests(self._holder):
+            if run := self._runs.get(turn_id):
+                run.cancel()
+
+    async def _sweep(self) -> None:
+        while await self._store.sweep():
+            await asyncio.sleep(0)
+
+    async def _recover(self) -> None:
+        """Close the turns of dead processes: what they had said is kept and marked."""
+        for turn in await self._store.take_over(self._holder, dead_after=_DEAD_AFTER):
+            if turn.turn_id not in self._runs:
+                await self._close(turn)
+
+    async def _close(self, turn: Turn) -> None:
+        log = await self._store.read_turn(turn.user, turn.turn_id)
+        if log is None:
+            return
+        events = [logged.event for logged in log.events]
+        message = Message(
+            message_id=new_id("msg"),
+            turn_id=turn.turn_id,
+            role="assistant",
+            content="".join(event.text for event in events if isinstance(event, TextDelta)),
+            thinking="".join(event.text for event in events if isinstance(event, ThinkingDelta)),
+            status="interrupted",
+            created_at=datetime.now(UTC),
+        )
+        await self._store.write_turn(
+            turn.turn_id,
+            events=[failed(ModelInterrupted("The process that ran this turn has died.", hint="Send it again."))],
+            messages=[replace(message, tokens=len(message.content) // 4)],
+            outcome=TurnOutcome(status="interrupted"),
+        )

@@ -1,0 +1,235 @@
+"""One turn under way in this process: from its place in the session's queue to its outcome in the store.
+
+The engine's task (`_perform`) can be cancelled at any point; the task around it (`_supervise`) always writes how the turn ended.
+Events go to readers at once and to the store in groups. The last event is published only when the outcome is durable, so that
+whoever has seen the end of an answer finds it in the transcript.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from hector_nb.errors import HectorError, ModelInterrupted, StoreError
+from hector_nb.events import Event, TurnDone, TurnFailed, TurnStarted
+from hector_nb.ids import new_id
+from hector_nb.messages import Message, MessageStatus, Usage
+from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.broadcast import Broadcast
+from hector_nb.runtime.context import Context, build_context, window
+from hector_nb.runtime.turn import Answer, estimated_usage, run_turn
+from hector_nb.stores.base import BegunTurn, NewTurn, Store, TurnOutcome
+
+_log = logging.getLogger("hector_nb.runtime")
+
+_WRITE_EVERY = 0.05
+"""Seconds between two writes of a running turn's events."""
+_LOOK_EVERY = 1.0
+"""The longest time a queued turn waits before it looks again whether its time has come."""
+_SETTLE_EVERY = 0.5
+"""Seconds between attempts to store an outcome that the database refused."""
+
+
+class TurnRun:
+    """A turn, its tasks and its log.
+
+    `placed` is done when the user's message is durable: the turn has begun or stands in the queue. `finished` is set when the outcome
+    is durable. `grace` is the number of seconds after which a turn without readers is cancelled, None for never.
+    """
+
+    def __init__(
+        self, new: NewTurn, *, agent: Agent, store: Store, runs: Mapping[str, "TurnRun"], grace: float | None
+    ) -> None:
+        self.new = new
+        self.agent = agent
+        self.log = Broadcast(on_empty=self._nobody_reads, on_join=self._somebody_reads)
+        self.placed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.finished = asyncio.Event()
+        self._store = store
+        self._runs = runs
+        self._grace = grace
+        self._leaving: asyncio.TimerHandle | None = None
+        self._answer = Answer()
+        self._context: Context | None = None
+        self._stop_status: MessageStatus | None = None
+        self._written = 0
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._work = asyncio.create_task(self._perform())
+        self.task = asyncio.create_task(self._supervise())
+
+    def cancel(self) -> None:
+        """Stop it for somebody who wants no more; what was said is kept."""
+        self._stop("cancelled")
+
+    def interrupt(self) -> None:
+        """Stop it because this process stops; what was said is kept."""
+        self._stop("interrupted")
+
+    def _stop(self, status: MessageStatus) -> None:
+        if self._stop_status is None:
+            self._stop_status = status
+            self._work.cancel()
+
+    def _nobody_reads(self) -> None:
+        if self._grace is not None:
+            self._leaving = asyncio.get_running_loop().call_later(self._grace, self.cancel)
+
+    def _somebody_reads(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    async def _supervise(self) -> None:
+        """Wait for the engine and write the outcome, whatever happens."""
+        failure: HectorError | None = None
+        status: MessageStatus = "complete"
+        try:
+            await self._work
+        except asyncio.CancelledError:
+            status = self._stop_status or "interrupted"
+            if status == "interrupted":
+                failure = ModelInterrupted("The server stopped before the answer was complete.")
+        except HectorError as error:
+            failure, status = error, "failed"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the turn must end and its readers must know
+            _log.exception("A turn failed for a reason that is ours")
+            failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
+        if failure is not None and not self.placed.done():
+            self.placed.set_exception(failure)
+        else:
+            await self._finish(failure, status)
+        if not self.placed.done():
+            self.placed.set_result(None)
+        self._somebody_reads()
+        self.finished.set()
+
+    async def _perform(self) -> None:
+        """The turn itself."""
+        begun = await self._begin()
+        self._context = await build_context(self.agent, begun)
+        self._publish(
+            TurnStarted(
+                session_id=self.new.session_id,
+                turn_id=self.new.turn_id,
+                message_id=self.new.message.message_id,
+                message_number=begun.message_number,
+                memory_tokens=self._context.tokens,
+            )
+        )
+        async with aclosing(run_turn(self.agent, self._context, self._answer)) as events:
+            async for event in events:
+                self._publish(event)
+
+    async def _begin(self) -> BegunTurn:
+        """Queue, wait, and take the session."""
+        wanted = await window(self.agent)
+        while True:
+            place = await self._store.begin_turn(self.new, window=wanted, lifetime=self.agent.lifetime)
+            if not self.placed.done():
+                self.placed.set_result(None)
+            if isinstance(place, BegunTurn):
+                return place
+            await self._wait_behind(place.ahead)
+
+    async def _wait_behind(self, turn_id: str) -> None:
+        """Wait until the turn that is ahead is over, in whichever process it runs."""
+        if ahead := self._runs.get(turn_id):
+            await ahead.finished.wait()
+            return
+        async with self._store.watch(self.new.session_id) as watch:
+            while (turn := await self._store.get_turn(self.new.user, turn_id)) and not turn.finished:
+                await watch.wait(_LOOK_EVERY)
+
+    def _publish(self, event: Event) -> None:
+        self.log.publish(event)
+        if self._write_timer is None and self._writing is None:
+            self._write_timer = asyncio.get_running_loop().call_later(_WRITE_EVERY, self._start_writing)
+
+    def _start_writing(self) -> None:
+        self._write_timer = None
+        self._writing = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        """Write the events that are new; where the store refuses, they wait for the next time."""
+        upto = len(self.log.events)
+        try:
+            events = [logged.event for logged in self.log.events[self._written : upto]]
+            if await self._store.write_turn(self.new.turn_id, events=events) is None:
+                self.interrupt()
+            self._written = upto
+        except StoreError as error:
+            _log.warning("Events of %s are not stored yet: %s", self.new.turn_id, error.message)
+        finally:
+            self._writing = None
+            if len(self.log.events) > upto and not self._work.done():
+                self._write_timer = asyncio.get_running_loop().call_later(_WRITE_EVERY, self._start_writing)
+
+    async def _finish(self, failure: HectorError | None, status: MessageStatus) -> None:
+        """Store the answer and the outcome, then tell the readers."""
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        if self._writing is not None:
+            await self._writing
+        message = await self.agent.count(
+            Message(
+                message_id=new_id("msg"),
+                turn_id=self.new.turn_id,
+                role="assistant",
+                content="".join(self._answer.text),
+                thinking="".join(self._answer.thinking),
+                status=status,
+                created_at=datetime.now(UTC),
+            )
+        )
+        last = await self._last_event(failure, status, message)
+        while not await self._settle(message, last):
+            await asyncio.sleep(_SETTLE_EVERY)
+        if not self.log.finished:
+            self.log.publish(last)
+
+    async def _last_event(self, failure: HectorError | None, status: MessageStatus, message: Message) -> Event:
+        if failure is not None:
+            return failed(failure)
+        usage = self._answer.usage
+        if usage is None and self._context is not None:
+            usage = await estimated_usage(self.agent, self._context, self._answer)
+        return TurnDone(
+            turn_id=self.new.turn_id,
+            message_id=message.message_id,
+            finish_reason="cancelled" if status == "cancelled" else self._answer.finish_reason,
+            usage=usage or Usage(estimated=True),
+        )
+
+    async def _settle(self, message: Message, last: Event) -> bool:
+        """Try to make the outcome durable; readers are not kept waiting for a database that refuses."""
+        events = [logged.event for logged in self.log.events[self._written :]]
+        if not self.log.finished:
+            events.append(last)
+        try:
+            written = await self._store.write_turn(
+                self.new.turn_id, events=events, messages=[message], outcome=self._outcome(message.status, last)
+            )
+        except StoreError as error:
+            _log.warning("The outcome of %s is not stored yet: %s", self.new.turn_id, error.message)
+            if not self.log.finished:
+                self.log.publish(failed(error))
+            return False
+        if written is None and not self.log.finished:
+            self.log.publish(failed(ModelInterrupted("Another process has closed this turn.")))
+        return True
+
+    def _outcome(self, status: MessageStatus, last: Event) -> TurnOutcome:
+        done = last if isinstance(last, TurnDone) else None
+        return TurnOutcome(
+            status=status,
+            finish_reason=done.finish_reason if done else None,
+            usage=done.usage if done else None,
+            keep_events=self.agent.sessions.keep_events,
+        )
+
+
+def failed(error: HectorError) -> TurnFailed:
+    """The event that tells of an error."""
+    return TurnFailed(code=error.code, message=error.message, hint=error.hint, retryable=error.retryable)

@@ -1,0 +1,73 @@
+"""The engine: the agents, the turns under way in this process, and the store they share with other processes."""
+
+import asyncio
+from collections.abc import Mapping
+
+from hector_nb.errors import AgentNotFound, Unavailable
+from hector_nb.ids import new_id
+from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.lifecycle import Lifecycle
+from hector_nb.runtime.run import TurnRun
+from hector_nb.runtime.sessions import UserSessions
+from hector_nb.service import SessionService
+from hector_nb.stores.base import NewTurn, Store
+
+_STOP_WITHIN = 4.0
+"""Seconds that a stopping process gives its turns to be written down."""
+
+
+class Runtime:
+    """Runs turns. Open it on the event loop that it is to use, and close it there."""
+
+    def __init__(self, *, store: Store, agents: Mapping[str, Agent]) -> None:
+        self.store = store
+        self.agents = dict(agents)
+        self.holder = new_id("node")
+        self.runs: dict[str, TurnRun] = {}
+        self._lifecycle = Lifecycle(store=store, holder=self.holder, runs=self.runs)
+        self._closing = False
+
+    async def aopen(self) -> None:
+        """Open the store and pick up what dead processes left behind."""
+        await self.store.aopen()
+        self._lifecycle.start()
+
+    async def aclose(self) -> None:
+        """Stop all turns, keeping what was said, and free everything."""
+        self._closing = True
+        runs = list(self.runs.values())
+        for run in runs:
+            run.interrupt()
+        if runs:
+            await asyncio.wait([run.task for run in runs], timeout=_STOP_WITHIN)
+            for run in runs:
+                run.task.cancel()
+        await self._lifecycle.stop()
+        await self.store.aclose()
+        for agent in self.agents.values():
+            await agent.model.aclose()
+
+    def for_user(self, user: str) -> SessionService:
+        """The sessions of one user."""
+        return UserSessions(self, user)
+
+    def agent(self, name: str) -> Agent:
+        """One agent.
+
+        Raises:
+            AgentNotFound: there is none of that name.
+        """
+        if found := self.agents.get(name):
+            return found
+        known = ", ".join(sorted(self.agents)) or "none"
+        raise AgentNotFound(f"There is no agent {name!r}.", hint=f"Configured agents: {known}.")
+
+    def start(self, new: NewTurn, *, grace: float | None) -> TurnRun:
+        """Put a turn under way."""
+        if self._closing:
+            raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
+        run = TurnRun(new, agent=self.agent(new.agent), store=self.store, runs=self.runs, grace=grace)
+        self.runs[new.turn_id] = run
+        run.task.add_done_callback(lambda _: self.runs.pop(new.turn_id, None))
+        self._lifecycle.turns_run()
+        return run

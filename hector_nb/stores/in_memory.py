@@ -1,0 +1,388 @@
+"""The in-memory store: plain dicts, for tests and for sessions that need not outlive the process.
+
+Use it from one event loop: no method awaits anything on its way, so each one is a transaction.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hector_nb.errors import Conflict, SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
+from hector_nb.events import Event, LoggedEvent
+from hector_nb.messages import Message
+from hector_nb.sessions import FINISHED, Lifetime, Page, Session, SessionStatus, Turn
+from hector_nb.stores import codec
+from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Watch, Window
+
+
+@dataclass(kw_only=True, eq=False)
+class _Turn:
+    turn: Turn
+    holder: str
+    input: Message
+    position: int | None = None
+    number: int = 0
+    cancel: bool = False
+    log: list[Event] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Session:
+    key: int
+    session: Session
+    messages: list[Message] = field(default_factory=list)
+    user_messages: int = 0
+    turns: list[_Turn] = field(default_factory=list)
+
+    def unfinished(self) -> list[_Turn]:
+        return [kept for kept in self.turns if not kept.turn.finished]
+
+    def append(self, message: Message) -> int:
+        message = codec.stored_message(message)
+        self.messages.append(message)
+        self.user_messages += message.role == "user"
+        counted = self.session.token_count + message.tokens
+        self.session = replace(self.session, message_count=len(self.messages), token_count=counted)
+        return len(self.messages)
+
+    def append_input(self, kept: _Turn) -> None:
+        if kept.position is None:
+            kept.position = self.append(kept.input)
+            kept.number = self.user_messages
+
+    def seen(self, now: datetime) -> Session:
+        runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
+        return codec.seen_at(replace(self.session, running_turn=next(runs, None)), now)
+
+    def place(self) -> tuple[int, int]:
+        return codec.to_micros(self.session.last_active_at), self.key
+
+
+class _Watch:
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+
+    async def wait(self, timeout: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout):
+                await self.changed.wait()
+        except TimeoutError:
+            return False
+        self.changed.clear()
+        return True
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class InMemoryStore:
+    """A `Store` that forgets everything with the process."""
+
+    def __init__(self) -> None:
+        self._keys = itertools.count(1)
+        self._sessions: dict[tuple[str, str], _Session] = {}
+        self._turns: dict[str, _Turn] = {}
+        self._holders: dict[str, datetime] = {}
+        self._watches: dict[str, set[_Watch]] = {}
+
+    async def aopen(self) -> None:
+        """Nothing to open."""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    async def create_session(self, session: Session) -> tuple[Session, bool]:
+        """See `Store`."""
+        return self._create(session)
+
+    async def get_session(self, user: str, session_id: str) -> Session | None:
+        """See `Store`."""
+        kept = self._sessions.get((user, session_id))
+        return kept.seen(_now()) if kept else None
+
+    async def list_sessions(
+        self,
+        user: str,
+        *,
+        agent: str | None = None,
+        status: SessionStatus | None = None,
+        query: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Session]:
+        """See `Store`."""
+        before = codec.decode_cursor(cursor, 2) if cursor else None
+        now = _now()
+        found = [
+            kept
+            for kept in self._sessions.values()
+            if kept.session.user == user
+            and kept.session.listed
+            and (agent is None or kept.session.agent == agent)
+            and (status is None or kept.seen(now).status == status)
+            and (query is None or _title_matches(kept.session.title, query))
+            and (before is None or kept.place() < before)
+        ]
+        found.sort(key=_Session.place, reverse=True)
+        more = codec.encode_cursor(*found[limit - 1].place()) if len(found) > limit else None
+        return Page(items=[kept.seen(now) for kept in found[:limit]], next_cursor=more)
+
+    async def update_session(
+        self, user: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Session:
+        """See `Store`."""
+        kept = self._find(user, session_id)
+        if title is not None:
+            kept.session = codec.stored_session(replace(kept.session, title=title))
+        if metadata is not None:
+            kept.session = codec.stored_session(replace(kept.session, metadata=metadata))
+        self._wake(session_id)
+        return kept.seen(_now())
+
+    async def end_session(self, user: str, session_id: str) -> Session:
+        """See `Store`."""
+        kept = self._find(user, session_id)
+        kept.session = replace(kept.session, status="ended")
+        self._wake(session_id)
+        return kept.seen(_now())
+
+    async def delete_session(self, user: str, session_id: str) -> bool:
+        """See `Store`."""
+        kept = self._sessions.pop((user, session_id), None)
+        if kept is None:
+            return False
+        for turn in kept.turns:
+            del self._turns[turn.turn.turn_id]
+        self._wake(session_id)
+        return True
+
+    async def list_messages(
+        self, user: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Message]:
+        """See `Store`."""
+        after = codec.decode_cursor(cursor, 1)[0] if cursor else 0
+        messages = self._find(user, session_id).messages
+        more = codec.encode_cursor(after + limit) if len(messages) > after + limit else None
+        return Page(items=messages[after : after + limit], next_cursor=more)
+
+    async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+        """See `Store`."""
+        if new.create_session is not None:
+            self._create(new.create_session)
+        session = self._find(new.user, new.session_id)
+        if session.session.agent != new.agent:
+            raise SessionNotFound(f"There is no session {new.session_id!r} with the agent {new.agent!r}.")
+        kept = self._turns.get(new.turn_id)
+        if kept is None:
+            kept = self._queue(session, new)
+        elif kept not in session.turns or kept.turn.finished or kept.holder != new.holder:
+            raise TurnNotFound(f"The turn {new.turn_id!r} is no longer in the queue.")
+        elif kept.position is None and session.session.status == "ended":
+            raise SessionEnded(f"The session {new.session_id!r} has ended.", details={"status": "ended"})
+        first, *others = session.unfinished()
+        if kept is not first:
+            ahead = [first, *others][others.index(kept)]
+            return QueuedTurn(turn=kept.turn, ahead=ahead.turn.turn_id, running=first.turn.turn_id)
+        if kept.position is None:
+            self._begin(session, kept, lifetime)
+        return _begun(session, kept, window)
+
+    async def write_turn(
+        self,
+        turn_id: str,
+        *,
+        events: Sequence[Event] = (),
+        messages: Sequence[Message] = (),
+        outcome: TurnOutcome | None = None,
+    ) -> Turn | None:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        if kept is None or kept.turn.finished:
+            return None
+        session = self._sessions[kept.turn.user, kept.turn.session_id]
+        kept.log += codec.stored_events(events)
+        kept.turn = replace(kept.turn, last_seq=kept.turn.last_seq + len(events))
+        if outcome is not None or messages:
+            session.append_input(kept)
+        for message in messages:
+            session.append(message)
+        if outcome is not None:
+            kept.turn = replace(
+                kept.turn,
+                status=outcome.status,
+                finish_reason=outcome.finish_reason,
+                usage=outcome.usage,
+                finished_at=_now() if outcome.status in FINISHED else None,
+            )
+        self._wake(kept.turn.session_id)
+        return kept.turn
+
+    async def get_turn(self, user: str, turn_id: str) -> Turn | None:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        return kept.turn if kept and kept.turn.user == user else None
+
+    async def read_turn(self, user: str, turn_id: str, *, after: int = 0, limit: int = 10_000) -> TurnLog | None:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        if kept is None or kept.turn.user != user:
+            return None
+        events = kept.log[after : after + limit]
+        return TurnLog(turn=kept.turn, events=[LoggedEvent(after + n, event) for n, event in enumerate(events, 1)])
+
+    async def unfinished_turns(self, user: str, session_id: str) -> Sequence[Turn]:
+        """See `Store`."""
+        session = self._sessions.get((user, session_id))
+        return [kept.turn for kept in session.unfinished()] if session else []
+
+    async def request_cancel(self, turn_id: str) -> None:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        if kept is not None and not kept.turn.finished:
+            kept.cancel = True
+            self._wake(kept.turn.session_id)
+
+    async def cancel_requests(self, holder: str) -> Sequence[str]:
+        """See `Store`."""
+        return [kept.turn.turn_id for kept in self._unfinished() if kept.cancel and kept.holder == holder]
+
+    async def heartbeat(self, holder: str) -> None:
+        """See `Store`."""
+        self._holders[holder] = _now()
+
+    async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
+        """See `Store`."""
+        now = _now()
+        self._holders[holder] = now
+        last = now - timedelta(seconds=dead_after)
+        dead = {name for name, beat in self._holders.items() if beat <= last and name != holder}
+        self._holders = {name: beat for name, beat in self._holders.items() if name not in dead}
+        taken = [kept for kept in self._unfinished() if kept.holder not in self._holders]
+        for kept in taken:
+            kept.holder = holder
+        return [kept.turn for kept in taken]
+
+    async def goodbye(self, holder: str) -> None:
+        """See `Store`."""
+        self._holders.pop(holder, None)
+
+    @asynccontextmanager
+    async def watch(self, session_id: str) -> AsyncIterator[Watch]:
+        """See `Store`."""
+        watch = _Watch()
+        watches = self._watches.setdefault(session_id, set())
+        watches.add(watch)
+        try:
+            yield watch
+        finally:
+            watches.discard(watch)
+            if not watches:
+                self._watches.pop(session_id, None)
+
+    async def sweep(self, *, keep_events: float, limit: int = 500) -> int:
+        """See `Store`."""
+        before = _now() - timedelta(seconds=keep_events)
+        one_offs = [kept for kept in self._sessions.values() if _forgettable(kept, before)][:limit]
+        for kept in one_offs:
+            await self.delete_session(kept.session.user, kept.session.session_id)
+        logs = [kept for kept in self._turns.values() if kept.log and _finished_before(kept.turn, before)]
+        for turn in logs[: limit - len(one_offs)]:
+            turn.log = []
+        return min(limit, len(one_offs) + len(logs))
+
+    def _create(self, session: Session) -> tuple[Session, bool]:
+        kept = self._sessions.get((session.user, session.session_id))
+        if kept is None:
+            kept = _Session(key=next(self._keys), session=codec.stored_session(session))
+            self._sessions[session.user, session.session_id] = kept
+            return kept.seen(_now()), True
+        if kept.session.agent != session.agent:
+            raise Conflict(
+                f"The session id {session.session_id!r} is in use with the agent {kept.session.agent!r}.",
+                hint="Choose another id.",
+            )
+        return kept.seen(_now()), False
+
+    def _find(self, user: str, session_id: str) -> _Session:
+        kept = self._sessions.get((user, session_id))
+        if kept is None:
+            raise SessionNotFound(f"There is no session {session_id!r}.")
+        return kept
+
+    def _queue(self, session: _Session, new: NewTurn) -> _Turn:
+        status = session.seen(_now()).status
+        if status != "active":
+            raise SessionEnded(f"The session {new.session_id!r} has {status}.", details={"status": status})
+        unfinished = session.unfinished()
+        if unfinished and new.if_busy == "reject":
+            raise SessionBusy(details={"running_turn": unfinished[0].turn.turn_id})
+        if sum(kept.turn.status == "queued" for kept in unfinished) >= MAX_WAITING:
+            raise TooManyWaiting(hint="Wait for an answer, then send the message again.")
+        if new.if_busy == "interrupt":
+            for other in unfinished:
+                other.cancel = True
+        turn = Turn(
+            turn_id=new.turn_id,
+            session_id=new.session_id,
+            agent=new.agent,
+            user=new.user,
+            status="queued",
+            message_id=new.message.message_id,
+            created_at=_now(),
+        )
+        kept = _Turn(turn=turn, holder=new.holder, input=new.message)
+        self._turns[new.turn_id] = kept
+        session.turns.append(kept)
+        self._holders.setdefault(new.holder, _now())
+        self._wake(new.session_id)
+        return kept
+
+    def _begin(self, session: _Session, kept: _Turn, lifetime: Lifetime) -> None:
+        now = _now()
+        session.append_input(kept)
+        expires = lifetime.expires_at(session.session.created_at, now)
+        session.session = replace(session.session, last_active_at=now, expires_at=expires)
+        kept.turn = replace(kept.turn, status="running")
+        self._wake(kept.turn.session_id)
+
+    def _unfinished(self) -> list[_Turn]:
+        return [kept for kept in self._turns.values() if not kept.turn.finished]
+
+    def _wake(self, session_id: str) -> None:
+        for watch in self._watches.get(session_id, ()):
+            watch.changed.set()
+
+
+def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
+    assert kept.position is not None
+    before = kept.position - 1
+    history = window.select(reversed(session.messages[window.after : before]))
+    return BegunTurn(
+        session=session.seen(_now()),
+        turn=kept.turn,
+        message=session.messages[before],
+        message_number=kept.number,
+        history=history,
+        first_position=kept.position - len(history),
+    )
+
+
+def _title_matches(title: str, query: str) -> bool:
+    titled, asked = codec.words(title), codec.words(query)
+    return bool(asked) and all(any(word.startswith(start) for word in titled) for start in asked)
+
+
+def _finished_before(turn: Turn, before: datetime) -> bool:
+    return turn.finished_at is not None and turn.finished_at <= before
+
+
+def _forgettable(kept: _Session, before: datetime) -> bool:
+    session = kept.session
+    if session.listed or session.last_active_at > before:
+        return False
+    return all(_finished_before(turn.turn, before) for turn in kept.turns)
