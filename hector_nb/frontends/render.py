@@ -25,7 +25,12 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 def plain(text: str) -> str:
     """The text without terminal control sequences, control characters (newline and tab stay) and bidirectional overrides."""
-    return _SURROGATES.sub("\ufffd", _UNSAFE.sub("", text))
+    return well_formed(_UNSAFE.sub("", text))
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for lone surrogates, which no encoding can write."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def plain_line(text: str) -> str:

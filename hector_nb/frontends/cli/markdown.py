@@ -108,9 +108,7 @@ class _Table(TableElement):
         yield table
 
 
-class Block(Markdown):
-    """One top-level block, given as its tokens, ready to print."""
-
+class _Blocks(Markdown):
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
         "heading_open": _Heading,
@@ -125,8 +123,21 @@ class Block(Markdown):
         super().__init__("", hyperlinks=False, code_theme="ansi_dark")
         self.parsed: Sequence[Token] = list(tokens)
 
+
+class Block:
+    """One top-level block, given as its tokens, ready to print: no empty line before it, no spaces at the ends of its lines."""
+
+    def __init__(self, tokens: Iterable[Token]) -> None:
+        self._blocks = _Blocks(tokens)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        drawn = super().__rich_console__(console, options)
-        for i, part in enumerate(drawn):
-            if i or part != Segment.line():
-                yield part
+        lines = console.render_lines(self._blocks, options, pad=False)
+        for line in lines[1:] if lines and not lines[0] else lines:
+            yield from _trimmed(line)
+            yield Segment.line()
+
+
+def _trimmed(line: list[Segment]) -> list[Segment]:
+    while line and not line[-1].text.strip():
+        line = line[:-1]
+    return [*line[:-1], Segment(line[-1].text.rstrip(), line[-1].style)] if line else line
