@@ -11,7 +11,9 @@ from hector_nb.frontends.render import PlainText, plain, plain_line
 FRAGMENTS = st.one_of(
     st.text(max_size=8),
     st.text(alphabet="\x1b\x9b\x9d\x07\x9c\\[]P0;m\n a", max_size=12),
-    st.sampled_from(["\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1b[2J", "\u202e", "\x1b", "\r\n", "\ud800"]),
+    st.sampled_from(
+        ["\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1b[2J", "\u202e", "\x1b", "\r\n", "\ud800"]
+    ),
 )
 HOSTILE = st.lists(FRAGMENTS, max_size=12)
 

@@ -34,7 +34,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def hector(
-    config: ConfigOption = None,  # noqa: ARG001 - commands look it up, see options.chosen_config
+    config: ConfigOption = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,

@@ -9,7 +9,14 @@ import typer
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.exits import Code
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, choose_agent, chosen_config, place_of, with_service
+from hector_nb.frontends.cli.options import (
+    ConfigOption,
+    JsonOption,
+    choose_agent,
+    chosen_config,
+    place_of,
+    with_service,
+)
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SendMessage, SessionService
@@ -19,10 +26,15 @@ def call(
     ctx: typer.Context,
     words: Annotated[
         list[str],
-        typer.Argument(metavar="[AGENT] TEXT", help="The message, in quotes; - reads it from standard input.", show_default=False),
+        typer.Argument(
+            metavar="[AGENT] TEXT", help="The message, in quotes; - reads it from standard input.", show_default=False
+        ),
     ],
     session: Annotated[
-        str | None, typer.Option("--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False)
+        str | None,
+        typer.Option(
+            "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

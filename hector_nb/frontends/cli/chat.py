@@ -20,7 +20,9 @@ def chat(
     ] = None,
     session: Annotated[
         str | None,
-        typer.Option("--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False),
+        typer.Option(
+            "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+        ),
     ] = None,
     config: ConfigOption = None,
     thinking: Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")] = False,

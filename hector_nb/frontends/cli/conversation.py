@@ -22,7 +22,13 @@ class Conversation:
     """A chat with one agent in one session; both can be changed on the way. A session is stored with its first message."""
 
     def __init__(
-        self, service: SessionService, agent: AgentInfo, *, interactive: bool, thinking: bool = False, debug: bool = False
+        self,
+        service: SessionService,
+        agent: AgentInfo,
+        *,
+        interactive: bool,
+        thinking: bool = False,
+        debug: bool = False,
     ) -> None:
         self.service = service
         self.agent = agent
@@ -53,7 +59,9 @@ class Conversation:
         """
         if self.session is None:
             title = plain_line(message)[:_TITLE]
-            self.session, _ = await self.service.create_session(self.agent.name, session_id=self.session_id, title=title)
+            self.session, _ = await self.service.create_session(
+                self.agent.name, session_id=self.session_id, title=title
+            )
         started = time.monotonic()
         shown = Shown.choose(self.agent.reasoning, thinking=self.thinking, debug=self.debug)
         answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), shown)
@@ -73,7 +81,9 @@ class Conversation:
 
     def introduce(self) -> None:
         """Who answers, and in which session."""
-        self.console.print(Text.assemble((plain_line(self.agent.name), "bold"), (f" · {plain_line(place_of(self.agent))}", "dim")))
+        self.console.print(
+            Text.assemble((plain_line(self.agent.name), "bold"), (f" · {plain_line(place_of(self.agent))}", "dim"))
+        )
         if self.agent.description:
             self.tell(self.agent.description)
         self.tell(self.where())

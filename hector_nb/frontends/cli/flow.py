@@ -1,6 +1,7 @@
 """An answer that grows. What more text cannot change is settled and printed once; only the rest is drawn again and again.
 
-Settled are all blocks but the last; of a list all items but the last, of a code block all whole lines. So nothing of a long
+A line that is not complete settles nothing, for its end may make something else of it. Of the complete lines, settled are all blocks but
+the last; of a list all items but the last, of a code block all lines. So nothing of a long
 answer is lost from the terminal's scrollback, and what moves is small. Above is `screen.py`.
 """
 
@@ -55,31 +56,34 @@ class MarkdownFlow:
 
     def settle(self, *, final: bool = False) -> Iterator[RenderableType]:
         """What can be printed for good, each part once; with `final` everything."""
-        blocks = self._blocks()
+        blocks = self._blocks(self._source if final else self._source[: self._source.rfind("\n") + 1])
         for block in blocks if final else blocks[:-1]:
             yield self._draw(block)
         if final:
             self._source = ""
         elif blocks:
-            self._cut(blocks[-1][0])
+            self._cut(_line(blocks[-1][0]))
             yield from self._part_of(blocks[-1])
 
     def tail(self) -> RenderableType:
         """What is not settled yet."""
         place = self._place
-        parts = [self._draw(block) for block in self._blocks()]
+        parts = [self._draw(block) for block in self._blocks(self._source)]
         self._place = place
         return Group(*parts)
 
-    def _blocks(self) -> list[list[Token]]:
-        tokens = parse(self._source, self._references)
+    def _blocks(self, source: str) -> list[list[Token]]:
+        """The top-level blocks, each as its tokens."""
+        tokens = parse(source, {"references": dict(self._references.get("references", {}))})
         starts = [i for i, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
         return [tokens[a:b] for a, b in pairwise([*starts, len(tokens)])]
 
-    def _cut(self, token: Token) -> None:
-        """Drop the source before this token."""
-        line = token.map[0] if token.map else 0
-        self._source = "\n".join(self._source.split("\n")[line:])
+    def _cut(self, lines: int) -> None:
+        """Drop so many lines of the source, and remember the link targets in them."""
+        if lines:
+            split = self._source.split("\n")
+            parse("\n".join(split[:lines]), self._references)
+            self._source = "\n".join(split[lines:])
 
     def _draw(self, block: list[Token]) -> RenderableType:
         place, self._place = self._place, _Place(gap=True)
@@ -95,7 +99,8 @@ class MarkdownFlow:
             yield from self._items(block)
 
     def _code_lines(self, code: Token) -> Iterator[RenderableType]:
-        code.content = code.content.rpartition("\n")[0].rstrip()
+        whole_lines = self._source.count("\n") - (code.type == "fence")
+        code.content = "\n".join(code.content.split("\n")[:whole_lines]).rstrip()
         count = code.content.count("\n") + 1 if code.content else 0
         if count > self._place.shown:
             yield self._draw([code])
@@ -104,19 +109,17 @@ class MarkdownFlow:
     def _items(self, block: list[Token]) -> Iterator[RenderableType]:
         starts = [i for i, token in enumerate(block) if token.level == 1 and token.type == "list_item_open"]
         if len(starts) > 1:
-            last = block[starts[-1]]
+            lines = _line(block[starts[-1]]) - _line(block[0])
             yield self._draw([*block[: starts[-1]], block[-1]])
-            number = int(block[0].attrs.get("start", 1)) + len(starts) - 1
-            self._place = _Place(number=number)
-            self._cut(last)
+            self._place = _Place(number=int(block[0].attrs.get("start", 1)) + len(starts) - 1)
+            self._cut(lines)
 
 
-class PlainFlow:
-    """Plain text, such as a model's reasoning: whole lines settle."""
+class ThinkingFlow:
+    """A model's reasoning, as it is and dim: whole lines settle."""
 
-    def __init__(self, style: str) -> None:
+    def __init__(self) -> None:
         self._source = ""
-        self._style = style
 
     def feed(self, piece: str) -> None:
         """Take more text."""
@@ -124,12 +127,16 @@ class PlainFlow:
 
     def settle(self, *, final: bool = False) -> Iterator[RenderableType]:
         """What can be printed for good, each part once; with `final` everything."""
-        if final:
-            self._source = self._source.rstrip() + "\n"
-        lines, _, self._source = self._source.rpartition("\n")
-        if lines:
-            yield Text(lines, self._style)
+        whole, _, rest = (self._source.rstrip(), "", "") if final else self._source.rpartition("\n")
+        self._source = rest
+        if whole:
+            yield Text(whole, "dim italic")
 
     def tail(self) -> RenderableType:
         """What is not settled yet."""
-        return Text(self._source, self._style)
+        return Text(self._source, "dim italic")
+
+
+def _line(token: Token) -> int:
+    """Where a block's token begins, in lines of the source."""
+    return token.map[0] if token.map else 0

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import Completer, WordCompleter
-from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import CompleteStyle
@@ -48,7 +47,9 @@ class TerminalInput:
         """See `LineInput`."""
         while True:
             try:
-                return await self._prompt.prompt_async([("bold", "> ")], placeholder=[("fg:ansibrightblack", placeholder)])
+                return await self._prompt.prompt_async(
+                    [("bold", "> ")], placeholder=[("fg:ansibrightblack", placeholder)]
+                )
             except EOFError:
                 return None
             except KeyboardInterrupt:
@@ -66,7 +67,7 @@ class PipedInput:
         # A thread, for files cannot be waited for; a daemon, for a read from an idle pipe cannot be ended.
         threading.Thread(target=self._read, name="hector stdin", daemon=True).start()
 
-    async def next(self, placeholder: str) -> str | None:  # noqa: ARG002 - nobody sees it
+    async def next(self, placeholder: str) -> str | None:
         """See `LineInput`."""
         return await self._lines.get()
 

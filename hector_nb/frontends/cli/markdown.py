@@ -86,9 +86,7 @@ class _Code(CodeBlock):
 
 
 class _Item(ListItem):
-    def render_number(
-        self, console: Console, options: ConsoleOptions, number: int, last_number: int
-    ) -> RenderResult:
+    def render_number(self, console: Console, options: ConsoleOptions, number: int, last_number: int) -> RenderResult:
         width = max(len(str(last_number)), 2) + 2
         lines = console.render_lines(self.elements, options.update(width=options.max_width - width), style=self.style)
         for i, line in enumerate(lines):

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, PlainFlow
+from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, ThinkingFlow
 from hector_nb.frontends.cli.markdown import THEME
 from hector_nb.frontends.render import PlainText, plain, well_formed
 
@@ -59,14 +59,14 @@ def make_console(stream: Literal["out", "err"] = "out") -> Console:
     return Console(stderr=stream == "err", theme=THEME, highlight=False, markup=False, emoji=False)
 
 
-def can_draw() -> bool:
+def candraw() -> bool:
     """Whether standard output is a terminal on which lines can be drawn again."""
     return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 def make_screen(model: str) -> Screen:
     """The screen that fits standard output."""
-    if can_draw():
+    if candraw():
         return LiveScreen(make_console(), waiting_for=model)
     return StreamScreen(sys.stdout, sys.stderr)
 
@@ -125,7 +125,7 @@ class LiveScreen:
         self._stopping = False
         self._started = time.monotonic()
         self._safe = PlainText()
-        self._flow: Flow = MarkdownFlow()
+        self._flow: Flow | None = None
         self._changed = asyncio.Event()
         self._live = Live(
             "",
@@ -144,13 +144,12 @@ class LiveScreen:
 
     def thinking(self, piece: str) -> None:
         """See `Screen`."""
-        self._feed(PlainFlow, piece)
+        self._feed(ThinkingFlow, piece)
 
     def note(self, line: str) -> None:
         """See `Screen`."""
         self._finish_flow()
         self._console.print(Text(plain(line), "dim"))
-        self._flow = MarkdownFlow()
 
     def stopping(self) -> None:
         """See `Screen`."""
@@ -159,24 +158,30 @@ class LiveScreen:
 
     def _feed(self, kind: type[Flow], piece: str) -> None:
         if not isinstance(self._flow, kind):
-            self._finish_flow()
-            self._console.print()
+            if self._flow:
+                self._finish_flow()
+                self._console.print()
             self._flow = kind()
         self._waiting = None
         self._flow.feed(self._safe.feed(piece))
         self._changed.set()
 
     def _finish_flow(self) -> None:
-        self._flow.feed(self._safe.close())
-        for part in self._flow.settle(final=True):
-            self._console.print(part)
+        if self._flow:
+            flow, self._flow = self._flow, None
+            flow.feed(self._safe.close())
+            with self._console:
+                for part in flow.settle(final=True):
+                    self._console.print(part)
+                self._live.update("", refresh=True)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Print what has settled, and draw the rest again."""
         with self._console:
-            for part in self._flow.settle():
+            for part in self._flow.settle() if self._flow else ():
                 self._console.print(part)
-            parts = [self._flow.tail(), *self._status()]
-            self._live.update(_Bottom(Group(*parts)), refresh=True)
+            tail = [self._flow.tail()] if self._flow else []
+            self._live.update(_Bottom(Group(*tail, *self._status())), refresh=True)
 
     def _status(self) -> list[RenderableType]:
         if self._stopping:
@@ -188,9 +193,10 @@ class LiveScreen:
 
     async def _paint(self) -> None:
         while True:
-            self._draw()
+            began = time.monotonic()
+            self.draw()
             self._changed.clear()
-            await asyncio.sleep(_FRAME)
+            await asyncio.sleep(max(_FRAME, 4 * (time.monotonic() - began)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0 if self._waiting else None):
                     await self._changed.wait()

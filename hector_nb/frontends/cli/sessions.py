@@ -19,11 +19,20 @@ SessionArgument = Annotated[str, typer.Argument(metavar="ID", help="The session.
 @app.command("list")
 def list_sessions(
     ctx: typer.Context,
-    agent: Annotated[str | None, typer.Option("--agent", "-a", help="Only sessions with this agent.", show_default=False)] = None,
-    status: Annotated[Literal["active", "ended", "expired"] | None, typer.Option(help="Only sessions in this state.", show_default=False)] = None,
-    query: Annotated[str | None, typer.Option("--query", "-q", metavar="TEXT", help="Search the titles.", show_default=False)] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", "-a", help="Only sessions with this agent.", show_default=False)
+    ] = None,
+    status: Annotated[
+        Literal["active", "ended", "expired"] | None,
+        typer.Option(help="Only sessions in this state.", show_default=False),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", metavar="TEXT", help="Search the titles.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Sessions on one page.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,9 +54,7 @@ def _print_page(page: "Page[Session]") -> None:
     from hector_nb.frontends.cli.tables import print_table
     from hector_nb.frontends.cli.words import ago
 
-    rows = [
-        (s.session_id, s.agent, s.status, str(s.message_count), ago(s.last_active_at), s.title) for s in page.items
-    ]
+    rows = [(s.session_id, s.agent, s.status, str(s.message_count), ago(s.last_active_at), s.title) for s in page.items]
     if rows:
         print_table(("SESSION", "AGENT", "STATUS", "MESSAGES", "ACTIVE", "TITLE"), rows)
     else:
@@ -57,7 +64,9 @@ def _print_page(page: "Page[Session]") -> None:
 
 
 @app.command()
-def show(ctx: typer.Context, session_id: SessionArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def show(
+    ctx: typer.Context, session_id: SessionArgument, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Print a session and all that was said in it."""
 
     async def work(service: "SessionService") -> None:
@@ -84,7 +93,14 @@ def _print_session(session: "Session") -> None:
     from hector_nb.frontends.cli.words import ago, counts
     from hector_nb.frontends.render import plain_line
 
-    words = [session.title, session.session_id, session.agent, session.status, counts(session), ago(session.last_active_at)]
+    words = [
+        session.title,
+        session.session_id,
+        session.agent,
+        session.status,
+        counts(session),
+        ago(session.last_active_at),
+    ]
     line = " · ".join(plain_line(word) for word in words if word)
     make_console("err").print(Text(f"{line}\n", "dim"), soft_wrap=True)
 
@@ -117,4 +133,6 @@ def _confirm(sessions: "list[Session]") -> None:
         raise InvalidRequest("Nothing was deleted: nobody is there to ask.", hint="Add --yes.")
     for session in sessions:
         typer.echo(f"{session.session_id} · {plain_line(session.title) or session.agent} · {counts(session)}", err=True)
-    typer.confirm("Erase this?" if len(sessions) == 1 else f"Erase these {len(sessions)} sessions?", abort=True, err=True)
+    typer.confirm(
+        "Erase this?" if len(sessions) == 1 else f"Erase these {len(sessions)} sessions?", abort=True, err=True
+    )

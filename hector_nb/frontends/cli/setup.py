@@ -25,7 +25,9 @@ def validate(
         report(error)
         raise typer.Exit(Code.FAILED) from None
     agents = ", ".join(loaded.config.agents)
-    typer.echo(f"{loaded.path}: OK. Agents: {agents}." if loaded.path else f"No file: the defaults apply. Agents: {agents}.")
+    typer.echo(
+        f"{loaded.path}: OK. Agents: {agents}." if loaded.path else f"No file: the defaults apply. Agents: {agents}."
+    )
 
 
 def schema() -> None:

@@ -69,7 +69,9 @@ async def _sessions(conversation: Conversation, _: str) -> None:
     for number, session in enumerate(page.items, 1):
         mark = "•" if session.session_id == conversation.session_id else ""
         title = plain_line(session.title) or session.session_id
-        table.add_row(f"{mark}{number}".rjust(3), title, Text(counts(session), "dim"), Text(ago(session.last_active_at), "dim"))
+        table.add_row(
+            f"{mark}{number}".rjust(3), title, Text(counts(session), "dim"), Text(ago(session.last_active_at), "dim")
+        )
     conversation.console.print(table)
     conversation.tell("/open NUMBER continues one." + (" hector sessions list shows all." if page.next_cursor else ""))
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +15,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of text. A pipe gets no heading and nothing is cut, so that other programs can read it."""
     if not sys.stdout.isatty():
         for row in rows:
-            print("\t".join(plain_line(cell) for cell in row))
+            typer.echo("\t".join(plain_line(cell) for cell in row))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in head:

@@ -14,7 +14,16 @@ from typing import Self
 
 from hector_nb.config.schema import ReasoningConfig
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import Event, TextDelta, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnFailed, TurnStarted
+from hector_nb.events import (
+    Event,
+    TextDelta,
+    ThinkingDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+)
 from hector_nb.frontends.cli.screen import Screen
 from hector_nb.service import SendMessage, SessionService, TurnStream, failure
 
