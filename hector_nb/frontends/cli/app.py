@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hector_nb._version import __version__
-from hector_nb.frontends.cli import agents, call, chat, sessions, setup
+from hector_nb.frontends.cli import agents, call, chat, serve, sessions, setup
 from hector_nb.frontends.cli.exits import HELP, Commands
 from hector_nb.frontends.cli.options import ConfigOption
 
@@ -17,8 +17,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=HELP,
 )
-app.command()(call.call)
+app.command(cls=call.Call)(call.call)
 app.command()(chat.chat)
+app.command()(serve.serve)
 app.command()(agents.agents)
 app.add_typer(sessions.app, name="sessions")
 app.command()(setup.validate)

@@ -3,9 +3,10 @@
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.exits import Code
@@ -20,6 +21,14 @@ from hector_nb.frontends.cli.options import (
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SendMessage, SessionService
+
+
+class Call(TyperCommand):
+    """Says in its usage that the agent comes first and may be left out."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What may follow the command."""
+        return [*super().collect_usage_pieces(ctx)[:1], "[AGENT]", "TEXT"]
 
 
 def call(
@@ -43,8 +52,11 @@ def call(
 ) -> None:
     """Send one message to an agent and print the answer as it is written.
 
-    Without AGENT the text goes to `assistant`, or to the only agent there is. Without --session nothing is remembered. Into
-    a pipe or file goes the exact text of the answer; tools, reasoning and counts go to standard error. Ctrl-C stops the answer.
+    Without AGENT the text goes to `assistant`, or to the only agent there is.
+
+    Without --session nothing is remembered. Ctrl-C stops the answer.
+
+    A pipe or file gets the exact text of the answer; tools, reasoning and counts go to standard error.
     """
     if len(words) > 2:
         raise typer.BadParameter('Put the text in quotes: hector call assistant "Explain quantum computing"')

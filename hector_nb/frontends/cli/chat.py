@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def chat(
     ctx: typer.Context,
     agent: Annotated[
-        str | None, typer.Argument(help="The agent; `assistant`, or the only one, if unset.", show_default=False)
+        str | None,
+        typer.Argument(metavar="AGENT", help="The agent; `assistant`, or the only one, if unset.", show_default=False),
     ] = None,
     session: Annotated[
         str | None,
@@ -30,7 +31,9 @@ def chat(
 ) -> None:
     """Talk with an agent. The session is kept, and can be continued from here, a notebook or over HTTP.
 
-    /help lists what can be typed besides messages. Ctrl-C stops the answer, Ctrl-D leaves. From a pipe every line is a message.
+    /help lists what can be typed besides messages. Ctrl-C stops the answer, Ctrl-D leaves.
+
+    From a pipe every line is a message.
     """
 
     async def work(service: "SessionService") -> int:

@@ -59,14 +59,14 @@ def make_console(stream: Literal["out", "err"] = "out") -> Console:
     return Console(stderr=stream == "err", theme=THEME, highlight=False, markup=False, emoji=False)
 
 
-def candraw() -> bool:
+def can_draw() -> bool:
     """Whether standard output is a terminal on which lines can be drawn again."""
     return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 def make_screen(model: str) -> Screen:
     """The screen that fits standard output."""
-    if candraw():
+    if can_draw():
         return LiveScreen(make_console(), waiting_for=model)
     return StreamScreen(sys.stdout, sys.stderr)
 

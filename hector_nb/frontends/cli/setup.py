@@ -13,7 +13,8 @@ from hector_nb.frontends.cli.options import chosen_config
 def validate(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="The file; the one that is used here if unset.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="FILE", help="The file; the one that is used here if unset.", show_default=False),
     ] = None,
 ) -> None:
     """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
@@ -40,7 +41,9 @@ def schema() -> None:
 
 
 def trust(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file, which you have read.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file, which you have read.")
+    ],
 ) -> None:
     """Let a found configuration file run programs and use your environment, as long as it stays as it is now."""
     from hector_nb.config import trust as trusted
