@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
 from hector_nb.memory.base import TokenCounter, WorkingMemory
@@ -27,6 +27,7 @@ class Agent:
     memory: WorkingMemory
     counter: TokenCounter
     budget: int
+    _counted: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def lifetime(self) -> Lifetime:
@@ -52,6 +53,12 @@ class Agent:
             reasoning=self.config.reasoning,
             streaming=self.config.streaming,
         )
+
+    async def instruction_tokens(self) -> int:
+        """Tokens of the system prompt, counted once."""
+        if "instruction" not in self._counted:
+            self._counted["instruction"] = await self.counter.count(self.config.instruction)
+        return self._counted["instruction"]
 
     async def count(self, message: Message) -> Message:
         """The message with its tokens counted: text, thinking and tool calls."""

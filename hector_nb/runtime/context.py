@@ -19,7 +19,7 @@ class Context:
 
 async def room_for_messages(agent: Agent) -> int:
     """Tokens of the budget that the system prompt leaves."""
-    return max(0, agent.budget - await agent.counter.count(agent.config.instruction))
+    return max(0, agent.budget - await agent.instruction_tokens())
 
 
 async def window(agent: Agent) -> Window:

@@ -234,7 +234,7 @@ class Store(Protocol):
         ...
 
     async def heartbeat(self, holder: str) -> None:
-        """Say that this holder lives. Its first `begin_turn` says so too."""
+        """Say that this holder lives. Queueing a turn says so too."""
         ...
 
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:

@@ -28,6 +28,7 @@ class _Turn:
     number: int = 0
     cancel: bool = False
     log: list[Event] = field(default_factory=list)
+    events_until: datetime | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -212,13 +213,15 @@ class InMemoryStore:
         for message in messages:
             session.append(message)
         if outcome is not None:
+            now = _now() if outcome.status in FINISHED else None
             kept.turn = replace(
                 kept.turn,
                 status=outcome.status,
                 finish_reason=outcome.finish_reason,
                 usage=outcome.usage,
-                finished_at=_now() if outcome.status in FINISHED else None,
+                finished_at=now,
             )
+            kept.events_until = now and now + timedelta(seconds=outcome.keep_events)
         self._wake(kept.turn.session_id)
         return kept.turn
 
@@ -284,13 +287,13 @@ class InMemoryStore:
             if not watches:
                 self._watches.pop(session_id, None)
 
-    async def sweep(self, *, keep_events: float, limit: int = 500) -> int:
+    async def sweep(self, *, limit: int = 500) -> int:
         """See `Store`."""
-        before = _now() - timedelta(seconds=keep_events)
-        one_offs = [kept for kept in self._sessions.values() if _forgettable(kept, before)][:limit]
+        now = _now()
+        one_offs = [kept for kept in self._sessions.values() if _forgettable(kept, now)][:limit]
         for kept in one_offs:
             await self.delete_session(kept.session.user, kept.session.session_id)
-        logs = [kept for kept in self._turns.values() if kept.log and _finished_before(kept.turn, before)]
+        logs = [kept for kept in self._turns.values() if kept.log and _expired(kept, now)]
         for turn in logs[: limit - len(one_offs)]:
             turn.log = []
         return min(limit, len(one_offs) + len(logs))
@@ -338,7 +341,7 @@ class InMemoryStore:
         kept = _Turn(turn=turn, holder=new.holder, input=new.message)
         self._turns[new.turn_id] = kept
         session.turns.append(kept)
-        self._holders.setdefault(new.holder, _now())
+        self._holders[new.holder] = _now()
         self._wake(new.session_id)
         return kept
 
@@ -377,12 +380,9 @@ def _title_matches(title: str, query: str) -> bool:
     return bool(asked) and all(any(word.startswith(start) for word in titled) for start in asked)
 
 
-def _finished_before(turn: Turn, before: datetime) -> bool:
-    return turn.finished_at is not None and turn.finished_at <= before
+def _expired(kept: _Turn, now: datetime) -> bool:
+    return kept.events_until is not None and kept.events_until <= now
 
 
-def _forgettable(kept: _Session, before: datetime) -> bool:
-    session = kept.session
-    if session.listed or session.last_active_at > before:
-        return False
-    return all(_finished_before(turn.turn, before) for turn in kept.turns)
+def _forgettable(kept: _Session, now: datetime) -> bool:
+    return not kept.session.listed and bool(kept.turns) and all(_expired(turn, now) for turn in kept.turns)

@@ -1,8 +1,8 @@
 """One turn after another, as a user of the service sees them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -42,7 +42,8 @@ class World:
 
     async def send(self, text: str, session_id: str | None = None, **more: object) -> TurnStream:
         return await self.service.stream_message(
-            "assistant", SendMessage(message=text, session_id=session_id, **more)  # type: ignore[arg-type]
+            "assistant",
+            SendMessage(message=text, session_id=session_id, **more),  # type: ignore[arg-type]
         )
 
     async def transcript(self, session_id: str) -> list[tuple[str, str, str]]:
@@ -51,7 +52,9 @@ class World:
 
 
 @asynccontextmanager
-async def opened(replies: Sequence[Sequence[Step]], store: Store | None = None, **agent: object) -> AsyncIterator[World]:
+async def opened(
+    replies: Sequence[Sequence[Step]], store: Store | None = None, **agent: object
+) -> AsyncIterator[World]:
     model = ScriptedModel(replies)
     config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
     made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
