@@ -12,9 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 
 # TeX that makes links, styles, loads code, or reads one of these from an argument.
-_TEX = (
-    r"(?:href|url|style|class|cssId|data|require|bbox|mmlToken|unicode|csname|html[A-Za-z]*|includegraphics)(?![A-Za-z])"
-)
+_TEX = r"(?:href|url|style|class|cssId|data|require|bbox|mmlToken|unicode|csname|html[A-Za-z]*|includegraphics)(?![A-Za-z])"
 _TAG = r"<(?=[A-Za-z/!?])"
 _URL = (
     r"(?:(?:https?://|mailto:)(?:[^\s()<>\"'`\\$@\[\]]|@(?!@)|\([^\s()<>\"'`\\$@\[\]]{0,500}\)){1,2000}"
@@ -174,7 +172,9 @@ def _plain(match: re.Match[str]) -> str:
         case "link":
             return f"]({match['target']})"
         case "autolink":
-            return f"[{match['autolink']}]({match['autolink']})" if "(" not in found and ")" not in found else found[1:-1]
+            return (
+                f"[{match['autolink']}]({match['autolink']})" if "(" not in found and ")" not in found else found[1:-1]
+            )
         case "escape":
             return {r"\$": "&#36;", r"\<": "&lt;", r"\&": "&amp;"}.get(found, found)
         case "entity":

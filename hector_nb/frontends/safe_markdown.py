@@ -22,7 +22,7 @@ _QUOTED = re.compile(r"[ \t]*>[ \t]?")
 
 
 def clean(text: str) -> str:
-    """Text without control characters, bidirectional overrides and lone surrogates; line ends are `\\n`."""
+    """Text without control characters, bidirectional overrides and lone surrogates; lines end as Python's do."""
     return _SURROGATES.sub("\ufffd", _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)))
 
 
@@ -163,9 +163,7 @@ class _Blocks:
             if not self._apart:
                 self._write("\n")
             self._apart = False
-        elif self._indented and (blank or _INDENTED.match(line)):
-            self._indented.append(line)
-        elif self._after_blank and not self._in_list and not self._paragraph and _INDENTED.match(line):
+        elif self._is_code(line, blank=blank):
             self._indented.append(line)
         else:
             self._end_indented()
@@ -174,6 +172,13 @@ class _Blocks:
             elif not line[0].isspace():
                 self._in_list = False
             self._paragraph.append(line)
+
+    def _is_code(self, line: str, *, blank: bool) -> bool:
+        """Whether a line belongs to an indented code block."""
+        if self._indented and blank:
+            return True
+        may_begin = self._after_blank and not self._in_list and not self._paragraph
+        return (bool(self._indented) or may_begin) and _INDENTED.match(line) is not None
 
     def _end_text(self) -> None:
         self._end_indented()
