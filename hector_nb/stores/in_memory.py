@@ -213,14 +213,15 @@ class InMemoryStore:
         for message in messages:
             session.append(message)
         if outcome is not None:
+            now = _now() if outcome.status in FINISHED else None
             kept.turn = replace(
                 kept.turn,
                 status=outcome.status,
                 finish_reason=outcome.finish_reason,
                 usage=outcome.usage,
-                finished_at=_now() if outcome.status in FINISHED else None,
+                finished_at=now,
             )
-            kept.events_until = _now() + timedelta(seconds=outcome.keep_events)
+            kept.events_until = now and now + timedelta(seconds=outcome.keep_events)
         self._wake(kept.turn.session_id)
         return kept.turn
 
