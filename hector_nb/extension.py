@@ -52,7 +52,7 @@ class EngineOnDemand(Engine):
 
     @property
     def turns(self) -> int:
-        """How many turns run."""
+        """See `Engine`."""
         return len(self._opening.result().runs) if self._opening and self._opening.done() and self.healthy else 0
 
     async def allowed_origins(self) -> Sequence[str]:
@@ -101,7 +101,7 @@ class EngineOnDemand(Engine):
             await asyncio.sleep(_SAY_BUSY_EVERY)
 
     async def aclose(self) -> None:
-        """Stop the turns, keeping what was said, and free everything."""
+        """See `Engine`."""
         self._stopped = True
         if self._busy is not None:
             self._busy.cancel()
@@ -136,9 +136,9 @@ class HectorExtension(ExtensionApp):
         await self.engine.aclose()
 
     @property
-    def engine(self) -> EngineOnDemand:
+    def engine(self) -> Engine:
         """The engine of this server."""
-        found: EngineOnDemand = self.settings[ENGINE]
+        found: Engine = self.settings[ENGINE]
         return found
 
     def _load(self) -> "LoadedConfig":

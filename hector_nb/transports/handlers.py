@@ -60,6 +60,15 @@ class Engine(Protocol):
         """False once the engine could not be opened."""
         ...
 
+    @property
+    def turns(self) -> int:
+        """How many turns run."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the turns, keeping what was said, and free everything."""
+        ...
+
 
 def guarded(action: str, *, authenticated: Callable[..., Any] = web.authenticated) -> Callable[[T], T]:
     """Let a verb be called only by those whom the server knows and its authorizer allows this `action`."""
