@@ -23,8 +23,8 @@ async def post(port: int, path: str, body: object, *, marker: bytes = b'"chunk"'
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     writer.write(f"{head}Connection: close\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
-    first, tokens, tail = 0.0, 0, b""
-    while chunk := await reader.read(1 << 16):
+    first, tokens, tail, done = 0.0, 0, b"", False
+    while not done and (chunk := await reader.read(1 << 16)):
         tail += chunk
         seen = tail.count(marker)
         if seen and not first:

@@ -82,18 +82,21 @@ def milliseconds(answers: list[Answer]) -> str:
     return f"first token p50 {median(firsts):7.1f} ms  p99 {quantiles(firsts, n=100)[98]:7.1f} ms"
 
 
-async def first_tokens(path: str, port: int, turns: int, marker: bytes = b'"chunk"') -> list[float]:
+_ASK = {"message": "Explain quantum computing"}
+_ASK_UPSTREAM = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Explain quantum computing"}]}
+
+
+async def first_tokens(path: str, port: int, turns: int, body: object, marker: bytes = b'"chunk"') -> list[float]:
     """First-token times of so many turns, one after the other."""
-    body = {"message": "Explain quantum computing", "model": "m", "stream": True}
     return [1000 * (await post(port, path, body, marker=marker)).first for _ in range(turns)]
 
 
 async def one_session(port: int, relay: int, direct: int) -> None:
     """First token at turns 10, 100 and 500 of one session."""
-    base = median(await first_tokens("/v1/chat/completions", direct, 50, b'"content": " w'))
-    bare = median(await first_tokens("/", relay, 50))
+    base = median(await first_tokens("/v1/chat/completions", direct, 50, _ASK_UPSTREAM, b"w000"))
+    bare = median(await first_tokens("/", relay, 50, _ASK))
     session = await create_session(port)
-    times = await first_tokens(f"/agents/assistant/sessions/{session}/messages/stream", port, 505)
+    times = await first_tokens(f"/agents/assistant/sessions/{session}/messages/stream", port, 505, _ASK)
     print(f"first token, upstream directly {base:.2f} ms, bare relay {bare:.2f} ms")
     for turn in (10, 100, 500):
         ours = median(times[turn - 5 : turn + 5])
