@@ -13,6 +13,9 @@ from hector_nb.messages import Message, ToolCall, Usage
 
 ModelFinish = Literal["stop", "length", "content_filter", "tool_calls"]
 
+INVALID_ARGUMENTS = "__invalid_arguments__"
+"""The only key of a `ToolCall`'s arguments where the model wrote something that is not a JSON object; its value is that text. Whoever runs tools tells the model so."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToolSchema:

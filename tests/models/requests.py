@@ -1,0 +1,42 @@
+"""Requests for tests, and how to read answers."""
+
+import socket
+from datetime import UTC, datetime
+
+from hector_nb.events import TextDelta
+from hector_nb.messages import Message, ToolCall
+from hector_nb.models.base import ModelRequest, ToolSchema
+
+WEATHER = ToolSchema(
+    name="weather",
+    description="The weather at a place.",
+    parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+)
+
+
+def message(role, content="", **more):
+    return Message(
+        message_id="msg_1", turn_id="turn_1", role=role, content=content, created_at=datetime.now(UTC), **more
+    )
+
+
+def asking(text="Hi", *, system="Be brief.", tools=(), before=()):
+    return ModelRequest(system=system, messages=[*before, message("user", text)], tools=tools)
+
+
+def call(name="weather", call_id="call_1", **arguments):
+    return ToolCall(call_id=call_id, name=name, arguments=arguments)
+
+
+async def read(model, request=None):
+    return [delta async for delta in model.stream(request or asking())]
+
+
+def text_of(deltas):
+    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+
+
+def free_port():
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
