@@ -17,7 +17,7 @@ from hector_nb.config.schema import AgentConfig, Config
 from hector_nb.config.syntax import DocumentError
 from hector_nb.config.trust import is_trusted, needs_trust, refusal
 from hector_nb.config.validation import ENOUGH, validate
-from hector_nb.config.variables import VariableError, expand, has_variable
+from hector_nb.config.variables import TextError, expand, has_variable
 from hector_nb.config.wording import shown_path
 from hector_nb.errors import ConfigError
 
@@ -136,7 +136,7 @@ def _document(text: str, name: str, filled: Callable[[str], str]) -> Document:
 
 def _refuse_variables(text: str, *, path: Path) -> str:
     if has_variable(text):
-        raise VariableError(refusal("a ${VARIABLE}", path))
+        raise TextError(refusal("a ${VARIABLE}", path))
     return expand(text, {})
 
 
