@@ -71,7 +71,7 @@ class Served:
 
 def start(folder: Path, settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", f"from hector_nb.serve import serve; serve(config='hector.yaml', {settings})"],
+        [sys.executable, "-m", "hector_nb.frontends.cli", "--config", "hector.yaml", "serve", *settings.split()],
         cwd=folder,
         env={**os.environ, **ENVIRONMENT, "HECTOR_HOME": str(folder / "home"), "PYTHONPATH": str(Path.cwd())},
         stdout=subprocess.PIPE,
@@ -81,7 +81,7 @@ def start(folder: Path, settings: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def serving(folder: Path, settings: str = "port=0") -> Iterator[Served]:
+def serving(folder: Path, settings: str = "--port 0") -> Iterator[Served]:
     process = start(folder, settings)
     try:
         yield Served(process)
@@ -109,7 +109,7 @@ def test_the_printed_address_works_and_the_token_is_needed(folder: Path) -> None
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_at_once_and_a_running_turn_is_kept(folder: Path, how: signal.Signals) -> None:
     (folder / "script.yaml").write_text('- ["So far", {wait_ms: 60000}]')
-    with serving(folder, "port=0, no_token=True") as served:
+    with serving(folder, "--port 0 --no-token") as served:
         host, _, port = served.base.removeprefix("http://").partition(":")
         served.get("/agents")
         with socket.create_connection((host, int(port)), timeout=10) as line:
@@ -130,7 +130,7 @@ def test_a_signal_stops_it_at_once_and_a_running_turn_is_kept(folder: Path, how:
                 rest += piece
             assert b"event: error" in rest
             assert b"interrupted" in rest
-    with serving(folder, "port=0, no_token=True") as served:
+    with serving(folder, "--port 0 --no-token") as served:
         _, page = served.get("/agents/assistant/sessions/s/messages")
         assert [(each["content"], each["status"]) for each in page["messages"]] == [
             ("Hi", "complete"),
@@ -141,12 +141,12 @@ def test_a_signal_stops_it_at_once_and_a_running_turn_is_kept(folder: Path, how:
 def test_a_port_in_use_is_said_clearly(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"Cannot listen on 127.0.0.1, port {port}" in failing(folder, f"port={port}")
+        assert f"Cannot listen on 127.0.0.1, port {port}" in failing(folder, f"--port {port}")
 
 
 def test_a_broken_configuration_does_not_start(folder: Path) -> None:
     (folder / "hector.yaml").write_text("agents:\n  assistant: {llm: nonsense}\n")
-    assert "hector.yaml:2" in failing(folder, "port=0")
+    assert "hector.yaml:2" in failing(folder, "--port 0")
 
 
 def test_settings_of_the_server_block_are_in_effect(folder: Path) -> None:
@@ -157,7 +157,7 @@ def test_settings_of_the_server_block_are_in_effect(folder: Path) -> None:
     )  # fmt: skip
     server = "  port: 0\n  tokens: {t-of-ada: ada}\n  certfile: cert.pem\n  keyfile: key.pem\n"
     (folder / "hector.yaml").write_text(CONFIG + server)
-    with serving(folder, "base_url='/lab'") as served:
+    with serving(folder, "--base-url /lab") as served:
         assert served.base.startswith("https://")
         assert served.path == "/lab/agents"
         trust = ssl.create_default_context(cafile=str(folder / "cert.pem"))
@@ -242,7 +242,7 @@ JQ = "jq() { python3 -c 'import json, sys; print(json.load(sys.stdin)[\"session_
 
 
 def test_the_pages_curl_lines_work_as_printed(folder: Path) -> None:
-    with serving(folder, f"port={8080 if _is_free(8080) else 0}, no_token=True") as served:
+    with serving(folder, f"--port {8080 if _is_free(8080) else 0} --no-token") as served:
         base = served.base.replace("127.0.0.1", "localhost")
         assert json.loads(run_line(CREATE, base, folder))["session_id"].startswith("sess_")
         run_line(CREATE.replace("-H", '-d \'{"session_id": "sess_abc123"}\' -H'), base, folder)
