@@ -125,7 +125,7 @@ def _say_where(agent: "AgentInfo") -> None:
 
 
 def _say(line: str) -> None:
-    from hector_nb.frontends.cli.screen import make_console
+    from hector_nb.frontends.cli.console import make_console
     from hector_nb.frontends.render import plain_line
 
     make_console("err").print(plain_line(line), style="dim", soft_wrap=True)

@@ -5,8 +5,9 @@ import time
 from rich.text import Text
 
 from hector_nb.errors import SessionNotFound
+from hector_nb.frontends.cli.console import make_console
 from hector_nb.frontends.cli.options import place_of
-from hector_nb.frontends.cli.screen import make_console, make_screen
+from hector_nb.frontends.cli.screen import make_screen
 from hector_nb.frontends.cli.turn import AnswerOnScreen, Shown
 from hector_nb.frontends.cli.words import ago, counts, foot
 from hector_nb.frontends.render import plain_line

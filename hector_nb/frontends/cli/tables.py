@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hector_nb.frontends.cli.screen import make_console
+from hector_nb.frontends.cli.console import make_console
 from hector_nb.frontends.render import plain_line
 
 
