@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from hector_nb.frontends.cli.console import can_draw, make_console
-from hector_nb.frontends.render import PlainText, plain, well_formed
+from hector_nb.frontends.render import PlainText, plain
+from hector_nb.wire.codec import without_surrogates
 
 
 class Screen(Protocol):
@@ -61,7 +62,7 @@ class StreamScreen:
 
     def text(self, piece: str) -> None:
         """See `Screen`."""
-        shown = self._safe.feed(piece) if self._safe else well_formed(piece)
+        shown = self._safe.feed(piece) if self._safe else without_surrogates(piece)
         self._out.write(shown)
         self._out.flush()
         self._line_open = True
