@@ -5,7 +5,6 @@ the text sent for an answer stays in proportion to the answer however long it is
 output at the end; in a terminal it is written as it comes.
 """
 
-import html
 import json
 import sys
 import time
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
-from hector_nb.frontends.safe_markdown import SafeMarkdown, clean
+from hector_nb.frontends.safe_markdown import SafeMarkdown, clean, safe_html
 
 Bundle = Mapping[str, str]
 Publish = Callable[[Bundle, Mapping[str, Any], str, bool], None]
@@ -121,7 +120,7 @@ class LiveOutput:
 
     def note(self, text: str) -> None:
         """See `AnswerView`."""
-        bundle = {"text/html": f'<small style="opacity: 0.6">{html.escape(text)}</small>', "text/plain": text}
+        bundle = {"text/html": f'<small style="opacity: 0.6">{safe_html(text)}</small>', "text/plain": text}
         self._publish(bundle, {}, "", False)
 
     def _update(self) -> None:
@@ -234,7 +233,7 @@ def publish(bundle: Bundle, metadata: Mapping[str, Any], display_id: str, there:
 
 def _waiting(what: str) -> Bundle:
     text = f"Waiting for {what} … ■ stops it."
-    return {"text/html": f'<span style="opacity: 0.6">{html.escape(text)}</span>', "text/plain": text}
+    return {"text/html": f'<span style="opacity: 0.6">{safe_html(text)}</span>', "text/plain": text}
 
 
 def _marked(text: str, mark: str) -> str:

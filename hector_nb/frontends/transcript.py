@@ -1,0 +1,27 @@
+"""A conversation as a value in the notebook."""
+
+from collections.abc import Iterable
+
+from hector_nb.frontends.safe_markdown import clean, neutralise
+from hector_nb.messages import Message
+
+
+class Transcript(list[Message]):
+    """A list of messages whose rich form reads like a conversation."""
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        super().__init__(messages)
+
+    def __repr__(self) -> str:
+        said = (f"{_heading(message)}\n{clean(message.content).strip()}" for message in self)
+        return "\n\n".join(said) or "Nothing was said yet."
+
+    def _repr_markdown_(self) -> str:
+        said = (f"**{_heading(message)}**\n\n{neutralise(message.content.strip())}" for message in self)
+        return "\n\n".join(said) or "*Nothing was said yet.*"
+
+
+def _heading(message: Message) -> str:
+    tokens = f"{'~' if message.estimated else ''}{message.tokens:,} {'token' if message.tokens == 1 else 'tokens'}"
+    status = "" if message.status == "complete" else f" · {message.status}"
+    return f"{message.role} · {tokens}{status}"
