@@ -150,6 +150,13 @@ def _server(server: ServerConfig) -> Iterator[Finding]:
         yield Finding(path=keyfile, message="this key is missing; `certfile` needs it")
     if server.keyfile and not server.certfile:
         yield Finding(path=certfile, message="this key is missing; `keyfile` needs it")
+    if server.token is not None and not server.token.get_secret_value():
+        yield Finding(
+            path=("server", "token"), message="a token cannot be empty; leave the key out for a new one at each start"
+        )
+    for token, user in server.tokens.items():
+        if not token or not user:
+            yield Finding(path=("server", "tokens", token), message="neither token nor user can be empty", on_key=True)
     for index, origin in enumerate(server.allow_origins):
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s?#*@]+", origin):
             message = "expected an origin such as https://example.org, without a path or a slash at its end"

@@ -5,6 +5,7 @@ a repeated top-level `agents:`, and bounds, so that no file takes long to read. 
 `yes`, `007:` the key `007`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,12 +14,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hector_nb.config.outline import KeyPath
 from hector_nb.config.syntax import MAX_DEPTH, TAG, DocumentError, compose, line_of, scalar_value
-from hector_nb.config.variables import VariableError, has_variable, is_variable
+from hector_nb.config.variables import TextError, has_variable, is_variable
 
 MAX_VALUES = 20_000
 """Values in one file, counted after aliases are resolved."""
 _NOTHING = object()
+_UNUSABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _FOREIGN_TAG = "this is no text, number or truth value; put text that begins with `!` in quotes"
+_NO_NUMBER = "this number cannot be read"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,21 +155,24 @@ class _Reader:
             return None
         try:
             return self._text(node)
-        except VariableError as error:
+        except TextError as error:
             self._report(node, path, str(error))
             return None
 
     def _scalar_value(self, node: ScalarNode, path: KeyPath) -> Any:
         try:
             return self._text(node) if node.tag == TAG + "str" else scalar_value(node)
-        except VariableError as error:
+        except TextError as error:
             return self._wrong(node, path, str(error))
         except ValueError:
-            return self._wrong(node, path, _FOREIGN_TAG)
+            return self._wrong(node, path, _NO_NUMBER if node.tag in {TAG + "int", TAG + "float"} else _FOREIGN_TAG)
 
     def _text(self, node: ScalarNode) -> str:
         if id(node) not in self._expanded:
-            self._expanded[id(node)] = self._expand(node.value)
+            text = self._expand(node.value)
+            if _UNUSABLE.search(text):
+                raise TextError("this text holds a NUL or half a character (a lone surrogate)")
+            self._expanded[id(node)] = text
         return self._expanded[id(node)]
 
     def _place(self, path: KeyPath, node: Node, key: Node | None = None) -> None:
@@ -206,15 +212,20 @@ class _Reader:
             )
 
 
+def _is_mapping_or_empty(node: Node) -> bool:
+    return node.tag == TAG + "map" or (node.tag == TAG + "null" and not node.value)
+
+
 def _with_agents_joined(root: MappingNode) -> MappingNode:
     """A second top-level `agents:` goes on with the first."""
     pairs: list[tuple[Node, Node]] = []
     agents: MappingNode | None = None
     for key, value in root.value:
-        if isinstance(key, ScalarNode) and key.value == "agents" and isinstance(value, MappingNode):
+        if isinstance(key, ScalarNode) and key.value == "agents" and _is_mapping_or_empty(value):
+            named = value.value if isinstance(value, MappingNode) else []
             if agents is not None:
-                agents.value.extend(value.value)
+                agents.value.extend(named)
                 continue
-            agents = value = MappingNode(value.tag, list(value.value), value.start_mark, value.end_mark)
+            agents = value = MappingNode(TAG + "map", list(named), value.start_mark, value.end_mark)
         pairs.append((key, value))
     return MappingNode(root.tag, pairs, root.start_mark, root.end_mark)

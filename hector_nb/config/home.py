@@ -20,7 +20,9 @@ _APP = "hector_nb"
 def home_path(environ: Mapping[str, str] | None = None) -> Path:
     """The home folder, which may not exist yet."""
     named = (os.environ if environ is None else environ).get("HECTOR_HOME")
-    return Path(named).expanduser().absolute() if named else platformdirs.user_data_path(_APP, appauthor=False)
+    if not named:
+        return platformdirs.user_data_path(_APP, appauthor=False)
+    return Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 -- unlike Path's it never fails
 
 
 def home_folder(environ: Mapping[str, str] | None = None) -> Path:
@@ -58,7 +60,7 @@ def store_url(config: Config, *, folder: Path | None = None, environ: Mapping[st
     if url is None:
         return f"sqlite:///{(home_folder(environ) / 'sessions.db').as_posix()}"
     if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///")).expanduser()
+        path = os.path.expanduser(url.removeprefix("sqlite:///"))  # noqa: PTH111
         return f"sqlite:///{((folder or Path.cwd()) / path).absolute().as_posix()}"
     return url
 

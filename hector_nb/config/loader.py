@@ -17,7 +17,7 @@ from hector_nb.config.schema import AgentConfig, Config
 from hector_nb.config.syntax import DocumentError
 from hector_nb.config.trust import is_trusted, needs_trust, refusal
 from hector_nb.config.validation import ENOUGH, validate
-from hector_nb.config.variables import VariableError, expand, has_variable
+from hector_nb.config.variables import TextError, expand, has_variable
 from hector_nb.config.wording import shown_path
 from hector_nb.errors import ConfigError
 
@@ -42,7 +42,7 @@ class LoadedConfig:
 
     def resolve(self, path: str) -> Path:
         """A path of the file (`~` is the user's home), absolute."""
-        return (self.folder / Path(path).expanduser()).absolute()
+        return (self.folder / os.path.expanduser(path)).absolute()  # noqa: PTH111 -- `~nobody` is a name like any other
 
 
 def load_config(
@@ -59,7 +59,7 @@ def load_config(
         ConfigError: the file cannot be used; `problems` has every reason.
     """
     environ = os.environ if environ is None else environ
-    cwd = (cwd or Path.cwd()).absolute()
+    cwd = cwd.absolute() if cwd else _working_directory()
     path, named = _find(explicit, environ, cwd)
     if path is None:
         return LoadedConfig(config=_with_agent(Config()), path=None, named=False, folder=cwd)
@@ -67,11 +67,18 @@ def load_config(
     return LoadedConfig(config=_with_agent(config), path=path, named=named, folder=path.parent)
 
 
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ConfigError("The working directory is gone.", hint="Change to a folder that exists.") from error
+
+
 def _find(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> tuple[Path | None, bool]:
     """The file, and whether somebody named it."""
     name = explicit or environ.get("HECTOR_CONFIG")
     if name:
-        return cwd / Path(name).expanduser(), True
+        return cwd / os.path.expanduser(name), True  # noqa: PTH111 -- `~nobody` is a name like any other
     users = user_config_file()
     for folder in (cwd, *cwd.parents):
         if os.path.isfile(folder / FILE_NAME):  # noqa: PTH113 -- a folder that may not be read has no file for us
@@ -129,7 +136,7 @@ def _document(text: str, name: str, filled: Callable[[str], str]) -> Document:
 
 def _refuse_variables(text: str, *, path: Path) -> str:
     if has_variable(text):
-        raise VariableError(refusal("a ${VARIABLE}", path))
+        raise TextError(refusal("a ${VARIABLE}", path))
     return expand(text, {})
 
 

@@ -4,7 +4,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from hector_nb.config.schema import Config
 
@@ -37,11 +37,6 @@ def empty_at(path: KeyPath) -> dict[str, Any] | list[Any] | None:
     if block_at(path) or get_origin(wanted(path)) is dict:
         return {}
     return [] if get_origin(wanted(path)) is tuple else None
-
-
-def is_secret(path: KeyPath) -> bool:
-    """Whether the value at a key path must not be shown."""
-    return wanted(path) is SecretStr
 
 
 def known_words(path: KeyPath) -> list[str]:

@@ -74,7 +74,7 @@ class LLMConfig(_Block):
     """The provider's name of the model; for `local` a path to a `.gguf`, `hf:owner/repo/file.gguf`, or nothing for the embedded model; for `scripted` a path to a script."""
     api_key: SecretStr | None = None
     """The provider's key. Write it as `${VAR}`, never as itself."""
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, repr=False)
     """Where the provider answers, for example `http://localhost:8000/v1`."""
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     """How freely words are chosen, from 0 to 2. Unset: the provider's default."""
@@ -206,7 +206,7 @@ class ToolConfig(_Block):
     """`type: function`: the import path, `package.module:name`."""
     command: Texts = ()
     """`type: mcp`: the server's command and arguments."""
-    url: str | None = None
+    url: str | None = Field(default=None, repr=False)
     """`type: mcp`: the server's address."""
     env: dict[str, str] = Field(default_factory=dict, repr=False)
     """`type: mcp`: environment of the server."""

@@ -30,7 +30,9 @@ def compose(text: str) -> Node | None:
     """
     try:
         return _Loader(text).get_single_node()
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
+        explained = DocumentError(text.count("\n", 0, error.position) + 1, "this line holds a control character")
+    except yaml.MarkedYAMLError as error:
         explained = _explained(error, text)
     raise explained
 
@@ -114,13 +116,8 @@ _PLAIN_WORDS = (
 )
 
 
-def _explained(error: yaml.YAMLError, text: str) -> DocumentError:
+def _explained(error: yaml.MarkedYAMLError, text: str) -> DocumentError:
     """The parser's error in plain words, and without a word of the file: it may be a secret."""
-    if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-        return DocumentError(line, "this line holds a control character")
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return DocumentError(1, "this is not YAML")
     problem = error.problem or error.context or ""
     words = next((words for start, words in _PLAIN_WORDS if problem.startswith(start)), problem.split("'")[0].strip())
     mark = error.problem_mark or error.context_mark

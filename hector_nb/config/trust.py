@@ -81,8 +81,10 @@ def _trusted(environ: Mapping[str, str] | None) -> dict[str, str]:
 def _write(path: Path, known: dict[str, str]) -> None:
     """Replace the file in one step, readable by this user alone."""
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=_FILE, delete=False, encoding="utf-8") as new:
-            json.dump(known, new, indent=1)
-        Path(new.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            new = Path(folder) / _FILE
+            new.touch(mode=0o600)
+            new.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            new.replace(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from error

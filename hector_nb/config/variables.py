@@ -8,8 +8,8 @@ _VARIABLE = re.compile(rf"\$\$\{{|\$\{{({_NAME})(?::-([^}}]*))?\}}|\$\{{[^}}]*\}
 _WHOLE = re.compile(rf"\$\{{{_NAME}(?::-[^}}]*)?\}}")
 
 
-class VariableError(ValueError):
-    """A variable cannot be filled in; the message says why, without any value."""
+class TextError(ValueError):
+    """A text cannot be used; the message says why, without any value."""
 
 
 def has_variable(text: str) -> bool:
@@ -26,7 +26,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     """Fill in the variables; as in a shell, the default stands for a variable that is unset or empty.
 
     Raises:
-        VariableError: a variable is not set and has no default, or what is between the braces is no variable.
+        TextError: a variable is not set and has no default, or what is between the braces is no variable.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -34,15 +34,13 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             return "${"
         name, default = match[1], match[2]
         if name is None:
-            raise VariableError("expected ${NAME} or ${NAME:-default} here; write $${ for a literal ${")
+            raise TextError("expected ${NAME} or ${NAME:-default} here; write $${ for a literal ${")
         if default is not None:
             if "${" in default:
-                raise VariableError(f"a default must be plain text, and that of ${{{name}}} holds another ${{")
+                raise TextError(f"a default must be plain text, and that of ${{{name}}} holds another ${{")
             return environ.get(name) or default
         if name not in environ:
-            raise VariableError(
-                f"the environment variable {name} is not set; set it, or give a default: ${{{name}:-…}}"
-            )
+            raise TextError(f"the environment variable {name} is not set; set it, or give a default: ${{{name}:-…}}")
         return environ[name]
 
     return _VARIABLE.sub(value, text)

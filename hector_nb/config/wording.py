@@ -10,13 +10,13 @@ from pydantic_core import ErrorDetails
 
 from hector_nb.config.document import Document, Place
 from hector_nb.config.outline import KeyPath, block_at, deeper, known_words, value_at
+from hector_nb.config.schema import Config
 from hector_nb.config.syntax import plain_value
 
 _AT_MOST = 12
 _LOOKED_AT = 200
 _EXPECTED = {
     "string_type": "text",
-    "string_unicode": "text without lone surrogates",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -48,14 +48,13 @@ def shown_path(path: KeyPath, document: Document) -> str:
 
 def shown_key(key: str) -> str:
     """A key, in quotes where it would not be read as one."""
-    key = key if len(key) <= 64 else key[:64] + "…"
+    key = _cut(key, 64)
     return key if re.fullmatch(r"[\w$:{}*-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def shown_value(value: str, place: Place) -> str:
     """A word of the file in quotes; of a variable only its name."""
-    text = (place.written or "") if place.variable else value
-    return "'" + (text if len(text) <= 40 else text[:40] + "…").replace("\n", " ") + "'"
+    return f"'{_cut((place.written or '') if place.variable else value)}'"
 
 
 def did_you_mean(word: str | None, known: Iterable[str], *, what: str) -> str:
@@ -64,10 +63,11 @@ def did_you_mean(word: str | None, known: Iterable[str], *, what: str) -> str:
     by_form = {name.lower().replace("-", "_"): name for name in reversed(known)}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), by_form, n=1) if word else []
     if near:
-        return f"; did you mean '{by_form[near[0]]}'?"
+        return f"; did you mean '{_cut(by_form[near[0]], 64)}'?"
     if not known:
         return ""
-    return f"; known {what}: {', '.join(known[:_AT_MOST])}{', …' if len(known) > _AT_MOST else ''}"
+    shown = ", ".join(_cut(name, 64) for name in known[:_AT_MOST])
+    return f"; known {what}: {shown}{', …' if len(known) > _AT_MOST else ''}"
 
 
 def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
@@ -84,7 +84,8 @@ def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
         return "must be a finite number"
     if kind in _BOUNDS:
         key, bound = _BOUNDS[kind]
-        return f"must be {bound} {context[key]:g}" + ("" if place.variable else f", not {place.written}")
+        instead = "" if place.variable else f", not {_cut(place.written or '')}"
+        return f"must be {bound} {context[key]:.12g}{instead}"
     if words := known_words(path):
         return _unknown_word(value, place, words)
     if kind == "value_error":
@@ -93,9 +94,7 @@ def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
 
 
 def _unknown_key(path: KeyPath) -> str:
-    block, key = block_at(path[:-1]), str(path[-1])
-    if block is None:
-        return "unknown key"
+    block, key = block_at(path[:-1]) or Config, str(path[-1])
     if below := deeper(block, key):
         return f"unknown key; did you mean '{below}'?"
     return "unknown key" + did_you_mean(key, block.model_fields, what="keys")
@@ -129,6 +128,12 @@ def _instead(value: Any, place: Place, *, quotes: bool = False) -> str:
     if isinstance(value, str):
         return ", but this is text" + ("; remove the quotes" if not _is_text(plain_value(value)) else "")
     return ", but this is a list" if isinstance(value, list) else ", but this is a mapping"
+
+
+def _cut(text: str, at: int = 40) -> str:
+    """Short, on one line, and without anything that could play tricks on a terminal."""
+    text = text if len(text) <= at else text[:at] + "…"
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def _is_text(value: Any) -> bool:

@@ -22,6 +22,11 @@ TABLE = [
         "hector.yaml:3: agents.a.show_thinking: unknown key; did you mean 'reasoning.show_thinking'?",
     ),
     (
+        "a key two levels too high",
+        "agents:\n  a:\n    storage_scope: all\n",
+        "hector.yaml:3: agents.a.storage_scope: unknown key; did you mean 'memory.longterm.storage_scope'?",
+    ),
+    (
         "a key unlike any other",
         "zzz: 1\n",
         "hector.yaml:1: zzz: unknown key; known keys: llms, agents, tools, sessions, storage, server",
@@ -139,6 +144,16 @@ TABLE = [
         "too small",
         "agents: {a: {streaming: {chunk_size: 0}}}\n",
         "hector.yaml:1: agents.a.streaming.chunk_size: must be at least 1, not 0",
+    ),
+    (
+        "far too large",
+        f"agents: {{a: {{memory: {{working: {{budget: 1{'0' * 50}}}}}}}}}\n",
+        "hector.yaml:1: agents.a.memory.working.budget: must be at most 1000000000, not 1" + "0" * 39 + "…",
+    ),
+    (
+        "a number of a thousand pages",
+        f"server: {{port: {'1' * 5000}}}\n",
+        "hector.yaml:1: server.port: this number cannot be read",
     ),
     (
         "not above zero",
@@ -303,6 +318,11 @@ TABLE = [
         "hector.yaml:1: tools.t.url: `type: mcp` has either `command` or `url`, not both",
     ),
     (
+        "a server whose address has no scheme",
+        "tools: {t: {type: mcp, url: localhost}}\n",
+        "hector.yaml:1: tools.t.url: an address begins with http:// or https://",
+    ),
+    (
         "an environment for a server elsewhere",
         "tools: {t: {type: mcp, url: 'http://x', env: {A: b}}}\n",
         "hector.yaml:1: tools.t.env: `env` is for `command`; a server at a `url` has its own",
@@ -322,6 +342,21 @@ TABLE = [
         "server: {allow_origins: ['https://example.org/']}\n",
         "hector.yaml:1: server.allow_origins[0]: "
         "expected an origin such as https://example.org, without a path or a slash at its end",
+    ),
+    (
+        "an empty token",
+        "server:\n  token: ${HECTOR_TOKEN:-}\n",
+        "hector.yaml:2: server.token: a token cannot be empty; leave the key out for a new one at each start",
+    ),
+    (
+        "an empty token of a user",
+        "server: {tokens: {'': ada}}\n",
+        "hector.yaml:1: server.tokens.***: neither token nor user can be empty",
+    ),
+    (
+        "a token of nobody",
+        "server: {tokens: {hunter2: ''}}\n",
+        "hector.yaml:1: server.tokens.***: neither token nor user can be empty",
     ),
     (
         "an unknown kind of store",
@@ -383,6 +418,23 @@ TABLE = [
         "hector.yaml:2: server.token: this is no text, number or truth value; put text that begins with `!` in quotes",
     ),
     (
+        "a set",
+        "agents:\n  a: {tools: !!set {search}}\n",
+        "hector.yaml:2: agents.a.tools: "
+        "this is no text, number or truth value; put text that begins with `!` in quotes",
+    ),
+    (
+        "a number without digits",
+        "server: {port: 0x_}\n",
+        "hector.yaml:1: server.port: this number cannot be read",
+    ),
+    (
+        "a truth value that is none",
+        "agents: {a: {reasoning: {show_thinking: !!bool perhaps}}}\n",
+        "hector.yaml:1: agents.a.reasoning.show_thinking: "
+        "this is no text, number or truth value; put text that begins with `!` in quotes",
+    ),
+    (
         "two documents",
         "agents: {}\n---\nagents: {}\n",
         "hector.yaml:2: this is not YAML: a second document begins here; a file holds one",
@@ -408,6 +460,21 @@ TABLE = [
     ("UTF-16", "agents: {}\n".encode("utf-16"), "hector.yaml:1: this is not UTF-8 text; save the file as UTF-8"),
     ("too large a file", b"#" * (256 * 1024 + 1), "hector.yaml: the file is larger than 256 KiB"),
     # variables
+    (
+        "half a character",
+        'agents: {a: {description: "\\ud800"}}\n',
+        "hector.yaml:1: agents.a.description: this text holds a NUL or half a character (a lone surrogate)",
+    ),
+    (
+        "a NUL",
+        'llms: {a: {provider: local, model: "\\0"}}\n',
+        "hector.yaml:1: llms.a.model: this text holds a NUL or half a character (a lone surrogate)",
+    ),
+    (
+        "a key with half a character",
+        'agents: {"\\ud800": {}}\n',
+        "hector.yaml:1: agents: this text holds a NUL or half a character (a lone surrogate)",
+    ),
     (
         "a variable that is not set",
         "llms:\n  a:\n    provider: openai\n    api_key: ${MY_KEY}\n",
@@ -528,6 +595,21 @@ agents:
     found = problems(text, environ)
     assert len(found) == 17
     assert secret not in "\n".join(found)
+
+
+@pytest.mark.parametrize("odd", ["\\e[2J", "\\u202e", "\\n", "\\ud800", "\\x9b"])
+def test_a_file_cannot_play_tricks_on_a_terminal(odd, problems):
+    text = f"""\
+llms:
+  "a{odd}": {{provider: "b{odd}"}}
+agents:
+  "c{odd}": {{}}
+  d: {{llm: "e{odd}", tools: ["f{odd}"], description: "{odd}"}}
+"g{odd}": {{}}
+"""
+    found = problems(text)
+    assert len(found) >= 4
+    assert all(problem.isprintable() for problem in found)
 
 
 def test_many_problems_are_cut(problems):

@@ -106,6 +106,20 @@ def test_a_name_that_is_none_is_an_error(folder):
     assert "cannot be read" in caught.value.problems[0]
 
 
+def test_a_home_of_nobody_is_a_name_like_any_other(folder):
+    with pytest.raises(ConfigError) as caught:
+        load_config("~nobody-of-this-name/h.yaml", environ={}, cwd=folder)
+    assert caught.value.problems == ("~nobody-of-this-name/h.yaml: there is no such file",)
+
+
+def test_a_working_directory_that_is_gone_is_an_error(folder, monkeypatch):
+    (folder / "gone").mkdir()
+    monkeypatch.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+    with pytest.raises(ConfigError, match="The working directory is gone"):
+        load_config()
+
+
 def test_an_endless_file_is_an_error(folder):
     if not Path("/dev/zero").exists():
         pytest.fail("this system has no /dev/zero to read from")
@@ -152,6 +166,11 @@ def test_a_repeated_agents_block_is_merged(load):
     )
     assert [(name, agent.description) for name, agent in config.agents.items()] == [("a", "A"), ("b", "B"), ("c", "")]
     assert config.server.port == 1
+
+
+def test_an_empty_agents_block_is_merged_too(load):
+    assert list(load("agents:\nserver:\nagents:\n  a: {}\n").agents) == ["a"]
+    assert list(load("agents:\n  a: {}\nagents:\n").agents) == ["a"]
 
 
 def test_anchors_and_merge_keys_work(load):
@@ -309,9 +328,21 @@ def test_a_variable_cannot_bring_structure(load):
     assert load("agents:\n  a:\n    description: ${X}\n", {"X": "[1, 2]"}).agents["a"].description == "[1, 2]"
 
 
+def test_a_value_of_the_environment_that_is_not_utf_8_is_told(problems):
+    assert problems("agents:\n  a:\n    description: ${X}\n", {"X": "caf\udce9"}) == [
+        "hector.yaml:3: agents.a.description: this text holds a NUL or half a character (a lone surrogate)"
+    ]
+
+
 def test_tokens_may_be_variables(load):
     config = load('server: {tokens: {"${ADA}": ada}}\n', {"ADA": "s3cret"})
     assert config.server.tokens == {"s3cret": "ada"}
+
+
+def test_a_variable_that_only_looks_like_a_number_is_text(problems):
+    assert problems("server:\n  port: ${PORT}\n", {"PORT": "0x_"}) == [
+        "hector.yaml:2: server.port: expected a whole number, which the value of '${PORT}' is not"
+    ]
 
 
 def test_a_variable_of_the_wrong_kind_is_told_by_its_name(problems):

@@ -77,7 +77,7 @@ def test_an_agent_overrides_sessions_key_by_key():
 def test_a_configuration_does_not_show_its_secrets():
     config = Config.model_validate(
         {
-            "llms": {"a": {"provider": "openai", "api_key": "hunter2"}},
+            "llms": {"a": {"provider": "openai", "api_key": "hunter2", "base_url": "http://u:hunter2@h"}},
             "tools": {"t": {"type": "mcp", "env": {"KEY": "hunter2"}}},
             "storage": {"url": "postgresql://u:hunter2@host/db"},
             "server": {"token": "hunter2", "tokens": {"hunter2": "ada"}},

@@ -191,6 +191,13 @@ def test_a_missing_file_cannot_be_trusted(folder):
     assert caught.value.problems == (f"{folder}/none.yaml: cannot be read: No such file or directory",)
 
 
+def test_a_list_that_cannot_be_replaced_is_an_error(file, user):
+    (user / "hector/trusted.json").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"trusted\.json cannot be written: Is a directory"):
+        trust(file)
+    assert [path.name for path in (user / "hector").iterdir()] == ["trusted.json"]
+
+
 def test_asking_for_trust_makes_no_folder(file, folder, user):
     refused(folder)
     assert not (user / "hector").exists()

@@ -1,0 +1,25 @@
+"""Lists in columns: drawn to fit a terminal, tab-separated and whole in a pipe."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from hector_nb.frontends.cli.screen import make_console
+from hector_nb.frontends.render import plain_line
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text. A pipe gets no heading and nothing is cut, so that other programs can read it."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(plain_line(cell) for cell in row))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in head:
+        table.add_column(title, overflow="fold" if title == head[0] else "ellipsis", no_wrap=title != head[0])
+    for row in rows:
+        table.add_row(*(Text(plain_line(cell)) for cell in row))
+    make_console().print(table)
