@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from hector_nb.events import Event, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnStarted
 from hector_nb.frontends.inline import Pace, Publish
-from hector_nb.frontends.safe_markdown import clean, safe_html
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import safe_html
 
 
 class Aside:
@@ -52,7 +53,7 @@ class Aside:
     def _told(self, event: Event) -> Iterator[str]:
         match event:
             case ThinkingDelta() if self._thinking:
-                yield clean(event.text)
+                yield plain(event.text)
             case ToolCalled() if self._tools:
                 arguments = ", ".join(json.dumps(value, ensure_ascii=False) for value in event.arguments.values())
                 yield self._line(f"[Tool: {event.name}({arguments})]")
@@ -67,10 +68,10 @@ class Aside:
                 yield self._line(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
 
     def _line(self, text: str) -> str:
-        return f"{'' if not self._text or self._text.endswith(chr(10)) else chr(10)}{clean(text)}\n"
+        return f"{'' if not self._text or self._text.endswith(chr(10)) else chr(10)}{plain(text)}\n"
 
     def _send(self, *, is_open: bool) -> None:
-        title = "Thinking" if self._text == clean(self.thoughts) else "Behind the answer"
+        title = "Thinking" if self._text == plain(self.thoughts) else "Behind the answer"
         body = (
             f'<details{" open" if is_open else ""} style="opacity: 0.75"><summary>{title}</summary>'
             f'<pre style="white-space: pre-wrap">{safe_html(self._text)}</pre></details>'

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
-from hector_nb.frontends.safe_markdown import SafeMarkdown, clean, safe_html
+from hector_nb.frontends.render import PlainText, plain
+from hector_nb.frontends.safe_markdown import SafeMarkdown, safe_html
 
 Bundle = Mapping[str, str]
 Publish = Callable[[Bundle, Mapping[str, Any], str, bool], None]
@@ -168,19 +169,20 @@ class TerminalOutput:
     def __init__(self, *, stream: bool = True) -> None:
         self._stream = stream
         self._text = _AnswerText()
+        self._plain = PlainText()
 
     def add(self, text: str) -> None:
         """See `AnswerView`."""
         self._text.add(text)
         if self._stream:
-            _write(clean(text))
+            _write(self._plain.feed(text))
 
     def tick(self) -> None:
         """See `AnswerView`."""
 
     def end(self, metadata: Mapping[str, Any], *, stopped: bool = False) -> None:
         """See `AnswerView`."""
-        _write(f"{'' if self._stream else self._text.plain()}{f' [{STOPPED}]' if stopped else ''}\n")
+        _write(f"{self._plain.close() if self._stream else self._text.plain()}{f' [{STOPPED}]' if stopped else ''}\n")
 
     def fail(self, metadata: Mapping[str, Any]) -> None:
         """See `AnswerView`."""
@@ -208,7 +210,7 @@ class _AnswerText:
         return self._safe.text()
 
     def plain(self) -> str:
-        return clean("".join(self._parts))
+        return plain("".join(self._parts))
 
     def bundle(self, *, markdown: bool, stopped: bool = False) -> Bundle:
         plain = self.plain()

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from hector_nb.frontends.safe_markdown import clean, safe_html
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import safe_html
 
 Row = TypeVar("Row")
 
@@ -47,5 +48,5 @@ def _cells(tag: str, line: list[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = clean(str(value)).strip()
+    text = plain(str(value)).strip()
     return text if len(text) <= 500 else f"{text[:500]}…"

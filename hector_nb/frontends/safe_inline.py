@@ -35,7 +35,7 @@ _PLAIN = re.compile(
     | (?P<tag><(?![\s\d=-]))
     | &(?P<entity>\#\d{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});
     | (?P<number>&(?=\#))
-    | (?P<bare>(?:(?:https?|ftp)://|www\.)[^\s<\[\]()]*)
+    | (?P<bare>(?:(?:https?|ftp)://|www\.)[^\s<>\[\]()!\\&]*)
     | (?P<dollar>\$)
     """,
     re.VERBOSE | re.IGNORECASE,

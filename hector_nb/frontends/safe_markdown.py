@@ -67,7 +67,7 @@ class SafeMarkdown:
         if last := "".join(self._line):
             rest.add(last)
         rest.finish()
-        return "".join([*self._done, *rest.take()]).removesuffix("\n")
+        return "".join([*self._done, *rest.take()]).rstrip("\n")
 
 
 class _Fence:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from hector_nb.frontends.safe_markdown import clean, neutralise
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import neutralise
 from hector_nb.messages import Message
 
 
@@ -13,15 +14,15 @@ class Transcript(list[Message]):
         super().__init__(messages)
 
     def __repr__(self) -> str:
-        said = (f"{_heading(message)}\n{clean(message.content).strip()}" for message in self)
+        said = (f"{_heading(message)}\n{plain(message.content).strip()}" for message in self)
         return "\n\n".join(said) or "Nothing was said yet."
 
     def _repr_markdown_(self) -> str:
-        said = (f"**{_heading(message)}**\n\n{neutralise(message.content.strip())}" for message in self)
+        said = (f"{_heading(message, bold='**')}\n\n{neutralise(message.content.strip())}" for message in self)
         return "\n\n".join(said) or "*Nothing was said yet.*"
 
 
-def _heading(message: Message) -> str:
+def _heading(message: Message, *, bold: str = "") -> str:
     tokens = f"{'~' if message.estimated else ''}{message.tokens:,} {'token' if message.tokens == 1 else 'tokens'}"
     status = "" if message.status == "complete" else f" · {message.status}"
-    return f"{message.role} · {tokens}{status}"
+    return f"{bold}{message.role}{bold} · {tokens}{status}"
