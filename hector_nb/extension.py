@@ -5,6 +5,7 @@ answers 503 with what is wrong, until the file is mended.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
     from hector_nb.runtime.runtime import Runtime
 
+_log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
 """Seconds for which a failure to open is remembered."""
 _STOP_WITHIN = 5.0
@@ -107,9 +109,12 @@ class EngineOnDemand(Engine):
             self._busy.cancel()
         if self._opening is None:
             return
-        with suppress(HectorError, TimeoutError):
+        try:
             async with asyncio.timeout(_STOP_WITHIN):
-                await (await self._opening).aclose()
+                runtime = await self._opening
+                await runtime.aclose()
+        except Exception:  # noqa: BLE001 -- what could not be opened was reported when it failed; stopping goes on
+            _log.debug("The engine did not stop cleanly", exc_info=True)
 
 
 class HectorExtension(ExtensionApp):
