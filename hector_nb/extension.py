@@ -5,6 +5,7 @@ answers 503 with what is wrong, until the file is mended.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
     from hector_nb.runtime.runtime import Runtime
 
+_log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
 """Seconds for which a failure to open is remembered."""
 _STOP_WITHIN = 5.0
@@ -52,7 +54,7 @@ class EngineOnDemand(Engine):
 
     @property
     def turns(self) -> int:
-        """How many turns run."""
+        """See `Engine`."""
         return len(self._opening.result().runs) if self._opening and self._opening.done() and self.healthy else 0
 
     async def allowed_origins(self) -> Sequence[str]:
@@ -101,15 +103,18 @@ class EngineOnDemand(Engine):
             await asyncio.sleep(_SAY_BUSY_EVERY)
 
     async def aclose(self) -> None:
-        """Stop the turns, keeping what was said, and free everything."""
+        """See `Engine`."""
         self._stopped = True
         if self._busy is not None:
             self._busy.cancel()
         if self._opening is None:
             return
-        with suppress(HectorError, TimeoutError):
+        try:
             async with asyncio.timeout(_STOP_WITHIN):
-                await (await self._opening).aclose()
+                runtime = await self._opening
+                await runtime.aclose()
+        except Exception:  # noqa: BLE001 -- what could not be opened was reported when it failed; stopping goes on
+            _log.debug("The engine did not stop cleanly", exc_info=True)
 
 
 class HectorExtension(ExtensionApp):
@@ -136,9 +141,9 @@ class HectorExtension(ExtensionApp):
         await self.engine.aclose()
 
     @property
-    def engine(self) -> EngineOnDemand:
+    def engine(self) -> Engine:
         """The engine of this server."""
-        found: EngineOnDemand = self.settings[ENGINE]
+        found: Engine = self.settings[ENGINE]
         return found
 
     def _load(self) -> "LoadedConfig":

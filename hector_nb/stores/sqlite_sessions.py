@@ -105,7 +105,7 @@ def create(db: Database, session: Session) -> tuple[Session, bool]:
         },
     )
     if session.listed:
-        _index_title(db, key, session.title)
+        _index_title(db, key, "", session.title)
     return find(db, session.user, session.session_id).session(now_micros()), True
 
 
@@ -158,7 +158,7 @@ def update(
     if title is not None:
         db.run(_SQL["update_title"], {"key": row.key, "title": title})
         if row.listed:
-            _index_title(db, row.key, title)
+            _index_title(db, row.key, row.title, title)
     if metadata is not None:
         db.run(_SQL["update_metadata"], {"key": row.key, "metadata": codec.to_json(metadata)})
     db.changed.add(session_id)
@@ -178,18 +178,20 @@ def delete(db: Database, user: str, session_id: str) -> bool:
     row = db.one(_FIND, {"owner": user, "session_id": session_id})
     if row is None:
         return False
-    erase(db, row[0], session_id)
+    found = SessionRow(*row)
+    if found.listed:
+        _index_title(db, found.key, found.title, "")
+    erase(db, found.key, session_id)
     return True
 
 
 def erase(db: Database, session: int, session_id: str) -> None:
-    """Erase a session and all that belongs to it."""
+    """Erase a session, whose title is not indexed (any more), and all that belongs to it."""
     erase_events = sql.queries("turns")["erase_events"]
     for (turn,) in db.all(_SQL["erase_turns"], {"session": session}):
         db.run(erase_events, {"turn": turn})
     for query in ("erase_messages", "erase_session"):
         db.run(_SQL[query], {"session": session})
-    db.run(_SQL["delete_words"], {"key": session})
     db.changed.add(session_id)
     db.erased = True
 
@@ -254,7 +256,8 @@ def _messages(rows: Any) -> Iterator[Message]:
         )
 
 
-def _index_title(db: Database, key: int, title: str) -> None:
-    db.run(_SQL["delete_words"], {"key": key})
-    if found := codec.words(codec.clean(title)):
+def _index_title(db: Database, key: int, old: str, new: str) -> None:
+    if codec.words(old):
+        db.run(_SQL["delete_words"], {"key": key})
+    if found := codec.words(codec.clean(new)):
         db.run(_SQL["insert_words"], {"key": key, "words": " ".join(found)})

@@ -1,7 +1,7 @@
 """What every handler shares: who calls, whose sessions, the body, errors in their one form, and clients that go away.
 
 Identity, tokens, cookies, XSRF and the foreign-`Host` rule are the Jupyter server's own. Every request is authenticated in
-`prepare`, before its body is read and whatever its verb; `@guarded` says so again on each verb, where Jupyter's own check
+`prepare`, before its body is kept and whatever its verb; `@guarded` says so again on each verb, where Jupyter's own check
 looks for it, and asks the server's authorizer.
 """
 
@@ -58,6 +58,15 @@ class Engine(Protocol):
     @property
     def healthy(self) -> bool:
         """False once the engine could not be opened."""
+        ...
+
+    @property
+    def turns(self) -> int:
+        """How many turns run."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the turns, keeping what was said, and free everything."""
         ...
 
 
@@ -188,25 +197,32 @@ class HectorMixin:
 
 @web.stream_request_body
 class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
-    """A handler that takes and gives JSON. The body is read only after the caller was let in."""
+    """A handler that takes and gives JSON. The body is kept only of those who are let in."""
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
         """Start with an empty body and a connected client."""
         super().initialize(name, *args, **settings)
         self._body = bytearray()
+        self._refusal: Exception | None = None
         self._reading: asyncio.Future[Any] | None = None
         self.gone = False
 
     async def prepare(self, **settings: Any) -> None:
-        """Refuse a body that is too large before it is sent."""
-        await super().prepare(**settings)
-        length = self.request.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-            raise _too_large()
+        """Let the caller in, or refuse it once its body has passed by: closing before would cut it off from the answer."""
+        try:
+            await super().prepare(**settings)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised again in the verb's place
+            self._refusal = error
+            setattr(self, self.request.method.lower(), self._refuse)
+
+    def _refuse(self, *_: str) -> None:
+        """Stands in for the verb."""
+        if self._refusal is not None:
+            raise self._refusal
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep a piece of the body, and not more than is allowed in all."""
-        if len(self._body) <= MAX_BODY_BYTES:
+        """Keep a piece of the body: nothing of those who are not let in, and not more than is allowed in all."""
+        if self._refusal is None and len(self._body) <= MAX_BODY_BYTES:
             self._body += chunk
 
     def body(self, shape: type[Shape]) -> Shape:
@@ -216,7 +232,7 @@ class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
             InvalidRequest: it is not what it should be.
         """
         if len(self._body) > MAX_BODY_BYTES:
-            raise _too_large()
+            raise MessageTooLarge("The body is larger than 8 MiB.", hint="A message may have 1 MiB.")
         return read_body(bytes(self._body), self.request.headers.get("Content-Type"), shape)
 
     def query(self, name: str) -> str | None:
@@ -269,11 +285,12 @@ class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
 class UnknownPath(RestHandler):
     """Everything else under `/agents` and `/hector`."""
 
-    async def prepare(self, **settings: Any) -> None:
+    @guarded("read")
+    def get(self, *_: str) -> None:
         """There is nothing here, whatever the verb."""
-        await super().prepare(**settings)
-        if self.request.method != "OPTIONS":
-            raise NotFound("There is nothing at this path.", hint="GET /agents lists the agents.")
+        raise NotFound("There is nothing at this path.", hint="GET /agents lists the agents.")
+
+    head = post = put = patch = delete = get
 
 
 def verbs_of(handler: type[Any]) -> list[str]:
@@ -291,7 +308,3 @@ def check_session_id(session_id: str) -> str:
     if not SESSION_ID.fullmatch(session_id):
         raise SessionNotFound(hint="Session ids are 1 to 64 letters, digits, '_', '.' or '-'.")
     return session_id
-
-
-def _too_large() -> MessageTooLarge:
-    return MessageTooLarge("The body is larger than 8 MiB.", hint="A message may have 1 MiB.")

@@ -78,7 +78,8 @@ class StreamHandler(RestHandler):
     def _cursor(self) -> Cursor | None:
         """Where to go on: the id of the last event, or the beginning of `?turn_id=`."""
         turn_id = self.query("turn_id")
-        last = self.query("last_event_id") or self.request.headers.get("Last-Event-ID")
+        asked = (self.query("last_event_id") or "").replace(" ", "+")  # a plus sign in a query means a space
+        last = asked or self.request.headers.get("Last-Event-ID")
         if not last:
             return Cursor.parse(f"{turn_id}:0") if turn_id is not None else None
         cursor = Cursor.parse(last)

@@ -15,8 +15,7 @@ SELECT key, turn_id, status FROM turns WHERE session = :session AND finished_at 
 
 -- name: insert_turn
 INSERT INTO turns (turn_id, session, status, holder, message_id, input, created_at)
-VALUES (:turn_id, :session, 'queued', :holder, :message_id, :input, :created_at)
-RETURNING key;
+VALUES (:turn_id, :session, 'queued', :holder, :message_id, :input, :created_at);
 
 -- name: place_turn
 UPDATE turns SET input = NULL, position = :position, number = :number WHERE key = :key;
@@ -66,7 +65,12 @@ DELETE FROM holders WHERE seen_at <= :before AND holder <> :holder;
 DELETE FROM holders WHERE holder = :holder;
 
 -- name: unheld
-WHERE finished_at IS NULL AND holder NOT IN (SELECT holder FROM holders) ORDER BY turns.key;
+WHERE turns.key IN (
+    SELECT key FROM turns INDEXED BY turns_unfinished
+    WHERE finished_at IS NULL AND holder <> :holder
+        AND holder NOT IN (SELECT holder FROM holders WHERE seen_at > :before)
+)
+ORDER BY turns.key;
 
 -- name: hold_turn
 UPDATE turns SET holder = :holder WHERE key = :key;
