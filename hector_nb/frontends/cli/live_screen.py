@@ -15,6 +15,7 @@ from rich.text import Text
 from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, ThinkingFlow
 from hector_nb.frontends.cli.keys import unseen_keys
 from hector_nb.frontends.render import PlainText, plain
+from hector_nb.models.progress import bar_is_shown
 
 _FRAME = 1 / 12
 """Seconds between two drawings."""
@@ -99,7 +100,8 @@ class LiveScreen:
     async def _paint(self) -> None:
         while True:
             began = time.monotonic()
-            self.draw()
+            if not bar_is_shown():
+                self.draw()
             self._changed.clear()
             await asyncio.sleep(max(_FRAME, 4 * (time.monotonic() - began)))
             with suppress(TimeoutError):
