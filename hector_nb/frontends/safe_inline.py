@@ -37,6 +37,7 @@ _PLAIN = re.compile(
     | (?P<number>&(?=\#))
     | (?P<bare>(?:(?:https?|ftp)://|www\.)[^\s<>\[\]()!\\&]*)
     | (?P<dollar>\$)
+    | (?P<run>`{{3,}}|~{{3,}})
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -120,7 +121,7 @@ class _Paragraph:
             return start + length
         span = self._text[start : close + length]
         escaped = start > 0 and self._text[start - 1] == "\\"
-        if escaped or "\n" in span or not is_inert(span):
+        if escaped or length > 2 or "\n" in span or not is_inert(span):
             span = f"<code>{_code_text(span[length:-length]).translate(_CODE_ENTITIES)}</code>"
         return self._emit(start, span, close + length)
 
@@ -186,6 +187,9 @@ def _plain(match: re.Match[str]) -> str:
             return found if _is_harmless(found) else "&amp;" + found[1:]
         case "bare":
             return found.replace("$", "%24").replace("@@", "%40%40").replace('"', "%22")
+        case "run":
+            # Once the code after it is rewritten, this could open a fence, and JupyterLab does not escape what follows.
+            return f"&#{ord(found[0])};" * len(found)
         case "definition" | "harmless":
             return found
         case _:
