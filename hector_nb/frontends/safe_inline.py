@@ -30,7 +30,7 @@ _PLAIN = re.compile(
     | (?P<badlink>\]\()
     | (?P<definition>\]:[ \t]+{_URL}[ \t]*(?=\n|\Z))
     | (?P<badefinition>\]:)
-    | <(?P<autolink>https?://[^\s<>"'`\\$@]{{1,2000}})>
+    | (?<![^\s(])<(?P<autolink>https?://[^\s<>"'`\\$@()\[\]!&]{{1,2000}})>
     | (?P<harmless><(?:br[ \t]*/?|/?su[bp])>)
     | (?P<tag><(?![\s\d=-]))
     | &(?P<entity>\#\d{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});
@@ -178,9 +178,7 @@ def _plain(match: re.Match[str]) -> str:
         case "link":
             return f"]({match['target']})"
         case "autolink":
-            return (
-                f"[{match['autolink']}]({match['autolink']})" if "(" not in found and ")" not in found else found[1:-1]
-            )
+            return f"[{match['autolink']}]({match['autolink']})"
         case "escape":
             return {r"\$": _DOLLAR, r"\<": "&lt;", r"\&": "&amp;"}.get(found, found)
         case "entity":
