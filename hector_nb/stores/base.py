@@ -307,7 +307,10 @@ class Store(Protocol):
         ...
 
     async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
-        """The turn that was queued right after `after` (None: the session's first)."""
+        """The turn that was queued right after `after` (None: the session's first).
+
+        Where `after` was erased, by rewinding, it is the first turn whose id is greater: ids sort by time.
+        """
         ...
 
     async def last_turn(self, user: str, session_id: str) -> Turn | None:

@@ -389,8 +389,11 @@ class InMemoryStore:
     async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
         """See `Store`."""
         turns = [kept.turn for kept in self._find(user, session_id).turns]
-        if after is not None:
-            turns = turns[next((n for n, turn in enumerate(turns, 1) if turn.turn_id == after), len(turns)) :]
+        places = [number for number, turn in enumerate(turns, 1) if turn.turn_id == after]
+        if places:
+            turns = turns[places[0] :]
+        elif after is not None:
+            turns = [turn for turn in turns if turn.turn_id > after]
         return turns[0] if turns else None
 
     async def last_turn(self, user: str, session_id: str) -> Turn | None:
