@@ -6,9 +6,12 @@ from hector_nb.transports.handlers import UnknownPath
 from hector_nb.transports.rest import (
     AgentsHandler,
     CancelHandler,
+    EndHandler,
+    ForkHandler,
     HealthHandler,
     MessagesHandler,
     OneOffMessagesHandler,
+    RewindHandler,
     SessionHandler,
     SessionsHandler,
 )
@@ -25,6 +28,9 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_SESSION}/messages", MessagesHandler),
     (f"{_SESSION}/messages/stream", SessionStreamHandler),
     (f"{_SESSION}/cancel", CancelHandler),
+    (f"{_SESSION}/end", EndHandler),
+    (f"{_SESSION}/fork", ForkHandler),
+    (f"{_SESSION}/rewind", RewindHandler),
     (f"{_AGENT}/messages", OneOffMessagesHandler),
     (f"{_AGENT}/messages/stream", OneOffStreamHandler),
     (f"{_AGENT}/stream", AgentSocket),
