@@ -28,19 +28,19 @@ async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
         StoreError: the database cannot be opened.
     """
     loaded = loaded or load_config()
-    runtime = Runtime(store=make_store(loaded.config), agents=await make_agents(loaded, os.environ))
+    runtime = Runtime(store=make_store(loaded), agents=await make_agents(loaded, os.environ))
     await runtime.aopen()
     return runtime
 
 
-def make_store(config: Config) -> Store:
+def make_store(loaded: LoadedConfig) -> Store:
     """The database named by `storage.url`."""
-    url = store_url(config)
+    url = store_url(loaded.config, folder=loaded.folder)
     scheme, _, path = url.partition("://")
     if scheme == "sqlite":
         from hector_nb.stores.sqlite import SQLiteStore
 
-        return SQLiteStore(Path(path.removeprefix("/")) if not path.startswith("//") else Path(path[1:]))
+        return SQLiteStore(Path(path.removeprefix("/")))
     raise ConfigError(f"storage.url: {scheme}:// is not supported yet.", hint="Use sqlite:///path/to/file.db.")
 
 
@@ -90,7 +90,7 @@ def make_agent(name: str, agent: AgentConfig, config: Config, llm: LLMConfig, mo
     return Agent(
         name=name,
         config=agent,
-        sessions=agent.sessions or config.sessions,
+        sessions=config.sessions_of(name),
         provider=llm.provider,
         model=model,
         memory=_working_memory(agent.memory.working),

@@ -4,8 +4,10 @@
     ├── ConfigError               the configuration cannot be used (carries every problem found)
     ├── InvalidRequest            the request is understood and wrong (`invalid_request`)
     │   ├── MalformedRequest      not JSON, or not an object
-    │   └── MessageTooLarge       larger than the limit
+    │   ├── MessageTooLarge       larger than the limit
+    │   └── UnsupportedMediaType  a body that is not declared as JSON
     ├── Forbidden                 the caller may not do this
+    │   └── Unauthenticated       nobody knows the caller
     ├── NotFound                  no such thing, or somebody else's
     │   ├── AgentNotFound
     │   ├── SessionNotFound
@@ -81,10 +83,22 @@ class MessageTooLarge(InvalidRequest):
     code = "too_large"
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """A body must be JSON, with the header `Content-Type: application/json`."""
+
+    code = "unsupported_media_type"
+
+
 class Forbidden(HectorError):
     """This is not allowed."""
 
     code = "forbidden"
+
+
+class Unauthenticated(Forbidden):
+    """This needs a token."""
+
+    code = "unauthenticated"
 
 
 class NotFound(HectorError):

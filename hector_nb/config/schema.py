@@ -1,46 +1,67 @@
 """The configuration as values: what `hector.yaml` may hold, with types, units and defaults.
 
-Everything is frozen and refuses unknown keys. Durations are seconds, written as a number or as `500ms`, `30s`, `5m`, `24h`, `7d`.
-Validation across keys (unknown agents, tools, models) and the error texts are in `loader.py`.
+Everything is frozen and refuses unknown keys and wrong types. Durations are seconds, written as a number or as `500ms`, `30s`,
+`1h30m`, `7d`. Rules that involve several keys are in `checks.py`, the words of the errors in `wording.py`.
 """
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+"
+_LONGEST = 36_500 * 86_400.0
+_NOT_A_DURATION = "expected a duration such as 30s, 5m or 24h"
 
 
-def parse_duration(value: object) -> object:
-    """Seconds from `30m` and the like; numbers are seconds already."""
-    if isinstance(value, bool):
-        raise ValueError("must be a duration such as 30s, 5m or 24h")
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if not match:
-            raise ValueError("must be a duration such as 30s, 5m or 24h")
-        return float(match[1]) * _UNITS[match[2]]
-    return value
+def parse_duration(value: object) -> float:
+    """Seconds from `30m`, `1h30m` and the like; numbers are seconds already.
+
+    Raises:
+        ValueError: it is no duration, negative, or longer than a hundred years.
+    """
+    if isinstance(value, str) and re.fullmatch(_DURATION, value.strip()):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(min(value, _LONGEST + 1))
+    else:
+        raise ValueError(_NOT_A_DURATION)
+    if math.isnan(seconds) or not 0 <= seconds <= _LONGEST:
+        raise ValueError("must be a duration from 0 to 36500d")
+    return seconds
 
 
+_DURATION_SCHEMA = {"type": "string", "pattern": f"^{_DURATION}$"}
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    Field(ge=0),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DURATION.pattern}]}),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _DURATION_SCHEMA]}),
 ]
-PositiveDuration = Annotated[Duration, Field(gt=0)]
+PositiveDuration = Annotated[
+    float,
+    Field(gt=0),
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _DURATION_SCHEMA]}),
+]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Texts = Annotated[tuple[str, ...], Strict(False)]
+"""A YAML list of texts. (Strict would refuse the list; each text stays strict.)"""
+AgentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Provider = Literal["openai", "anthropic", "google", "ollama", "openai-compatible", "local", "scripted"]
 Strategy = Literal["summary_buffer", "buffer_window", "token_window"]
 StorageScope = Literal["session", "conversational", "all", "summaries_only"]
 RequireApproval = Literal["always", "never", "rules"]
+BUILTIN_TOOLS = ("write_file", "execute_command", "search", "agent_call", "read_file", "list_files")
+"""Tools that an agent may name without a block under `tools`."""
 
 
 class _Block(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), strict=True
+        frozen=True, extra="forbid", strict=True, protected_namespaces=(), hide_input_in_errors=True, defer_build=True
     )
 
 
@@ -48,20 +69,23 @@ class LLMConfig(_Block):
     """A language model and how to reach it."""
 
     provider: Provider
+    """Who runs the model, or whose protocol it speaks."""
     model: str | None = None
     """The provider's name of the model; for `local` a path to a `.gguf`, `hf:owner/repo/file.gguf`, or nothing for the embedded model; for `scripted` a path to a script."""
     api_key: SecretStr | None = None
     """The provider's key. Write it as `${VAR}`, never as itself."""
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, repr=False)
     """Where the provider answers, for example `http://localhost:8000/v1`."""
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
+    """How freely words are chosen, from 0 to 2. Unset: the provider's default."""
+    max_tokens: Count | None = None
     """The longest answer, in tokens."""
-    context_window: int | None = Field(default=None, gt=0)
+    context_window: Count | None = None
     """All that the model can see, in tokens."""
     timeout: PositiveDuration = 60.0
     """The longest silence of the provider, also before its first token."""
     max_retries: int = Field(default=2, ge=0, le=10)
+    """How often a request that failed before its first token is sent again."""
     thinking: bool | Literal["low", "medium", "high"] | None = None
     """Whether, or how much, the model reasons before it answers, where it can."""
 
@@ -70,9 +94,10 @@ class WorkingMemoryConfig(_Block):
     """What the model sees of the conversation."""
 
     strategy: Strategy = "summary_buffer"
-    window_size: int = Field(default=20, ge=1)
+    """Which part of the conversation stays in view."""
+    window_size: Count = 20
     """The most messages that `buffer_window` shows."""
-    budget: int | None = Field(default=None, ge=1)
+    budget: Count | None = None
     """The most tokens of context. Unset: 4000, with the embedded model 1500."""
     threshold: float = Field(default=0.8, gt=0, le=1)
     """`summary_buffer` folds old turns when the context passes this part of the budget."""
@@ -86,10 +111,13 @@ class LongTermMemoryConfig(_Block):
     """What outlives the window."""
 
     enabled: bool = True
+    """Off: nothing is remembered or recalled, as without the block."""
     storage_scope: StorageScope = "session"
-    recall_limit: int = Field(default=5, ge=0)
+    """What is kept and who may recall it: this session's exchanges, the user's, every user's, or the user's summaries only."""
+    recall_limit: int = Field(default=5, ge=0, le=1000)
     """The most memories recalled for one message."""
-    min_score: float | None = Field(default=None, ge=0, le=1)
+    min_score: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    """Memories that match less, from 0 to 1, are not recalled. Unset: the best are, however they match."""
     embedder: str | None = None
     """The `llms` name of an OpenAI-compatible embedder. Unset: the one that is built in."""
 
@@ -98,7 +126,9 @@ class MemoryConfig(_Block):
     """Memory of an agent."""
 
     working: WorkingMemoryConfig = WorkingMemoryConfig()
+    """What the model sees of the conversation."""
     longterm: LongTermMemoryConfig | None = None
+    """What outlives the window. Unset: nothing."""
 
 
 class ReasoningConfig(_Block):
@@ -107,20 +137,23 @@ class ReasoningConfig(_Block):
     enable_streaming: bool = True
     """Off: the answer comes as one chunk."""
     show_tool_execution: bool = True
+    """Tool calls and their output appear in the stream."""
     show_thinking: bool = False
+    """The model's reasoning appears in the stream."""
     show_debug_info: bool = False
-    max_iterations: int = Field(default=25, ge=1)
+    """The session, the number of the message and token counts appear in the stream."""
+    max_iterations: Count = 25
     """The most requests to the model in one turn."""
 
 
 class StreamingConfig(_Block):
     """The shape of one reader's stream."""
 
-    chunk_size: int | None = Field(default=None, ge=1)
+    chunk_size: Count | None = None
     """Characters per chunk. Unset: as the model sends them."""
-    delay_ms: int = Field(default=0, ge=0)
+    delay_ms: int = Field(default=0, ge=0, le=60_000)
     """The pause between chunks, in milliseconds."""
-    buffer_size: int = Field(default=1024, ge=1)
+    buffer_size: Count = 1024
     """Chunks held for one slow reader before they are joined."""
     heartbeat: PositiveDuration = 5.0
     """The longest silence on the wire."""
@@ -145,16 +178,23 @@ class AgentConfig(_Block):
     """An agent."""
 
     description: str = ""
+    """What the agent is for, shown in lists and to agents that may call it."""
     llm: str | None = None
     """A name under `llms`. Unset: `default` where there is one, else the only one, else the first model that is available."""
     instruction: str = "You are a helpful assistant. Answer briefly and precisely."
     """The system prompt."""
-    tools: tuple[str, ...] = ()
+    tools: Texts = ()
+    """Built-in tools and names under `tools`."""
+    require_approval: RequireApproval | None = None
+    """Overrides `require_approval` of every tool that the agent uses."""
     memory: MemoryConfig = MemoryConfig()
+    """What the agent remembers."""
     reasoning: ReasoningConfig = ReasoningConfig()
+    """How the agent works and what it shows of it."""
     streaming: StreamingConfig = StreamingConfig()
+    """The shape of the stream."""
     sessions: SessionsConfig | None = None
-    """Overrides the top-level `sessions`."""
+    """Overrides the top-level `sessions`, key by key."""
 
 
 class ToolConfig(_Block):
@@ -164,35 +204,38 @@ class ToolConfig(_Block):
     """Unset for built-in tools."""
     function: str | None = None
     """`type: function`: the import path, `package.module:name`."""
-    command: tuple[str, ...] = ()
+    command: Texts = ()
     """`type: mcp`: the server's command and arguments."""
-    url: str | None = None
+    url: str | None = Field(default=None, repr=False)
     """`type: mcp`: the server's address."""
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict, repr=False)
     """`type: mcp`: environment of the server."""
     root: str | None = None
-    """The folder a file tool may not leave."""
-    folders: tuple[str, ...] = ()
+    """The folder that a file tool may not leave and that `execute_command` starts in. Unset: the configuration file's, else the working directory."""
+    folders: Texts = ()
     """`search`: the folders to index."""
-    allow: tuple[str, ...] = ()
+    allow: Texts = ()
     """`execute_command`: the programs that may run. Empty: every one, each approved."""
     shell: bool = False
     """`execute_command`: run through a shell."""
     timeout: PositiveDuration | None = None
-    max_output: int | None = Field(default=None, gt=0)
+    """The longest that one call may take. Unset: the tool's own limit."""
+    max_output: Count | None = None
     """The most characters of output kept for the model."""
-    max_size: int | None = Field(default=None, gt=0)
+    max_size: Count | None = None
     """`write_file`: the largest file, in bytes."""
-    max_depth: int | None = Field(default=None, gt=0)
+    max_depth: Count | None = None
     """`agent_call`: how deep agents may call agents."""
     require_approval: RequireApproval | None = None
+    """Whether a person is asked first: `always`, `never`, or by `rules`: for what the tool's own settings do not allow already. Unset: `always` for `write_file` and `execute_command`, else `never`."""
     approval_timeout: PositiveDuration = 300.0
+    """No answer within this time means no."""
 
 
 class StorageConfig(_Block):
     """Where sessions are kept."""
 
-    url: str | None = None
+    url: str | None = Field(default=None, repr=False)
     """`sqlite:///path` or `postgresql://…`. Unset: `sessions.db` in the data folder."""
 
 
@@ -200,28 +243,49 @@ class ServerConfig(_Block):
     """How `hector serve` listens."""
 
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """The port for HTTP; 0: any that is free."""
     grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    """The port for gRPC. Unset: no gRPC."""
     token: SecretStr | None = None
-    tokens: dict[str, str] = Field(default_factory=dict)
+    """What callers show to get in. Unset: a new one at each start."""
+    tokens: dict[str, str] = Field(default_factory=dict, repr=False)
     """Users by token."""
-    allow_origins: tuple[str, ...] = ()
+    allow_origins: Texts = ()
     """Web origins besides the server's own that may call."""
     certfile: str | None = None
+    """The certificate for HTTPS, a PEM file."""
     keyfile: str | None = None
+    """The key of the certificate, a PEM file."""
 
 
 class Config(_Block):
     """The whole file."""
 
     llms: dict[str, LLMConfig] = Field(default_factory=dict)
-    agents: dict[str, AgentConfig] = Field(default_factory=dict)
-    tools: dict[str, ToolConfig] = Field(default_factory=dict)
+    """Language models by name."""
+    agents: dict[AgentName, AgentConfig] = Field(default_factory=dict)
+    """Agents by name."""
+    tools: dict[ToolName, ToolConfig] = Field(default_factory=dict)
+    """Settings of built-in tools, and tools of your own, by name."""
     sessions: SessionsConfig = SessionsConfig()
+    """How long sessions live."""
     storage: StorageConfig = StorageConfig()
+    """Where sessions are kept."""
     server: ServerConfig = ServerConfig()
+    """How `hector serve` listens."""
+
+    def sessions_of(self, agent: str) -> SessionsConfig:
+        """How long this agent's sessions live: its own keys, the top-level ones for the rest."""
+        own = self.agents[agent].sessions
+        if own is None:
+            return self.sessions
+        return self.sessions.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `hector.yaml`."""
-    return Config.model_json_schema()
+    from hector_nb.config.export import export_schema
+
+    return export_schema()

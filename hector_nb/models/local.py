@@ -7,7 +7,7 @@ The file is fetched and loaded with the first request.
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,7 +96,7 @@ class LocalModel:
             timeout=config.timeout,
         )
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
         """The answer as it is generated. Closing the iterator, or cancelling its task, stops the generation.
 
         Raises:

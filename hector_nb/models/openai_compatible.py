@@ -143,7 +143,7 @@ class OpenAICompatibleModel:
             thinking=config.thinking,
         )
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
         """The answer as it comes. Closing the iterator, or cancelling its task, closes the connection.
 
         Raises:

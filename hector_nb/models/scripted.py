@@ -6,7 +6,7 @@ A script that shall start again after its last reply is written `{replies: […]
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -96,7 +96,7 @@ class ScriptedModel:
             **{key: value for key, value in settings.items() if value is not None},
         )
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
         """The next reply of the script."""
         number = len(self.requests)
         self.requests.append(request)

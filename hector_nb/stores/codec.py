@@ -120,12 +120,24 @@ def decode_extra(extra: str | None) -> dict[str, Any]:
 
 def stored_message(message: Message) -> Message:
     """The message as it comes back from a store."""
-    return replace(message, content=clean(message.content), **decode_extra(encode_extra(message)))
+    return replace(
+        message,
+        content=clean(message.content),
+        created_at=message.created_at.astimezone(UTC),
+        **decode_extra(encode_extra(message)),
+    )
 
 
 def stored_session(session: Session) -> Session:
     """The session as it comes back from a store."""
-    return replace(session, title=clean(session.title), metadata=json.loads(to_json(session.metadata)))
+    return replace(
+        session,
+        title=clean(session.title),
+        metadata=json.loads(to_json(session.metadata)),
+        created_at=session.created_at.astimezone(UTC),
+        last_active_at=session.last_active_at.astimezone(UTC),
+        expires_at=session.expires_at and session.expires_at.astimezone(UTC),
+    )
 
 
 def stored_events(events: Sequence[Event]) -> list[Event]:

@@ -1,1 +1,1 @@
-"""HTTP, server-sent events and WebSocket: translation only."""
+"""The wires of the server: REST, server-sent events, WebSocket. They translate; the service decides."""

@@ -1,0 +1,163 @@
+"""The Jupyter server extension: it mounts the routes and opens the engine when somebody first needs it.
+
+Starting it costs the Jupyter server next to nothing, and a broken configuration never stops the server: every route but health
+answers 503 with what is wrong, until the file is mended.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Unicode
+
+from hector_nb.errors import HectorError, Unavailable
+from hector_nb.service import SessionService
+from hector_nb.transports.handlers import ENGINE, Engine
+from hector_nb.transports.routes import ROUTES
+
+if TYPE_CHECKING:
+    from hector_nb.config.loader import LoadedConfig
+    from hector_nb.runtime.runtime import Runtime
+
+_log = logging.getLogger("hector_nb.extension")
+_TRY_AGAIN_AFTER = 1.0
+"""Seconds for which a failure to open is remembered."""
+_STOP_WITHIN = 5.0
+
+
+class EngineOnDemand(Engine):
+    """Loads the configuration and opens the engine once, at the first need; a failure is tried again after a while.
+
+    `while_busy` is called every so many seconds (`busy_every`) while turns run.
+    """
+
+    def __init__(
+        self,
+        load: "Callable[[], LoadedConfig]",
+        *,
+        while_busy: Callable[[], None] = lambda: None,
+        busy_every: float = 10.0,
+    ) -> None:
+        self._load = load
+        self._while_busy = while_busy
+        self._busy_every = busy_every
+        self._opening: asyncio.Task[Runtime] | None = None
+        self._origins: Sequence[str] = ()
+        self._failed_at = 0.0
+        self._stopped = False
+        self._busy: asyncio.Task[None] | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """See `Engine`."""
+        task = self._opening
+        return not self._stopped and not (task and task.done() and (task.cancelled() or task.exception()))
+
+    @property
+    def turns(self) -> int:
+        """See `Engine`."""
+        return len(self._opening.result().runs) if self._opening and self._opening.done() and self.healthy else 0
+
+    async def allowed_origins(self) -> Sequence[str]:
+        """See `Engine`."""
+        with suppress(HectorError):
+            await self.runtime()
+        return self._origins
+
+    async def service(self, user: str) -> SessionService:
+        """See `Engine`."""
+        return (await self.runtime()).for_user(user)
+
+    async def runtime(self) -> "Runtime":
+        """The engine, open.
+
+        Raises:
+            HectorError: it cannot be opened.
+        """
+        if self._stopped:
+            raise Unavailable("The server is stopping.")
+        if self._opening is None or (not self.healthy and time.monotonic() - self._failed_at > _TRY_AGAIN_AFTER):
+            self._opening = asyncio.create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> "Runtime":
+        try:
+            loaded, open_runtime = await asyncio.to_thread(self._prepare)
+            self._origins = loaded.config.server.allow_origins
+            runtime: Runtime = await open_runtime(loaded)
+        except BaseException:
+            self._failed_at = time.monotonic()
+            raise
+        self._busy = asyncio.create_task(self._say_busy(runtime))
+        return runtime
+
+    def _prepare(self) -> "tuple[LoadedConfig, Any]":
+        """Read and import what is slow to read and import, off the event loop."""
+        from hector_nb.bootstrap import open_runtime
+
+        return self._load(), open_runtime
+
+    async def _say_busy(self, runtime: "Runtime") -> None:
+        while True:
+            if runtime.runs:
+                self._while_busy()
+            await asyncio.sleep(self._busy_every)
+
+    async def aclose(self) -> None:
+        """See `Engine`."""
+        self._stopped = True
+        if self._busy is not None:
+            self._busy.cancel()
+        if self._opening is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_WITHIN):
+                runtime = await self._opening
+                await runtime.aclose()
+        except Exception:  # noqa: BLE001 -- what could not be opened was reported when it failed; stopping goes on
+            _log.debug("The engine did not stop cleanly", exc_info=True)
+
+
+class HectorExtension(ExtensionApp):
+    """Agents, sessions and streams under the Jupyter server's own address, identity and rules."""
+
+    name = "hector_nb"
+    config_path = Unicode("", config=True, help="The configuration, hector.yaml. Empty: the first that is found.")
+
+    def initialize_settings(self) -> None:
+        """Provide the engine, unless the server has brought one."""
+        if ENGINE not in self.settings:
+            self.settings[ENGINE] = EngineOnDemand(self._load, while_busy=self._say_busy)
+
+    def initialize_handlers(self) -> None:
+        """Mount the routes."""
+        self.handlers.extend(ROUTES)
+
+    def current_activity(self) -> int | None:
+        """The number of running turns keeps the server from stopping for want of activity."""
+        return self.engine.turns or None
+
+    async def stop_extension(self) -> None:
+        """Stop the engine."""
+        await self.engine.aclose()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of this server."""
+        found: Engine = self.settings[ENGINE]
+        return found
+
+    def _load(self) -> "LoadedConfig":
+        from hector_nb.config.loader import load_config
+
+        return load_config(self.config_path or None)
+
+    def _say_busy(self) -> None:
+        """Tell the server, and by it a hub, that somebody is at work."""
+        if self.serverapp is not None:
+            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)

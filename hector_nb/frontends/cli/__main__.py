@@ -1,0 +1,5 @@
+"""`python -m hector_nb.frontends.cli`."""
+
+from hector_nb.frontends.cli import main
+
+main()

@@ -1,0 +1,24 @@
+"""`hector agents`."""
+
+import typer
+
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, with_service
+
+
+def agents(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the agents, and the model that each of them uses."""
+    from hector_nb.frontends.cli.tables import print_table
+    from hector_nb.service import AgentInfo, SessionService
+    from hector_nb.wire.codec import dumps, encode_agent
+
+    async def work(service: SessionService) -> list[AgentInfo]:
+        return list(await service.list_agents())
+
+    found = with_service(chosen_config(ctx, config), work)
+    if as_json:
+        typer.echo(dumps({"agents": [encode_agent(agent) for agent in found]}))
+        return
+    print_table(
+        ("AGENT", "MODEL", "TOOLS", "DESCRIPTION"),
+        [(agent.name, place_of(agent), " ".join(agent.tools), agent.description) for agent in found],
+    )

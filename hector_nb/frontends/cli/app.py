@@ -1,0 +1,43 @@
+"""The commands by name. Only `typer` is imported here; everything heavier waits for its command."""
+
+from typing import Annotated
+
+import typer
+
+from hector_nb._version import __version__
+from hector_nb.frontends.cli import agents, call, chat, serve, sessions, setup
+from hector_nb.frontends.cli.exits import HELP, Commands
+from hector_nb.frontends.cli.options import ConfigOption
+
+app = typer.Typer(
+    name="hector",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=HELP,
+)
+app.command(cls=call.Call)(call.call)
+app.command()(chat.chat)
+app.command()(serve.serve)
+app.command()(agents.agents)
+app.add_typer(sessions.app, name="sessions")
+app.command()(setup.validate)
+app.command()(setup.schema)
+app.command()(setup.trust)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hector {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hector(
+    config: ConfigOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Declarative LLM agents: call them, chat with them, serve them."""

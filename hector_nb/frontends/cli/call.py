@@ -1,0 +1,138 @@
+"""`hector call`: one message, one answer."""
+
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from hector_nb.errors import InvalidRequest
+from hector_nb.frontends.cli.exits import Code
+from hector_nb.frontends.cli.options import (
+    ConfigOption,
+    JsonOption,
+    choose_agent,
+    chosen_config,
+    place_of,
+    with_service,
+)
+
+if TYPE_CHECKING:
+    from hector_nb.service import AgentInfo, SendMessage, SessionService
+
+
+class Call(TyperCommand):
+    """Says in its usage that the agent comes first and may be left out."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What may follow the command."""
+        return [*super().collect_usage_pieces(ctx)[:1], "[AGENT]", "TEXT"]
+
+
+def call(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[AGENT] TEXT", help="The message, in quotes; - reads it from standard input.", show_default=False
+        ),
+    ],
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    thinking: Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show session, memory and token counts.")] = False,
+) -> None:
+    """Send one message to an agent and print the answer as it is written.
+
+    Without AGENT the text goes to `assistant`, or to the only agent there is.
+
+    Without --session nothing is remembered. Ctrl-C stops the answer.
+
+    A pipe or file gets the exact text of the answer; tools, reasoning and counts go to standard error.
+    """
+    if len(words) > 2:
+        raise typer.BadParameter('Put the text in quotes: hector call assistant "Explain quantum computing"')
+    agent_name = words[0] if len(words) == 2 else None
+    text = _read_stdin() if words[-1] == "-" else words[-1]
+
+    async def work(service: "SessionService") -> int:
+        from hector_nb.service import SendMessage
+
+        agent = await choose_agent(service, agent_name)
+        if session is not None:
+            await service.create_session(agent.name, session_id=session)
+        request = SendMessage(message=text, session_id=session)
+        _say_where(agent)
+        if as_json:
+            return await _answer_as_json(service, agent, request)
+        return await _answer(service, agent, request, thinking=thinking, debug=debug)
+
+    raise typer.Exit(with_service(chosen_config(ctx, config), work))
+
+
+async def _answer(
+    service: "SessionService", agent: "AgentInfo", request: "SendMessage", *, thinking: bool, debug: bool
+) -> int:
+    from hector_nb.frontends.cli.screen import make_screen
+    from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
+    from hector_nb.frontends.cli.words import foot
+
+    started = time.monotonic()
+    view = choose_view(agent.reasoning, thinking=thinking, debug=debug)
+    done = await AnswerOnScreen(service, agent.name, make_screen(agent.model), view).play(request)
+    if done is None:
+        return Code.INTERRUPTED
+    if done.finish_reason != "stop":
+        _say(foot(done, time.monotonic() - started))
+    return _code(done.finish_reason)
+
+
+async def _answer_as_json(service: "SessionService", agent: "AgentInfo", request: "SendMessage") -> int:
+    import asyncio
+
+    from hector_nb.frontends.cli.turn import on_interrupt
+    from hector_nb.service import collect
+    from hector_nb.wire.codec import dumps, encode_reply
+
+    stream = await service.stream_message(agent.name, replace(request, on_disconnect="continue"))
+    stopping: set[asyncio.Task[object]] = set()
+
+    def stop() -> None:
+        cancel = service.cancel_turn(agent.name, stream.session_id, turn_id=stream.turn_id)
+        stopping.add(asyncio.create_task(cancel))
+
+    with on_interrupt(stop):
+        reply = await collect(stream)
+    typer.echo(dumps(encode_reply(reply)))
+    return _code(reply.finish_reason)
+
+
+def _code(finish_reason: str) -> int:
+    return Code.INTERRUPTED if finish_reason == "cancelled" else 0
+
+
+def _say_where(agent: "AgentInfo") -> None:
+    if sys.stderr.isatty():
+        _say(f"{agent.name} · {place_of(agent)}")
+
+
+def _say(line: str) -> None:
+    from hector_nb.frontends.cli.console import make_console
+    from hector_nb.frontends.render import plain_line
+
+    make_console("err").print(plain_line(line), style="dim", soft_wrap=True)
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise InvalidRequest("Standard input is not UTF-8 text.") from None

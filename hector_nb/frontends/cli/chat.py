@@ -1,0 +1,106 @@
+"""`hector chat`: a conversation in a terminal, or one fed from a pipe. The `/` commands are in `slash.py`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hector_nb.frontends.cli.exits import Code
+from hector_nb.frontends.cli.options import ConfigOption, choose_agent, chosen_config, with_service
+
+if TYPE_CHECKING:
+    from hector_nb.frontends.cli.conversation import Conversation
+    from hector_nb.service import AgentInfo, SessionService
+
+
+def chat(
+    ctx: typer.Context,
+    agent: Annotated[
+        str | None,
+        typer.Argument(metavar="AGENT", help="The agent; `assistant`, or the only one, if unset.", show_default=False),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    thinking: Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show session, memory and token counts.")] = False,
+) -> None:
+    """Talk with an agent. The session is kept, and can be continued from here, a notebook or over HTTP.
+
+    /help lists what can be typed besides messages. Ctrl-C stops the answer, Ctrl-D leaves.
+
+    From a pipe every line is a message.
+    """
+
+    async def work(service: "SessionService") -> int:
+        from hector_nb.frontends.cli.conversation import Conversation
+
+        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        info = await _agent_of(service, agent, session)
+        conversation = Conversation(service, info, interactive=interactive, thinking=thinking, debug=debug)
+        if session is not None:
+            await conversation.open(session)
+        return await (_talk(conversation) if interactive else _feed(conversation))
+
+    raise typer.Exit(with_service(chosen_config(ctx, config), work))
+
+
+async def _agent_of(service: "SessionService", name: str | None, session: str | None) -> "AgentInfo":
+    """The named agent; else the one that the session belongs to; else the usual one."""
+    from hector_nb.errors import SessionNotFound
+
+    if name is None and session is not None:
+        try:
+            return await service.get_agent((await service.find_session(session)).agent)
+        except SessionNotFound:
+            pass
+    return await choose_agent(service, name)
+
+
+async def _talk(conversation: "Conversation") -> int:
+    """The conversation with a person."""
+    from hector_nb.config.home import home_folder
+    from hector_nb.errors import HectorError
+    from hector_nb.frontends.cli.exits import report
+    from hector_nb.frontends.cli.line_input import TerminalInput
+    from hector_nb.frontends.cli.slash import COMMANDS, command_in, run_command
+
+    lines = TerminalInput(history=home_folder() / "history", commands=COMMANDS)
+    conversation.introduce()
+    while not conversation.over:
+        try:
+            message = await lines.next(f"Ask {conversation.agent.name}…")
+            if message is None:
+                break
+            if command := command_in(message):
+                await run_command(conversation, *command)
+            elif message.strip():
+                await conversation.say(message.removeprefix("/") if message.startswith("//") else message)
+        except KeyboardInterrupt:
+            conversation.tell("Ctrl-D or /quit leaves.")
+        except HectorError as error:
+            report(error)
+    conversation.part()
+    return 0
+
+
+async def _feed(conversation: "Conversation") -> int:
+    """The conversation with a pipe: every line is a message, whatever it begins with."""
+    from hector_nb.errors import HectorError
+    from hector_nb.frontends.cli.exits import exit_code, report
+    from hector_nb.frontends.cli.line_input import PipedInput
+
+    lines = PipedInput()
+    code = 0
+    while (message := await lines.next("")) is not None:
+        try:
+            if not await conversation.say(message):
+                return Code.INTERRUPTED
+        except HectorError as error:
+            report(error)
+            code = code or exit_code(error)
+    return code

@@ -1,0 +1,73 @@
+"""What exit codes mean, and how an error looks: one red line, and beneath it what to do."""
+
+import os
+from enum import IntEnum
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from hector_nb.errors import ConfigError, HectorError, InvalidRequest, NotFound
+
+HELP = (
+    "Exit codes: 0 done, 1 failed (the model, the store, a busy session), 2 wrong usage or invalid message, "
+    "3 configuration, 4 no such agent or session, 130 interrupted."
+)
+
+
+class Code(IntEnum):
+    """The exit codes."""
+
+    FAILED = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    NOT_FOUND = 4
+    INTERRUPTED = 130
+
+
+def exit_code(error: Exception) -> Code:
+    """The exit code for an error."""
+    match error:
+        case ConfigError():
+            return Code.CONFIGURATION
+        case InvalidRequest():
+            return Code.USAGE
+        case NotFound():
+            return Code.NOT_FOUND
+        case _:
+            return Code.FAILED
+
+
+def report(error: Exception) -> None:
+    """Print an error to standard error; a traceback only where `HECTOR_DEBUG` asks for it."""
+    from hector_nb.frontends.cli.console import make_console
+    from hector_nb.frontends.render import plain
+
+    console = make_console("err")
+    if os.environ.get("HECTOR_DEBUG", "") not in {"", "0"}:
+        console.print_exception()
+    message, hint = _words(error)
+    console.print(plain(message), style="red", soft_wrap=True)
+    if hint:
+        console.print(plain(hint), style="dim", soft_wrap=True)
+
+
+def _words(error: Exception) -> tuple[str, str | None]:
+    match error:
+        case HectorError():
+            return error.message, error.hint
+        case OSError(strerror=str(reason)):
+            return f"{error.filename}: {reason}" if error.filename else reason, None
+        case _:
+            return f"Something is wrong with hector itself: {error!r}", "HECTOR_DEBUG=1 shows where."
+
+
+class Commands(TyperGroup):
+    """A group of commands that Ctrl-C ends with the exit code for it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(Code.INTERRUPTED) from None

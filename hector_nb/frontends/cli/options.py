@@ -1,0 +1,61 @@
+"""Options that several commands share, and the way from a command to the service."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from hector_nb.service import AgentInfo, SessionService
+
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="the first found"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
+    """The file named after the command, else the one named before it."""
+    before: Path | None = ctx.find_root().params.get("config")
+    return config or before
+
+
+def with_service(config: Path | None, work: "Callable[[SessionService], Awaitable[T]]") -> T:
+    """Open the service, do the work, close it."""
+    import asyncio
+
+    async def opened() -> T:
+        from hector_nb.frontends.connect import open_service
+
+        async with open_service(config) as service:
+            return await work(service)
+
+    return asyncio.run(opened())
+
+
+async def choose_agent(service: "SessionService", name: str | None) -> "AgentInfo":
+    """The named agent; without a name `assistant`, else the only one.
+
+    Raises:
+        AgentNotFound: there is none of that name.
+        InvalidRequest: no name, and several agents to choose from.
+    """
+    from hector_nb.errors import InvalidRequest
+
+    if name is not None:
+        return await service.get_agent(name)
+    agents = {agent.name: agent for agent in await service.list_agents()}
+    if "assistant" in agents:
+        return agents["assistant"]
+    if len(agents) == 1:
+        return next(iter(agents.values()))
+    raise InvalidRequest("There are several agents.", hint=f"Name one of them: {', '.join(agents)}.")
+
+
+def place_of(agent: "AgentInfo") -> str:
+    """Which model gets the text, and where: for the eye."""
+    return f"{agent.model} · {agent.host or 'on this machine'}"

@@ -1,0 +1,29 @@
+"""`hector serve`."""
+
+from typing import Annotated
+
+import typer
+
+from hector_nb.frontends.cli.options import ConfigOption, chosen_config
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0: any.", show_default="8080")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="What callers must show; else HECTOR_TOKEN, else one is made.", show_default=False),
+    ] = None,
+    no_token: Annotated[bool, typer.Option("--no-token", help="Let everybody in; only on loopback.")] = False,
+    base_url: Annotated[str, typer.Option(metavar="PATH", help="The path under which everything is.")] = "/",
+    config: ConfigOption = None,
+) -> None:
+    """Serve the agents over HTTP: REST, server-sent events and WebSocket. Ctrl-C stops the server."""
+    from hector_nb import serve as server
+
+    server.serve(
+        config=chosen_config(ctx, config), host=host, port=port, token=token, no_token=no_token, base_url=base_url
+    )

@@ -1,0 +1,138 @@
+"""`hector sessions`: list, show, delete."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hector_nb.errors import InvalidRequest
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, with_service
+
+if TYPE_CHECKING:
+    from hector_nb.service import SessionService
+    from hector_nb.sessions import Page, Session
+
+app = typer.Typer(no_args_is_help=True, help="List, show and delete sessions.")
+SessionArgument = Annotated[str, typer.Argument(metavar="ID", help="The session.", show_default=False)]
+
+
+@app.command("list")
+def list_sessions(
+    ctx: typer.Context,
+    agent: Annotated[
+        str | None, typer.Option("--agent", "-a", help="Only sessions with this agent.", show_default=False)
+    ] = None,
+    status: Annotated[
+        Literal["active", "ended", "expired"] | None,
+        typer.Option(help="Only sessions in this state.", show_default=False),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", metavar="TEXT", help="Search the titles.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Sessions on one page.")] = 20,
+    cursor: Annotated[
+        str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List sessions, the newest activity first."""
+
+    async def work(service: "SessionService") -> "Page[Session]":
+        return await service.list_sessions(agent, limit=limit, cursor=cursor, status=status, query=query)
+
+    page = with_service(chosen_config(ctx, config), work)
+    if as_json:
+        from hector_nb.wire.codec import dumps, encode_page, encode_session
+
+        typer.echo(dumps(encode_page(page, "sessions", encode_session)))
+    else:
+        _print_page(page)
+
+
+def _print_page(page: "Page[Session]") -> None:
+    from hector_nb.frontends.cli.tables import print_table
+    from hector_nb.frontends.cli.words import ago
+
+    rows = [(s.session_id, s.agent, s.status, str(s.message_count), ago(s.last_active_at), s.title) for s in page.items]
+    if rows:
+        print_table(("SESSION", "AGENT", "STATUS", "MESSAGES", "ACTIVE", "TITLE"), rows)
+    else:
+        typer.echo("No sessions.", err=True)
+    if page.next_cursor:
+        typer.echo(f"More: --cursor {page.next_cursor}", err=True)
+
+
+@app.command()
+def show(
+    ctx: typer.Context, session_id: SessionArgument, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Print a session and all that was said in it."""
+
+    async def work(service: "SessionService") -> None:
+        from hector_nb.frontends.cli.console import make_console
+        from hector_nb.frontends.cli.transcript import print_transcript, read_transcript
+        from hector_nb.wire.codec import dumps, encode_message, encode_session
+
+        session = await service.find_session(session_id)
+        if as_json:
+            messages = [encode_message(message) async for message in read_transcript(service, session)]
+            typer.echo(dumps({**encode_session(session), "messages": messages}))
+        else:
+            _print_session(session)
+            await print_transcript(service, session, make_console())
+
+    with_service(chosen_config(ctx, config), work)
+
+
+def _print_session(session: "Session") -> None:
+    """The session in a few words, on standard error, so that a pipe gets the transcript alone."""
+    from rich.text import Text
+
+    from hector_nb.frontends.cli.console import make_console
+    from hector_nb.frontends.cli.words import ago, counts
+    from hector_nb.frontends.render import plain_line
+
+    words = [
+        session.title,
+        session.session_id,
+        session.agent,
+        session.status,
+        counts(session),
+        ago(session.last_active_at),
+    ]
+    line = " · ".join(plain_line(word) for word in words if word)
+    make_console("err").print(Text(f"{line}\n", "dim"), soft_wrap=True)
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    session_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The sessions.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Erase sessions and all that was said in them. What runs in them is stopped."""
+
+    async def work(service: "SessionService") -> None:
+        sessions = [await service.find_session(session_id) for session_id in session_ids]
+        if not yes:
+            _confirm(sessions)
+        for session in sessions:
+            await service.delete_session(session.agent, session.session_id)
+            typer.echo(f"Deleted {session.session_id}.", err=True)
+
+    with_service(chosen_config(ctx, config), work)
+
+
+def _confirm(sessions: "list[Session]") -> None:
+    from hector_nb.frontends.cli.words import counts
+    from hector_nb.frontends.render import plain_line
+
+    if not sys.stdin.isatty():
+        raise InvalidRequest("Nothing was deleted: nobody is there to ask.", hint="Add --yes.")
+    for session in sessions:
+        typer.echo(f"{session.session_id} · {plain_line(session.title) or session.agent} · {counts(session)}", err=True)
+    typer.confirm(
+        "Erase this?" if len(sessions) == 1 else f"Erase these {len(sessions)} sessions?", abort=True, err=True
+    )

@@ -1,0 +1,52 @@
+"""`hector validate`, `hector schema` and `hector trust`: the configuration file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hector_nb.errors import ConfigError
+from hector_nb.frontends.cli.exits import Code, report
+from hector_nb.frontends.cli.options import chosen_config
+
+
+def validate(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="The file; the one that is used here if unset.", show_default=False),
+    ] = None,
+) -> None:
+    """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
+    from hector_nb.config.loader import load_config
+
+    try:
+        loaded = load_config(chosen_config(ctx, file))
+    except ConfigError as error:
+        report(error)
+        raise typer.Exit(Code.FAILED) from None
+    agents = ", ".join(loaded.config.agents)
+    typer.echo(
+        f"{loaded.path}: OK. Agents: {agents}." if loaded.path else f"No file: the defaults apply. Agents: {agents}."
+    )
+
+
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    import json
+
+    from hector_nb.config.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def trust(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file, which you have read.")
+    ],
+) -> None:
+    """Let a found configuration file run programs and use your environment, as long as it stays as it is now."""
+    from hector_nb.config import trust as trusted
+
+    digest = trusted.trust(file)
+    typer.echo(f"Trusted: {file} (SHA-256 {digest[:12]}…). After any change it must be trusted again.")

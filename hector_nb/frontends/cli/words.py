@@ -1,0 +1,45 @@
+"""Short texts about turns and sessions, for the eye."""
+
+from datetime import UTC, datetime
+
+from hector_nb.events import TurnDone
+from hector_nb.messages import Usage
+from hector_nb.sessions import Session
+
+
+def foot(done: TurnDone, seconds: float) -> str:
+    """The line under an answer: `412 tokens · 4.8 s`, `~` where the count is our own."""
+    counted = f"{tokens(done.usage)} · {seconds:.1f} s"
+    match done.finish_reason:
+        case "cancelled":
+            return f"Stopped · {counted}"
+        case "length":
+            return f"Cut at the longest answer (max_tokens) · {counted}"
+        case "max_iterations":
+            return f"Stopped after the most requests to the model (max_iterations) · {counted}"
+        case "content_filter":
+            return f"Cut by the provider's content filter · {counted}"
+    return counted
+
+
+def tokens(usage: Usage) -> str:
+    """`412 tokens`."""
+    count = usage.completion_tokens
+    return f"{'~' if usage.estimated else ''}{count:,} token{'' if count == 1 else 's'}"
+
+
+def ago(when: datetime) -> str:
+    """`3 min ago`, the date from a week on."""
+    seconds = (datetime.now(UTC) - when).total_seconds()
+    if seconds < 60:
+        return "just now"
+    for limit, unit, name in ((3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400, "d")):
+        if seconds < limit:
+            return f"{int(seconds // unit)} {name} ago"
+    return when.astimezone().strftime("%Y-%m-%d")
+
+
+def counts(session: Session) -> str:
+    """`12 messages · 3,401 tokens`."""
+    plural = "" if session.message_count == 1 else "s"
+    return f"{session.message_count:,} message{plural} · {session.token_count:,} tokens"

@@ -1,0 +1,163 @@
+"""What `%hector` and `%%hector` do.
+
+The session belongs to the notebook: the first message to an agent after the kernel started makes one, titled like the notebook, and the
+following messages go on in it. Run All in a fresh kernel is therefore a fresh conversation. Older ones stay in the store; `use` goes on
+with any of them, for this kernel.
+"""
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from hector_nb import __version__
+from hector_nb.errors import HectorError
+from hector_nb.frontends.aside import Aside
+from hector_nb.frontends.cell_turn import CellTurn
+from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
+from hector_nb.frontends.interpolate import interpolate
+from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
+from hector_nb.frontends.notebook_commands import run_command, show_connection
+from hector_nb.frontends.notebook_service import NotebookService
+from hector_nb.frontends.notebook_sessions import NotebookSessions
+from hector_nb.frontends.reply import CellReply
+from hector_nb.service import AgentInfo, SendMessage
+
+_SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
+
+
+class Notebook:
+    """The state of the magics of one shell."""
+
+    def __init__(self, shell: Any, service: NotebookService | None = None) -> None:
+        self._shell = shell
+        self._service = service or NotebookService()
+        self._sessions = NotebookSessions(os.environ.get("JPY_SESSION_NAME"))
+
+    def line(self, line: str) -> Any:
+        """`%hector`: the value that an assignment gets."""
+        arguments = parse_line(line)
+        with _TidyErrors():
+            match arguments:
+                case PromptArguments():
+                    return self._ask(arguments)
+                case CommandArguments(name="help"):
+                    return _Text(inspect.cleandoc(self._shell.find_line_magic("hector").__doc__))
+                case CommandArguments(name="version"):
+                    return _Text(__version__)
+                case CommandArguments():
+                    return run_command(arguments, self._service, self._sessions)
+                case None:
+                    return show_connection(self._service, self._sessions)
+
+    def cell(self, line: str, cell: str) -> None:
+        """`%%hector`."""
+        arguments = parse_cell(line, cell)
+        with _TidyErrors():
+            self._ask(arguments)
+
+    def close(self) -> None:
+        """Free what was opened."""
+        self._service.close()
+
+    def _ask(self, arguments: PromptArguments) -> CellReply:
+        prompt = arguments.prompt if arguments.raw else interpolate(arguments.prompt, self._variables())
+        info, session_id = self._service.ask(lambda service: self._sessions.choose(service, arguments))
+        view, live = self._view(arguments, info)
+        aside = Aside(
+            publish,
+            thinking=arguments.thinking or info.reasoning.show_thinking,
+            tools=info.reasoning.show_tool_execution,
+            debug=arguments.debug or info.reasoning.show_debug_info,
+            live=live,
+        )
+        # The cell stops its turn itself.
+        request = SendMessage(message=prompt, session_id=session_id, on_disconnect="continue")
+        turn = CellTurn(
+            self._service.start(info.name, request),
+            info=info,
+            session_id=session_id,
+            view=view,
+            aside=aside,
+            cell=self._shell.execution_count,
+        )
+        try:
+            reply = turn.show()
+        except KeyboardInterrupt:
+            self._keep(turn.reply(), arguments)
+            raise
+        self._keep(reply, arguments)
+        view.note(footer(reply, timed=not _is_set("HECTOR_NB_DETERMINISTIC")))
+        return reply
+
+    def _view(self, arguments: PromptArguments, info: AgentInfo) -> tuple[AnswerView, bool]:
+        """What shows the answer, and whether it is updated while it comes."""
+        stream = arguments.stream and not _is_recorded()
+        markdown = arguments.format == "markdown"
+        if not hasattr(self._shell, "kernel"):
+            return TerminalOutput(stream=stream), False
+        if not stream:
+            return FinalOutput(markdown=markdown, publish=publish), False
+        return LiveOutput(waiting_for=model_and_host(info), markdown=markdown, publish=publish), True
+
+    def _keep(self, reply: CellReply, arguments: PromptArguments) -> None:
+        self._shell.user_ns["_hector"] = reply
+        if arguments.out:
+            self._shell.user_ns[arguments.out] = reply
+
+    def _variables(self) -> Mapping[str, Any]:
+        """The notebook's variables, without what IPython keeps there for itself."""
+        hidden = self._shell.user_ns_hidden
+        return {
+            name: value
+            for name, value in self._shell.user_ns.items()
+            if name in _SHOWN_NAMES or name not in hidden or hidden[name] is not value
+        }
+
+
+class _Text(str):
+    """Text that is shown as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class _TidyErrors:
+    """Errors and interrupts leave the cell as one line, not as a tour of this package."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, HectorError | KeyboardInterrupt):
+            text = f"{type(error).__name__}: {error}".removesuffix(": ")
+            error._render_traceback_ = lambda: text.splitlines()  # type: ignore[union-attr]
+
+
+def model_and_host(info: AgentInfo) -> str:
+    """Who gets the text."""
+    return f"{info.model} at {info.host}" if info.host else f"{info.model} in this process"
+
+
+def footer(reply: CellReply, *, timed: bool = True) -> str:
+    """A line about an answer: who gave it, its tokens (`~`: counted here, not by the provider), its time."""
+    model = f"{reply.model} at {reply.host}" if reply.host else reply.model
+    count = reply.usage.completion_tokens
+    tokens = f"{'~' if reply.usage.estimated else ''}{count:,} {'token' if count == 1 else 'tokens'}"
+    parts = [reply.agent, model, tokens, *([f"{reply.seconds:.1f} s"] if timed else [])]
+    return " · ".join(parts)
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0")
+
+
+def _is_recorded() -> bool:
+    """Whether a program compares this cell's outputs, or updates are not wanted."""
+    return (
+        os.environ.get("HECTOR_NB_STREAM") == "0"
+        or "PYTEST_VERSION" in os.environ
+        or "PYTEST_CURRENT_TEST" in os.environ
+    )

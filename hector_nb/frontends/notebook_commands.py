@@ -1,0 +1,133 @@
+"""The commands of `%hector`: they answer with values that look good in a notebook."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from hector_nb.errors import SessionNotFound
+from hector_nb.frontends.listing import Listing
+from hector_nb.frontends.magics_arguments import CommandArguments
+from hector_nb.frontends.notebook_service import NotebookService
+from hector_nb.frontends.notebook_sessions import NotebookSessions
+from hector_nb.frontends.transcript import Transcript
+from hector_nb.messages import Message
+from hector_nb.service import AgentInfo, SessionService
+from hector_nb.sessions import Session
+
+_PAGE = 100
+
+
+def run_command(
+    arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
+) -> Listing[AgentInfo] | Listing[Session] | Transcript | Listing[tuple[str, str]]:
+    """Do what a command says.
+
+    Raises:
+        HectorError: it cannot be done.
+    """
+    match arguments.name:
+        case "agents":
+            return _agents(service, sessions)
+        case "sessions":
+            return _sessions(arguments, service, sessions)
+        case "history":
+            return _history(arguments, service, sessions)
+        case "use":
+            service.ask(lambda asked: sessions.use(asked, arguments.agent or "", arguments.session))
+        case "new":
+            service.ask(lambda asked: sessions.forget(asked, arguments.agent))
+    return show_connection(service, sessions)
+
+
+def show_connection(service: NotebookService, sessions: NotebookSessions) -> Listing[tuple[str, str]]:
+    """Who would get the next message, where it is kept, and which file says so."""
+    from hector_nb.config.home import store_url
+    from hector_nb.config.loader import load_config
+
+    loaded = load_config()
+    info = service.ask(sessions.info)
+    current = sessions.current(info.name)
+    rows = [
+        ("agent", info.name),
+        ("model", f"{info.model} at {info.host}" if info.host else f"{info.model}, in this process"),
+        ("session", current or "none yet; the next message begins one"),
+        ("store", _without_password(store_url(loaded.config, folder=loaded.folder))),
+        ("configuration", str(loaded.path) if loaded.path else "none; the defaults"),
+    ]
+    return Listing(rows, columns={"hector": lambda row: row[0], "": lambda row: row[1]}, empty="")
+
+
+def _agents(service: NotebookService, sessions: NotebookSessions) -> Listing[AgentInfo]:
+    async def ask(asked: SessionService) -> tuple[Sequence[AgentInfo], AgentInfo]:
+        return await asked.list_agents(), await sessions.info(asked)
+
+    agents, in_use = service.ask(ask)
+    return Listing(
+        agents,
+        columns={
+            "": lambda info: "→" if info.name == in_use.name else "",
+            "agent": lambda info: info.name,
+            "model": lambda info: info.model,
+            "where": lambda info: info.host or "this process",
+            "description": lambda info: info.description,
+        },
+        empty="There are no agents.",
+    )
+
+
+def _sessions(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Listing[Session]:
+    page = service.ask(lambda asked: asked.list_sessions(arguments.agent, limit=arguments.limit))
+    return Listing(
+        page.items,
+        columns={
+            "": lambda session: "→" if sessions.current(session.agent) == session.session_id else "",
+            "session": lambda session: session.session_id,
+            "agent": lambda session: session.agent,
+            "title": lambda session: session.title,
+            "messages": lambda session: session.message_count,
+            "tokens": lambda session: session.token_count,
+            "last active": lambda session: _local(session.last_active_at),
+        },
+        empty="There are no sessions yet.",
+    )
+
+
+def _history(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Transcript:
+    async def ask(asked: SessionService) -> list[Message]:
+        session = await _named_session(asked, arguments.session, sessions)
+        return await _last_messages(asked, session, arguments.limit) if session else []
+
+    return Transcript(service.ask(ask))
+
+
+async def _named_session(asked: SessionService, session_id: str | None, sessions: NotebookSessions) -> Session | None:
+    if session_id:
+        return await asked.find_session(session_id)
+    info = await sessions.info(asked)
+    current = sessions.current(info.name)
+    try:
+        return await asked.get_session(info.name, current) if current else None
+    except SessionNotFound:
+        return None
+
+
+async def _last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:
+    messages: list[Message] = []
+    cursor: str | None = None
+    while True:
+        page = await asked.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
+        messages = [*messages, *page.items][-limit:]
+        cursor = page.next_cursor
+        if cursor is None:
+            return messages
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=f"{parts.username}:…@{parts.netloc.rpartition('@')[2]}").geturl()

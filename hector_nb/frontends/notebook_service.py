@@ -1,0 +1,93 @@
+"""The service as a notebook's plain code reaches it: opened when first needed, kept open, closed when the extension is unloaded."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from hector_nb.frontends.connect import LoopThread, open_service
+from hector_nb.frontends.running_turn import RunningTurn
+from hector_nb.service import SendMessage, SessionService
+
+T = TypeVar("T")
+
+
+class NotebookService:
+    """One open service in this process; after a fork the child opens its own."""
+
+    def __init__(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]] = open_service) -> None:
+        self._opener = opener
+        self._opened: _Opened | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything was asked of it yet."""
+        return self._opened is not None and self._opened.pid == os.getpid()
+
+    def ask(self, question: Callable[[SessionService], Awaitable[T]]) -> T:
+        """Call the service and wait; an interrupt ends the wait.
+
+        Raises:
+            HectorError: the service says why not.
+        """
+
+        async def answer() -> T:
+            return await question(opened.service)
+
+        opened = self._open()
+        return opened.loop.run(answer())
+
+    def start(self, agent: str, request: SendMessage) -> RunningTurn:
+        """Send a message and begin to read its turn."""
+        opened = self._open()
+        return RunningTurn(opened.service, agent, request, loop=opened.loop)
+
+    def close(self) -> None:
+        """Free everything; the next call opens it again."""
+        if self._opened is not None and self.is_open:
+            opened, self._opened = self._opened, None
+            opened.loop.run(opened.close())
+
+    def _open(self) -> "_Opened":
+        if self._opened is None or not self.is_open:
+            opened = _Opened(self._opener, LoopThread.shared())
+            opened.loop.run(opened.open())
+            self._opened = opened
+        return self._opened
+
+
+class _Opened:
+    """A service held open by a task of its own, which is ended with the loop at the latest."""
+
+    def __init__(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]], loop: LoopThread) -> None:
+        self.pid = os.getpid()
+        self.loop = loop
+        self.service: SessionService
+        self._opener = opener
+        self._closing = asyncio.Event()
+        self._holder: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        ready: asyncio.Future[SessionService] = asyncio.get_running_loop().create_future()
+        self._holder = asyncio.create_task(self._hold(ready))
+        try:
+            self.service = await ready
+        except asyncio.CancelledError:
+            self._holder.cancel()
+            raise
+
+    async def close(self) -> None:
+        self._closing.set()
+        if self._holder is not None:
+            await self._holder
+
+    async def _hold(self, ready: "asyncio.Future[SessionService]") -> None:
+        try:
+            async with self._opener() as service:
+                ready.set_result(service)
+                await self._closing.wait()
+        except Exception as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)

@@ -1,0 +1,92 @@
+"""`hector serve`: the extension's handlers alone (`transports/standalone.py`), until a signal comes."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from hector_nb.config.loader import LoadedConfig, load_config
+from hector_nb.transports.listen import Listen, where
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_log = logging.getLogger("hector_nb.serve")
+
+
+def serve(
+    *,
+    config: str | Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    token: str | None = None,
+    no_token: bool = False,
+    base_url: str = "/",
+) -> None:
+    """Serve until a signal comes. What is not given comes from `HECTOR_TOKEN` and the configuration's `server` block.
+
+    Args:
+        config: the configuration file; None: the first that is found.
+        host: the address to listen on.
+        port: the port; 0: any that is free.
+        token: what callers must show; none anywhere: one is made and printed.
+        no_token: let everybody in; only on loopback.
+        base_url: the path under which everything is.
+
+    Raises:
+        ConfigError: the configuration or these settings cannot be used.
+        Unavailable: the port is in use.
+    """
+    loaded = load_config(config)
+    listen = where(loaded, os.environ, host=host, port=port, token=token, no_token=no_token, base_url=base_url)
+    asyncio.run(run(loaded, listen))
+
+
+async def run(loaded: LoadedConfig, listen: Listen) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+        Unavailable: the port is in use.
+    """
+    _leave_out_what_is_slow()
+    from hector_nb.extension import EngineOnDemand
+    from hector_nb.transports.standalone import HectorServer
+
+    engine = EngineOnDemand(lambda: loaded)
+    server = HectorServer.start_listening(listen, engine)
+    stopped = _stopped_by_signal()
+    print(f"Hector listens at {listen.address(server.port)}", flush=True)  # noqa: T201 -- the program's answer
+    opening = asyncio.create_task(engine.runtime())
+    opening.add_done_callback(_report)
+    try:
+        await stopped.wait()
+    finally:
+        await server.stop_listening()
+
+
+def _stopped_by_signal() -> asyncio.Event:
+    """Set by the first signal; a second one ends the process without waiting for anything."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stopped.set)
+
+    for each in _SIGNALS:
+        signal.signal(each, stop)
+    return stopped
+
+
+def _report(opening: asyncio.Task[Any]) -> None:
+    """Say at once what every request would be told."""
+    if not opening.cancelled() and (error := opening.exception()):
+        _log.error("%s", error)
+
+
+def _leave_out_what_is_slow() -> None:
+    """Jupyter imports jsonschema, which parses a grammar for a whole second if it finds this package; nobody here uses it."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

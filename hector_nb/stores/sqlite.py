@@ -1,0 +1,183 @@
+"""The SQLite store: one file, safe for several processes at once, usable from every event loop of a process.
+
+Below are a thread that writes (`sqlite_writer`), threads that read (`sqlite_readers`), and what they run: `sqlite_sessions` and
+`sqlite_turns`. Nothing blocks the event loop, and each method is one job and one transaction. A write that was handed over is
+done even if its caller is cancelled while it waits, and writes of one process happen in the order in which they were called.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hector_nb.errors import StoreError
+from hector_nb.events import Event
+from hector_nb.messages import Message
+from hector_nb.sessions import Lifetime, Page, Session, SessionStatus, Turn
+from hector_nb.stores import codec, sqlite_sessions, sqlite_turns
+from hector_nb.stores.base import BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Watch, Window
+from hector_nb.stores.sqlite_database import Database
+from hector_nb.stores.sqlite_jobs import Job
+from hector_nb.stores.sqlite_readers import Readers
+from hector_nb.stores.sqlite_watch import SQLiteWatch, Watches
+from hector_nb.stores.sqlite_writer import Writer
+
+T = TypeVar("T")
+
+
+class SQLiteStore:
+    """A `Store` in a file. Folder and file are created where they are missing, readable by their owner alone."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._watches = Watches()
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
+
+    async def aopen(self) -> None:
+        """See `Store`."""
+        if self._writer is not None:
+            return
+        writer, readers = Writer(self.path, self._watches), Readers(self.path)
+        try:
+            await writer.open().future
+        except BaseException:
+            writer.inbox.close()
+            raise
+        readers.start()
+        self._writer, self._readers = writer, readers
+
+    async def aclose(self) -> None:
+        """See `Store`."""
+        writer, readers = self._writer, self._readers
+        self._writer = self._readers = None
+        if writer is not None and readers is not None:
+            await asyncio.to_thread(readers.stop)
+            writer.inbox.close()
+            await asyncio.to_thread(writer.join)
+
+    async def create_session(self, session: Session) -> tuple[Session, bool]:
+        """See `Store`."""
+        return await self._write(partial(sqlite_sessions.create, session=session))
+
+    async def get_session(self, user: str, session_id: str) -> Session | None:
+        """See `Store`."""
+        return await self._read(partial(sqlite_sessions.get, user=user, session_id=session_id))
+
+    async def list_sessions(
+        self,
+        user: str,
+        *,
+        agent: str | None = None,
+        status: SessionStatus | None = None,
+        query: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Session]:
+        """See `Store`."""
+        wanted = partial(sqlite_sessions.listing, agent=agent, status=status, query=query, limit=limit, cursor=cursor)
+        return await self._read(partial(wanted, user=user))
+
+    async def update_session(
+        self, user: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Session:
+        """See `Store`."""
+        change = partial(sqlite_sessions.update, title=title, metadata=metadata)
+        return await self._write(partial(change, user=user, session_id=session_id))
+
+    async def end_session(self, user: str, session_id: str) -> Session:
+        """See `Store`."""
+        return await self._write(partial(sqlite_sessions.end, user=user, session_id=session_id))
+
+    async def delete_session(self, user: str, session_id: str) -> bool:
+        """See `Store`."""
+        return await self._write(partial(sqlite_sessions.delete, user=user, session_id=session_id))
+
+    async def list_messages(
+        self, user: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Message]:
+        """See `Store`."""
+        wanted = partial(sqlite_sessions.messages, limit=limit, cursor=cursor)
+        return await self._read(partial(wanted, user=user, session_id=session_id))
+
+    async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+        """See `Store`."""
+        return await self._write(partial(sqlite_turns.begin, new=new, window=window, lifetime=lifetime))
+
+    async def write_turn(
+        self,
+        turn_id: str,
+        *,
+        events: Sequence[Event] = (),
+        messages: Sequence[Message] = (),
+        outcome: TurnOutcome | None = None,
+    ) -> Turn | None:
+        """See `Store`."""
+        payload = codec.encode_events(events) if events else None
+        written = partial(sqlite_turns.write, payload=payload, count=len(events), messages=messages, outcome=outcome)
+        return await self._write(partial(written, turn_id=turn_id))
+
+    async def get_turn(self, user: str, turn_id: str) -> Turn | None:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.get, user=user, turn_id=turn_id))
+
+    async def read_turn(self, user: str, turn_id: str, *, after: int = 0, limit: int = 10_000) -> TurnLog | None:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.read, user=user, turn_id=turn_id, after=after, limit=limit))
+
+    async def unfinished_turns(self, user: str, session_id: str) -> Sequence[Turn]:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.unfinished, user=user, session_id=session_id))
+
+    async def request_cancel(self, turn_id: str) -> None:
+        """See `Store`."""
+        await self._write(partial(sqlite_turns.request_cancel, turn_id=turn_id))
+
+    async def cancel_requests(self, holder: str) -> Sequence[str]:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.cancel_requests, holder=holder))
+
+    async def heartbeat(self, holder: str) -> None:
+        """See `Store`."""
+        await self._write(partial(sqlite_turns.heartbeat, holder=holder))
+
+    async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
+        """See `Store`."""
+        return await self._write(partial(sqlite_turns.take_over, holder=holder, dead_after=dead_after))
+
+    async def goodbye(self, holder: str) -> None:
+        """See `Store`."""
+        await self._write(partial(sqlite_turns.goodbye, holder=holder))
+
+    @asynccontextmanager
+    async def watch(self, session_id: str) -> AsyncIterator[Watch]:
+        """See `Store`."""
+        watch = SQLiteWatch()
+        self._watches.add(session_id, watch)
+        if self._writer is not None:
+            self._writer.inbox.nudge()
+        try:
+            yield watch
+        finally:
+            self._watches.remove(session_id, watch)
+
+    async def sweep(self, *, limit: int = 500) -> int:
+        """See `Store`."""
+        return await self._write(partial(sqlite_turns.sweep, limit=limit))
+
+    async def _write(self, call: Callable[[Database], T]) -> T:
+        return await self._ask(self._writer, call)
+
+    async def _read(self, call: Callable[[Database], T]) -> T:
+        return await self._ask(self._readers, call)
+
+    async def _ask(self, threads: Writer | Readers | None, call: Callable[[Database], T]) -> T:
+        if threads is None:
+            raise StoreError("The store is closed.")
+        job = Job(call)
+        threads.inbox.put(job)
+        result: T = await job.future
+        return result

@@ -1,0 +1,207 @@
+"""One connection to a SQLite store: how a file is opened, checked and migrated, and what its errors are called here."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from hector_nb.errors import HectorError, StoreError, StoreFull
+from hector_nb.stores import mounts, sql
+from hector_nb.stores.codec import clean
+
+Values = Mapping[str, str | int | None]
+
+APPLICATION_ID = 0x48656374
+BUSY_SECONDS = 10.0
+_LONGEST_PAUSE = 0.005
+_MOVE = "Set HECTOR_HOME to a folder on a local disk, or move this file away to begin a new store."
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+
+_MEANINGS: tuple[tuple[type[apsw.Error], type[StoreError], str, str], ...] = (
+    (apsw.FullError, StoreFull, "has no room left", "Free some disk space; nothing that was acknowledged is lost."),
+    (apsw.ReadOnlyError, StoreError, "cannot be written", "Check owner and mode of the file, its folder and its disk."),
+    (apsw.PermissionsError, StoreError, "cannot be written", "Check owner and mode of the file, its folder and disk."),
+    (apsw.CantOpenError, StoreError, "cannot be opened", "Check owner and mode of the file and of its folder."),
+    (apsw.NotADBError, StoreError, "is not a database", _MOVE),
+    (
+        apsw.CorruptError,
+        StoreError,
+        "is damaged",
+        "Stop all programs that use it; `sqlite3 FILE .recover` may save it.",
+    ),
+    (apsw.BusyError, StoreError, "is held by another process", "Stop the program that holds it, or try again."),
+    (apsw.LockedError, StoreError, "is held by another process", "Stop the program that holds it, or try again."),
+    (apsw.IOError, StoreError, "cannot be read or written", "Check the disk that it lies on."),
+)
+
+
+class Database:
+    """A connection, and what one transaction on it touches."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self.changed: set[str] = set()
+        """Ids of the sessions that this transaction changes."""
+        self.erased = False
+        """Whether something was erased that must also leave the file."""
+
+    def run(self, query: str, values: Values | None = None) -> apsw.Cursor:
+        """Run a statement; its rows are read from the cursor."""
+        try:
+            return self.connection.execute(query, values)
+        except UnicodeEncodeError:
+            assert values is not None
+            return self.connection.execute(query, {k: clean(v) if isinstance(v, str) else v for k, v in values.items()})
+
+    def one(self, query: str, values: Values | None = None) -> Any:
+        """The first row, None where there is none."""
+        return self.run(query, values).fetchone()
+
+    def all(self, query: str, values: Values | None = None) -> list[Any]:
+        """All rows."""
+        return self.run(query, values).fetchall()
+
+    def value(self, query: str, values: Values | None = None) -> Any:
+        """The first row's first value."""
+        return self.run(query, values).get
+
+
+def translate(error: apsw.Error, path: Path) -> HectorError:
+    """What a driver error means to a caller."""
+    for kind, cls, meaning, hint in _MEANINGS:
+        if isinstance(error, kind):
+            return cls(f"The database {path} {meaning}.", hint=hint)
+    return StoreError(f"The database {path} failed: {error}")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Let nothing of the driver out."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def open_database(path: Path) -> Database:
+    """Open the store for writing, create it where there is none, and bring its schema up to date.
+
+    Raises:
+        StoreError: it lies on a network file system, is not one of ours, of a newer version, or cannot be opened.
+    """
+    path = path.resolve()
+    kind = mounts.network_file_system(path, mounts.read_mounts())
+    if kind is not None:
+        raise StoreError(
+            f"The database {path} would lie on a network file system ({kind}), where it is not safe.",
+            hint="Set HECTOR_HOME to a folder on a local disk.",
+        )
+    _prepare_file(path)
+    with translated(path):
+        database = connect(path)
+        try:
+            _check(database, path)
+            _prepare(database)
+            _migrate(database, path)
+        except BaseException:
+            database.connection.close()
+            raise
+    return database
+
+
+def open_reader(path: Path) -> Database:
+    """A connection to an open store that only reads."""
+    with translated(path):
+        database = connect(path.resolve())
+        database.run("PRAGMA query_only = ON")
+    return database
+
+
+def connect(path: Path) -> Database:
+    """A bare connection that waits for others' locks."""
+    connection = apsw.Connection(os.fspath(path), flags=_FLAGS)
+    connection.set_busy_handler(patience(BUSY_SECONDS))
+    # Otherwise partial indexes have statements prepared anew for each binding, which costs more than to run them.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    return Database(connection)
+
+
+def patience(seconds: float) -> Callable[[int], bool]:
+    """A busy handler: short, uneven pauses, so that a lock changes hands quickly and nobody starves."""
+    until = 0.0
+
+    def wait(attempt: int) -> bool:
+        nonlocal until
+        if attempt == 0:
+            until = time.monotonic() + seconds
+        time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.0005 * (attempt + 1))))  # noqa: S311
+        return time.monotonic() < until
+
+    return wait
+
+
+def _prepare_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # An existing file is not touched: closing a descriptor of it would drop this process's locks.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if path.is_file() and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise StoreError(
+            f"The database {path} cannot be created: {error.strerror}.",
+            hint="Check owner and mode of its folder, or set HECTOR_HOME to another one.",
+        ) from error
+
+
+def _check(database: Database, path: Path) -> None:
+    version = database.value("PRAGMA user_version")
+    ours = database.value("PRAGMA application_id") == APPLICATION_ID
+    if not ours and database.value("SELECT count(*) FROM sqlite_schema"):
+        raise StoreError(f"The database {path} belongs to another program.", hint=_MOVE)
+    if version > len(sql.migrations()):
+        raise StoreError(
+            f"The database {path} has version {version}, newer than this program's {len(sql.migrations())}.",
+            hint="Upgrade hector_nb, or set HECTOR_HOME to another folder.",
+        )
+
+
+def _prepare(database: Database) -> None:
+    database.run("PRAGMA auto_vacuum = INCREMENTAL")
+    # SQLite does not call the busy handler where several processes switch a new file to WAL.
+    wait = patience(BUSY_SECONDS)
+    attempt = 0
+    while True:
+        try:
+            database.run("PRAGMA journal_mode = WAL")
+            break
+        except apsw.BusyError:
+            if not wait(attempt):
+                raise
+            attempt += 1
+    for pragma in (
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+        "temp_store = MEMORY",
+        "cache_size = -8000",
+        "journal_size_limit = 4000000",
+    ):
+        database.run(f"PRAGMA {pragma}")
+
+
+def _migrate(database: Database, path: Path) -> None:
+    database.run("BEGIN IMMEDIATE")
+    _check(database, path)
+    version = database.value("PRAGMA user_version")
+    for number, migration in enumerate(sql.migrations()[version:], version + 1):
+        database.all(migration)
+        database.run(f"PRAGMA user_version = {number}")
+        database.run(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.run("COMMIT")

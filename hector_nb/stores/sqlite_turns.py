@@ -1,0 +1,303 @@
+"""Turns, their event logs and their holders in SQLite: plain functions, each run inside one transaction."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
+from hector_nb.events import LoggedEvent
+from hector_nb.messages import Message, Usage
+from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
+from hector_nb.stores import codec, sql, sqlite_sessions
+from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Window
+from hector_nb.stores.sqlite_database import Database, Values
+from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
+
+_SQL = sql.queries("turns")
+_FIND = f"{_SQL['select_turns']}\n{_SQL['this_turn']}"
+_UNFINISHED = f"{_SQL['select_turns']}\n{_SQL['unfinished_of_session']}"
+_UNHELD = f"{_SQL['select_turns']}\n{_SQL['unheld']}"
+
+
+class TurnRow(NamedTuple):
+    """A row of `select_turns`."""
+
+    key: int
+    session: int
+    turn_id: str
+    session_id: str
+    agent: str
+    owner: str
+    status: TurnStatus
+    holder: str
+    message_id: str
+    input: str | None
+    position: int | None
+    number: int | None
+    last_seq: int
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    usage_estimated: int | None
+    created_at: int
+    finished_at: int | None
+
+    def turn(self) -> Turn:
+        """The turn."""
+        usage = None
+        if self.prompt_tokens is not None and self.completion_tokens is not None:
+            usage = Usage(
+                prompt_tokens=self.prompt_tokens,
+                completion_tokens=self.completion_tokens,
+                estimated=bool(self.usage_estimated),
+            )
+        return Turn(
+            turn_id=self.turn_id,
+            session_id=self.session_id,
+            agent=self.agent,
+            user=self.owner,
+            status=self.status,
+            message_id=self.message_id,
+            last_seq=self.last_seq,
+            finish_reason=self.finish_reason,
+            usage=usage,
+            created_at=codec.from_micros(self.created_at),
+            finished_at=None if self.finished_at is None else codec.from_micros(self.finished_at),
+        )
+
+
+def find(db: Database, turn_id: str) -> TurnRow | None:
+    """One turn's row."""
+    row = db.one(_FIND, {"turn_id": turn_id})
+    return TurnRow(*row) if row else None
+
+
+def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+    """See `Store.begin_turn`."""
+    if new.create_session is not None:
+        sqlite_sessions.create(db, new.create_session)
+    session = sqlite_sessions.find(db, new.user, new.session_id)
+    if session.agent != new.agent:
+        raise SessionNotFound(f"There is no session {session.session_id!r} with the agent {new.agent!r}.")
+    row = find(db, new.turn_id)
+    if row is None:
+        row = _queue(db, session, new)
+    elif row.session != session.key or row.finished_at is not None or row.holder != new.holder:
+        raise TurnNotFound(f"The turn {row.turn_id!r} is no longer in the queue.")
+    elif row.position is None and session.ended_at is not None:
+        raise _ended(session.session_id, "ended")
+    queue = db.all(_SQL["queue_of_session"], {"session": session.key})
+    place = next(index for index, (key, *_) in enumerate(queue) if key == row.key)
+    if place > 0:
+        return QueuedTurn(turn=row.turn(), ahead=queue[place - 1][1], running=queue[0][1])
+    if row.position is None:
+        _begin(db, session, row, lifetime)
+    return _begun(db, new, window)
+
+
+def _queue(db: Database, session: SessionRow, new: NewTurn) -> TurnRow:
+    now = now_micros()
+    status = session.session(now).status
+    if status != "active":
+        raise _ended(session.session_id, status)
+    queue = db.all(_SQL["queue_of_session"], {"session": session.key})
+    if queue and new.if_busy == "reject":
+        raise SessionBusy(details={"running_turn": queue[0][1]})
+    if sum(status == "queued" for *_, status in queue) >= MAX_WAITING:
+        raise TooManyWaiting(hint="Wait for an answer, then send the message again.")
+    if queue and new.if_busy == "interrupt":
+        db.run(_SQL["request_cancels"], {"session": session.key})
+    message = new.message
+    db.run(
+        _SQL["insert_turn"],
+        {
+            "turn_id": new.turn_id,
+            "session": session.key,
+            "holder": new.holder,
+            "message_id": message.message_id,
+            "input": codec.to_json(
+                [codec.to_micros(message.created_at), message.tokens, message.content, codec.encode_extra(message)]
+            ),
+            "created_at": now,
+        },
+    )
+    db.run(_SQL["sign_of_life"], {"holder": new.holder, "now": now})
+    db.changed.add(session.session_id)
+    row = find(db, new.turn_id)
+    assert row is not None
+    return row
+
+
+def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) -> None:
+    _append_input(db, row)
+    now = codec.from_micros(now_micros())
+    active = replace(
+        session.session(0),
+        last_active_at=now,
+        expires_at=lifetime.expires_at(codec.from_micros(session.created_at), now),
+    )
+    sqlite_sessions.refresh(db, active, session.key)
+    db.run(_SQL["begin_turn"], {"key": row.key})
+    db.changed.add(session.session_id)
+
+
+def _begun(db: Database, new: NewTurn, window: Window) -> BegunTurn:
+    row = find(db, new.turn_id)
+    assert row is not None
+    assert row.position is not None
+    assert row.number is not None
+    history = sqlite_sessions.history(db, row.session, before=row.position, window=window)
+    return BegunTurn(
+        session=sqlite_sessions.find(db, new.user, new.session_id).session(now_micros()),
+        turn=row.turn(),
+        message=sqlite_sessions.message_at(db, row.session, row.position),
+        message_number=row.number,
+        history=history,
+        first_position=row.position - len(history),
+    )
+
+
+def _append_input(db: Database, row: TurnRow) -> None:
+    """Move the user's message from the turn to the transcript, where it is not there yet."""
+    if row.input is None:
+        return
+    created_at, tokens, content, extra = json.loads(row.input)
+    message = Message(
+        message_id=row.message_id,
+        turn_id=row.turn_id,
+        role="user",
+        content=content,
+        created_at=codec.from_micros(created_at),
+        tokens=tokens,
+        **codec.decode_extra(extra),
+    )
+    position, number = sqlite_sessions.append(db, row.session, message)
+    db.run(_SQL["place_turn"], {"key": row.key, "position": position, "number": number})
+
+
+def write(
+    db: Database,
+    turn_id: str,
+    payload: str | None,
+    count: int,
+    messages: Sequence[Message],
+    outcome: TurnOutcome | None,
+) -> Turn | None:
+    """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
+    row = find(db, turn_id)
+    if row is None or row.finished_at is not None:
+        return None
+    row = row._replace(last_seq=row.last_seq + count)
+    if payload is not None:
+        db.run(_SQL["insert_events"], {"turn": row.key, "last_seq": row.last_seq, "payload": payload})
+    if outcome is not None or messages:
+        _append_input(db, row)
+    for message in messages:
+        sqlite_sessions.append(db, row.session, message)
+    db.changed.add(row.session_id)
+    if outcome is not None:
+        return _write_outcome(db, row, outcome)
+    if payload is not None:
+        db.run(_SQL["update_last_seq"], {"key": row.key, "last_seq": row.last_seq})
+    return row.turn()
+
+
+def _write_outcome(db: Database, row: TurnRow, outcome: TurnOutcome) -> Turn:
+    now = now_micros()
+    finished = outcome.status in FINISHED
+    usage = outcome.usage
+    row = row._replace(
+        status=outcome.status,
+        finish_reason=outcome.finish_reason,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        usage_estimated=usage.estimated if usage else None,
+        finished_at=now if finished else None,
+    )
+    until = now + int(outcome.keep_events * 1_000_000) if finished else None
+    db.run(_SQL["update_outcome"], {**row._asdict(), "events_until": until})
+    return row.turn()
+
+
+def get(db: Database, user: str, turn_id: str) -> Turn | None:
+    """See `Store.get_turn`."""
+    row = find(db, turn_id)
+    return row.turn() if row and row.owner == user else None
+
+
+def read(db: Database, user: str, turn_id: str, *, after: int, limit: int) -> TurnLog | None:
+    """See `Store.read_turn`."""
+    row = find(db, turn_id)
+    if row is None or row.owner != user:
+        return None
+    events: list[LoggedEvent] = []
+    for last_seq, payload in db.run(_SQL["events_after"], {"turn": row.key, "after": after}):
+        group = codec.decode_events(payload)
+        numbered = enumerate(group, last_seq - len(group) + 1)
+        events += [LoggedEvent(seq, event) for seq, event in numbered if seq > after]
+        if len(events) >= limit:
+            break
+    return TurnLog(turn=row.turn(), events=events[:limit])
+
+
+def unfinished(db: Database, user: str, session_id: str) -> Sequence[Turn]:
+    """See `Store.unfinished_turns`."""
+    try:
+        session = sqlite_sessions.find(db, user, session_id)
+    except SessionNotFound:
+        return []
+    return [TurnRow(*row).turn() for row in db.all(_UNFINISHED, {"session": session.key})]
+
+
+def request_cancel(db: Database, turn_id: str) -> None:
+    """See `Store.request_cancel`."""
+    db.changed.update(session_id for (session_id,) in db.all(_SQL["request_cancel"], {"turn_id": turn_id}))
+
+
+def cancel_requests(db: Database, holder: str) -> Sequence[str]:
+    """See `Store.cancel_requests`."""
+    return [turn_id for (turn_id,) in db.all(_SQL["cancel_requests"], {"holder": holder})]
+
+
+def heartbeat(db: Database, holder: str) -> None:
+    """See `Store.heartbeat`."""
+    db.run(_SQL["heartbeat"], {"holder": holder, "now": now_micros()})
+
+
+def take_over(db: Database, holder: str, dead_after: float) -> Sequence[Turn]:
+    """See `Store.take_over`. Where there is nothing to take, it writes nothing."""
+    values: Values = {"before": now_micros() - int(dead_after * 1_000_000), "holder": holder}
+    rows = [TurnRow(*row) for row in db.all(_UNHELD, values)]
+    db.run(_SQL["forget_silent_holders"], values)
+    for row in rows:
+        db.run(_SQL["hold_turn"], {"key": row.key, "holder": holder})
+        db.changed.add(row.session_id)
+    if rows:
+        heartbeat(db, holder)
+    return [row.turn() for row in rows]
+
+
+def goodbye(db: Database, holder: str) -> None:
+    """See `Store.goodbye`."""
+    db.run(_SQL["forget_holder"], {"holder": holder})
+
+
+def sweep(db: Database, limit: int) -> int:
+    """See `Store.sweep`."""
+    now = now_micros()
+    rows = db.all(_SQL["expired_logs"], {"now": now, "limit": limit})
+    for turn, session, session_id, listed in rows:
+        if not listed and not db.value(_SQL["needed_turns"], {"session": session, "now": now}):
+            sqlite_sessions.erase(db, session, session_id)
+            continue
+        db.run(_SQL["erase_events"], {"turn": turn})
+        db.run(_SQL["mark_erased"], {"turn": turn})
+    db.erased |= bool(rows)
+    return len(rows)
+
+
+def _ended(session_id: str, status: str) -> SessionEnded:
+    return SessionEnded(
+        f"The session {session_id!r} has {status}.", hint="Begin a new one.", details={"status": status}
+    )

@@ -1,0 +1,208 @@
+"""What may stand in a request's body, a socket's message and a query: the shapes, and clear words for what is wrong."""
+
+import json
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
+from hector_nb.sessions import IfBusy
+from hector_nb.wire.codec import without_surrogates
+from hector_nb.wire.frames import EVENT_GROUPS
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+"""The largest body: a message of 1 MiB may be written with escapes."""
+MAX_METADATA_BYTES = 64 * 1024
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json")
+SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
+class Body(BaseModel):
+    """A JSON object with no other keys than its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NewSession(Body):
+    """`POST …/sessions`."""
+
+    session_id: SessionId | None = None
+    title: Annotated[str, Field(max_length=500)] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class NewMessage(Body):
+    """`POST …/messages` and `POST …/messages/stream`."""
+
+    message: str
+    if_busy: IfBusy = "queue"
+
+
+class CancelTurn(Body):
+    """`POST …/cancel`."""
+
+    turn_id: str | None = None
+
+
+class SocketMessage(Body):
+    """What a client may say on a WebSocket: one of `message`, `cancel`, `resume`."""
+
+    message: str | None = None
+    if_busy: IfBusy = "queue"
+    cancel: Literal[True] | None = None
+    resume: str | None = None
+    session_id: SessionId | None = None
+
+
+Shape = TypeVar("Shape", bound=Body)
+
+
+def read_body(raw: bytes, content_type: str | None, shape: type[Shape]) -> Shape:
+    """A request's body; none at all is an empty object.
+
+    Raises:
+        UnsupportedMediaType: it is not declared as JSON.
+        MalformedRequest: it is not a JSON object.
+        InvalidRequest: something in it is wrong.
+    """
+    if not raw:
+        return _shaped({}, shape)
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if not _JSON_TYPE.fullmatch(kind):
+        told = f"The body is declared as {kind}." if kind else "The body has no Content-Type."
+        raise UnsupportedMediaType(told, hint="Send JSON with the header Content-Type: application/json.")
+    return read_json(raw, shape)
+
+
+def read_json(raw: bytes, shape: type[Shape]) -> Shape:
+    """A JSON object of this shape.
+
+    Raises:
+        MalformedRequest: it is not a JSON object.
+        InvalidRequest: something in it is wrong.
+    """
+    try:
+        value = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequest(
+            f"This is not JSON: {error}.", hint='Send an object, for example {"message": "Hi"}.'
+        ) from None
+    if not isinstance(value, dict):
+        raise MalformedRequest(hint='Send an object, for example {"message": "Hi"}.')
+    if _SURROGATE_ESCAPE.search(raw):
+        value = _scrubbed(value)
+    return _shaped(value, shape)
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> None:
+    """Refuse metadata that is too large to be listed.
+
+    Raises:
+        MessageTooLarge: it is.
+    """
+    if metadata is not None and len(json.dumps(metadata)) > MAX_METADATA_BYTES:
+        raise MessageTooLarge(
+            "`metadata` is larger than 64 KiB.", hint="Keep large data elsewhere and store where it is."
+        )
+
+
+def read_limit(text: str | None, *, default: int, most: int = 200) -> int:
+    """`?limit=`.
+
+    Raises:
+        InvalidRequest: it is no number from 1 to `most`.
+    """
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
+        raise InvalidRequest(f"`limit` must be a number from 1 to {most}.")
+    return int(text)
+
+
+def read_flag(name: str, text: str | None) -> bool | None:
+    """A switch in a query, for example `?debug=true`; None where it is not there.
+
+    Raises:
+        InvalidRequest: it is neither on nor off.
+    """
+    if text is None:
+        return None
+    if text.lower() in {"true", "1", "yes", ""}:
+        return True
+    if text.lower() in {"false", "0", "no"}:
+        return False
+    raise InvalidRequest(f"`{name}` must be true or false.")
+
+
+def read_choice(name: str, text: str | None, choices: tuple[str, ...]) -> str | None:
+    """One of some words in a query; None where it is not there.
+
+    Raises:
+        InvalidRequest: it is another word.
+    """
+    if text is None or text in choices:
+        return text
+    raise InvalidRequest(f"`{name}` must be one of {', '.join(choices)}.", hint=_did_you_mean(text, choices))
+
+
+def read_events(text: str | None) -> frozenset[str] | None:
+    """`?events=all`, or a list such as `tools,usage`; None where it is not there.
+
+    Raises:
+        InvalidRequest: it names something else.
+    """
+    if text is None:
+        return None
+    names = {name.strip() for name in text.split(",")} - {""}
+    if "all" in names:
+        return EVENT_GROUPS
+    known = ("all", *sorted(EVENT_GROUPS))
+    for name in sorted(names - EVENT_GROUPS):
+        raise InvalidRequest(f"`events` cannot be {name!r}; it is {', '.join(known)}.", hint=_did_you_mean(name, known))
+    return frozenset(names)
+
+
+def _shaped(value: dict[str, Any], shape: type[Shape]) -> Shape:
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        problems = [_problem(each, shape) for each in error.errors(include_url=False, include_context=False)]
+        raise InvalidRequest(" ".join(problems), details={"problems": problems}) from None
+
+
+def _problem(error: ErrorDetails, shape: type[Body]) -> str:
+    where = ".".join(str(step) for step in error["loc"])
+    if error["type"] == "missing":
+        return f"`{where}` is missing."
+    if error["type"] == "extra_forbidden":
+        return " ".join(
+            filter(None, [f"`{where}` is not a key here.", _did_you_mean(where, tuple(shape.model_fields))])
+        )
+    if error["type"] == "string_pattern_mismatch":
+        return f"`{where}` must be 1 to 64 letters, digits, `_`, `.` or `-`."
+    told = error["msg"].removeprefix("Input ")
+    return f"`{where}` {told[0].lower()}{told[1:]}."
+
+
+def _did_you_mean(word: str, known: tuple[str, ...]) -> str | None:
+    close = get_close_matches(word, known, n=1)
+    return f"Did you mean `{close[0]}`?" if close else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [_scrubbed(each) for each in value]
+    if isinstance(value, dict):
+        return {_scrubbed(key): _scrubbed(each) for key, each in value.items()}
+    return value

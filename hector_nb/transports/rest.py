@@ -1,0 +1,146 @@
+"""REST: agents, sessions, messages. JSON in, JSON out; one handler for each path, listed in `routes.py`."""
+
+from typing import cast
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+
+from hector_nb.service import SendMessage, SessionService, TurnStream, collect
+from hector_nb.sessions import SessionStatus
+from hector_nb.transports.bodies import (
+    CancelTurn,
+    NewMessage,
+    NewSession,
+    check_metadata,
+    read_choice,
+    read_flag,
+    read_limit,
+)
+from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
+from hector_nb.wire.codec import encode_agent, encode_message, encode_page, encode_reply, encode_session, encode_turn
+
+
+class AgentsHandler(RestHandler):
+    """`/agents`."""
+
+    @guarded("read")
+    async def get(self) -> None:
+        """The agents, with model, tools and memory settings."""
+        agents = await (await self.service()).list_agents()
+        self.reply({"agents": [encode_agent(agent) for agent in agents]})
+
+
+class SessionsHandler(RestHandler):
+    """`/agents/{agent}/sessions`."""
+
+    @guarded("write")
+    async def post(self, agent: str) -> None:
+        """Create a session: 201; the same id again: 200 and the same session."""
+        service = await self.service()
+        await service.get_agent(agent)
+        body = self.body(NewSession)
+        check_metadata(body.metadata)
+        session, created = await service.create_session(
+            agent, session_id=body.session_id, title=body.title, metadata=body.metadata
+        )
+        self.set_header("Location", f"{self.request.path}/{session.session_id}")
+        self.reply(encode_session(session), status=201 if created else 200)
+
+    @guarded("read")
+    async def get(self, agent: str) -> None:
+        """One page of the caller's sessions with this agent, newest activity first."""
+        status = read_choice("status", self.query("status"), ("active", "ended", "expired"))
+        page = await (await self.service()).list_sessions(
+            agent,
+            limit=read_limit(self.query("limit"), default=50),
+            cursor=self.query("cursor"),
+            status=cast("SessionStatus | None", status),
+            query=self.query("q"),
+        )
+        self.reply(encode_page(page, "sessions", encode_session))
+
+
+class SessionHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}`."""
+
+    @guarded("read")
+    async def get(self, agent: str, session_id: str) -> None:
+        """One session."""
+        session = await (await self.service()).get_session(agent, check_session_id(session_id))
+        self.reply(encode_session(session))
+
+    @guarded("write")
+    async def delete(self, agent: str, session_id: str) -> None:
+        """Stop what runs in it, then erase it."""
+        forget = read_flag("forget", self.query("forget")) or False
+        await (await self.service()).delete_session(agent, check_session_id(session_id), forget=forget)
+        self.set_status(204)
+        self.finish()
+
+
+class MessagesHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}/messages`."""
+
+    @guarded("execute")
+    async def post(self, agent: str, session_id: str) -> None:
+        """Send a message and wait for the whole answer."""
+        await answer(self, agent, check_session_id(session_id))
+
+    @guarded("read")
+    async def get(self, agent: str, session_id: str) -> None:
+        """One page of the transcript, oldest first."""
+        page = await (await self.service()).list_messages(
+            agent,
+            check_session_id(session_id),
+            limit=read_limit(self.query("limit"), default=100, most=1000),
+            cursor=self.query("cursor"),
+        )
+        self.reply(encode_page(page, "messages", encode_message))
+
+
+class OneOffMessagesHandler(RestHandler):
+    """`/agents/{agent}/messages`."""
+
+    @guarded("execute")
+    async def post(self, agent: str) -> None:
+        """Ask once, without a session of one's own."""
+        await answer(self, agent, None)
+
+
+class CancelHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}/cancel`."""
+
+    @guarded("execute")
+    async def post(self, agent: str, session_id: str) -> None:
+        """Stop the running turn; what was said so far is kept."""
+        service = await self.service()
+        turn = await service.cancel_turn(agent, check_session_id(session_id), turn_id=self.body(CancelTurn).turn_id)
+        self.reply({"cancelled": turn is not None, "turn": encode_turn(turn) if turn else None})
+
+
+class HealthHandler(RestHandler):
+    """`/hector/health`: the one route that is open to all, and tells nothing else."""
+
+    open_to_all = True
+    _track_activity = False
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        """Whether the process lives, and whether it can work."""
+        self.reply({"status": "ok" if self.engine.healthy else "unavailable"})
+
+
+async def start_turn(handler: RestHandler, service: SessionService, agent: str, session_id: str | None) -> TurnStream:
+    """The turn that a request's body asks for."""
+    await service.get_agent(agent)
+    body = handler.body(NewMessage)
+    return await service.stream_message(
+        agent, SendMessage(message=body.message, session_id=session_id, if_busy=body.if_busy)
+    )
+
+
+async def answer(handler: RestHandler, agent: str, session_id: str | None) -> None:
+    """Send a message and reply with the whole answer."""
+    stream = await start_turn(handler, await handler.service(), agent, session_id)
+    reply = await handler.while_connected(collect(stream))
+    if reply is not None:
+        handler.reply(encode_reply(reply))

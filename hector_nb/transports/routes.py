@@ -1,0 +1,34 @@
+"""The whole API on one screen. Paths are under the server's `base_url`."""
+
+from typing import Any
+
+from hector_nb.transports.handlers import UnknownPath
+from hector_nb.transports.rest import (
+    AgentsHandler,
+    CancelHandler,
+    HealthHandler,
+    MessagesHandler,
+    OneOffMessagesHandler,
+    SessionHandler,
+    SessionsHandler,
+)
+from hector_nb.transports.sse import OneOffStreamHandler, SessionStreamHandler
+from hector_nb.transports.websocket import AgentSocket
+
+_AGENT = "/agents/([^/]+)"
+_SESSION = f"{_AGENT}/sessions/([^/]+)"
+
+ROUTES: list[tuple[str, type[Any]]] = [
+    ("/agents", AgentsHandler),
+    (f"{_AGENT}/sessions", SessionsHandler),
+    (_SESSION, SessionHandler),
+    (f"{_SESSION}/messages", MessagesHandler),
+    (f"{_SESSION}/messages/stream", SessionStreamHandler),
+    (f"{_SESSION}/cancel", CancelHandler),
+    (f"{_AGENT}/messages", OneOffMessagesHandler),
+    (f"{_AGENT}/messages/stream", OneOffStreamHandler),
+    (f"{_AGENT}/stream", AgentSocket),
+    ("/hector/health", HealthHandler),
+    ("/agents(?:/.*)?", UnknownPath),
+    ("/hector(?:/.*)?", UnknownPath),
+]

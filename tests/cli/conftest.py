@@ -1,0 +1,82 @@
+"""A home for `hector` with a scripted model, and ways to run the real program in it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "hector_nb.frontends.cli"]
+ROOT = Path(__file__).parents[2]
+CONFIG = """\
+llms:
+  default: {provider: scripted, model: script.yaml}
+agents:
+  assistant: {description: Answers questions}
+"""
+
+
+class Home:
+    """A folder with `hector.yaml`, `script.yaml` and a store, and the program that uses them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.env = {
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("HECTOR", "OPENAI", "JUPYTERHUB"))
+            },
+            "HECTOR_HOME": str(folder / "home"),
+            "HECTOR_CONFIG": str(folder / "hector.yaml"),
+            "PYTHONPATH": str(ROOT),
+            "PROMPT_TOOLKIT_NO_CPR": "1",
+            "TERM": "xterm",
+            "COLUMNS": "80",
+            "LINES": "24",
+        }
+        self.config(CONFIG)
+        self.script(["Hello"])
+
+    def config(self, text):
+        (self.folder / "hector.yaml").write_text(text, encoding="utf-8")
+
+    def script(self, *replies):
+        """What the model says, one list of steps for each request, again and again."""
+        script = {"replies": list(replies), "repeat": True}
+        (self.folder / "script.yaml").write_text(json.dumps(script, ensure_ascii=False), encoding="utf-8")
+
+    def run(self, *arguments, stdin=b"", **env):
+        """Run to the end; standard streams are pipes."""
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            cwd=self.folder,
+            env={**self.env, **env},
+        )
+
+    def start(self, *arguments, **settings):
+        """Start, with a pipe for standard output."""
+        return subprocess.Popen(
+            [*PROGRAM, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.env,
+            **settings,
+        )
+
+    def json(self, *arguments):
+        """Run a command that answers in JSON."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)

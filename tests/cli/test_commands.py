@@ -1,0 +1,159 @@
+"""The other commands as programs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from hector_nb.frontends.cli.app import app
+
+COMMANDS = [
+    *(
+        [],
+        ["call"],
+        ["chat"],
+        ["serve"],
+        ["agents"],
+        ["validate"],
+        ["schema"],
+        ["trust"],
+        ["models"],
+        ["models", "fetch"],
+    ),
+    *(["sessions"], ["sessions", "list"], ["sessions", "show"], ["sessions", "delete"]),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command):
+    done = CliRunner().invoke(app, [*command, "--help"], prog_name="hector")
+    assert done.exit_code == 0
+    assert f"Usage: {' '.join(['hector', *command])}" in done.stdout
+
+
+def test_the_exit_codes_are_in_the_help(home):
+    text = " ".join(home.run("--help").stdout.decode().split())
+    assert "0 done, 1 failed" in text
+    assert "130 interrupted" in text
+
+
+def test_help_loads_nothing_heavy(home):
+    code = "import sys; sys.argv = ['hector', '--help']\nfrom hector_nb.frontends.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=home.env, cwd=home.folder)
+    loaded = set(done.stdout.decode().split())
+    assert "typer" in loaded
+    assert not loaded & {
+        "pydantic",
+        "tornado",
+        "aiohttp",
+        "apsw",
+        "asyncio",
+        "numpy",
+        "prompt_toolkit",
+        "yaml",
+        "IPython",
+    }
+
+
+def test_the_version(home):
+    from hector_nb import __version__
+
+    assert home.run("--version").stdout.decode() == f"hector {__version__}\n"
+
+
+def test_agents_with_their_models(home):
+    assert (
+        home.run("agents").stdout == b"assistant\tscripted script.yaml \xc2\xb7 on this machine\t\tAnswers questions\n"
+    )
+    assert home.json("agents")["agents"][0]["name"] == "assistant"
+
+
+def test_sessions_page_by_page(home):
+    for number in range(3):
+        home.run("call", "-s", f"s{number}", "hi")
+    first = home.run("sessions", "list", "--limit", "2")
+    assert [line.split(b"\t")[0] for line in first.stdout.splitlines()] == [b"s2", b"s1"]
+    cursor = first.stderr.decode().split("--cursor ")[1].strip()
+    second = home.run("sessions", "list", "--limit", "2", "--cursor", cursor)
+    assert [line.split(b"\t")[0] for line in second.stdout.splitlines()] == [b"s0"]
+    assert second.stderr == b""
+    assert home.run("sessions", "list", "--agent", "nobody").returncode == 4
+    assert home.run("sessions", "list", "--cursor", "nonsense").returncode == 2
+
+
+def test_a_session_is_shown_as_it_was_said(home):
+    home.script(["**Hi**\n\n- a"])
+    home.run("call", "-s", "abc", "Hello *there*")
+    assert home.run("sessions", "show", "abc").stdout == b"user\nHello *there*\n\nassistant\n**Hi**\n\n- a\n"
+    assert home.run("sessions", "show", "nope").returncode == 4
+
+
+def test_a_session_is_deleted_only_when_that_is_sure(home):
+    home.run("call", "-s", "abc", "hi")
+    refused = home.run("sessions", "delete", "abc")
+    assert refused.returncode == 2
+    assert b"Add --yes." in refused.stderr
+    assert home.run("sessions", "delete", "abc", "--yes").returncode == 0
+    assert home.run("sessions", "show", "abc").returncode == 4
+    assert home.run("sessions", "delete", "abc", "--yes").returncode == 4
+
+
+def test_validate_prints_every_problem_at_once(home):
+    home.config(
+        "llms: {default: {provider: scripted, model: script.yaml}}\nagents:\n  a: {strategi: 1}\n  b: {llm: nope}\n"
+    )
+    done = home.run("validate")
+    assert done.returncode == 1
+    assert b"hector.yaml:3" in done.stderr
+    assert b"hector.yaml:4" in done.stderr
+    home.config("agents: {}\n")
+    assert (good := home.run("validate", "hector.yaml")).returncode == 0
+    assert b"OK" in good.stdout
+
+
+def test_the_schema_is_json(home):
+    assert "agents" in json.loads(home.run("schema").stdout)["properties"]
+
+
+def test_a_trusted_file_may_use_the_environment_until_it_changes(home):
+    home.config("llms: {default: {provider: scripted, model: '${SCRIPT:-script.yaml}'}}\n")
+    del home.env["HECTOR_CONFIG"]
+    refused = home.run("call", "hi")
+    assert refused.returncode == 3
+    assert b"hector trust" in refused.stderr
+    assert home.run("trust", "hector.yaml").returncode == 0
+    assert home.run("call", "hi").stdout == b"Hello\n"
+    home.config("llms: {default: {provider: scripted, model: '${SCRIPT:-script.yaml}'}}\n# changed\n")
+    assert home.run("call", "hi").returncode == 3
+
+
+def test_serve_says_what_is_wrong_with_its_options(home):
+    done = home.run("serve", "--host", "0.0.0.0", "--no-token", "--port", "0")
+    assert done.returncode == 3
+    assert b"127.0.0.1" in done.stderr
+
+
+def test_chat_from_a_pipe_answers_every_line(home):
+    home.script(["one"], ["two"])
+    done = home.run("chat", "--session", "piped", stdin=b"first\n\n/second")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"one\ntwo\n", b"")
+    messages = home.json("sessions", "show", "piped")["messages"]
+    assert [m["content"] for m in messages] == ["first", "one", "/second", "two"]
+
+
+def test_chat_from_a_pipe_goes_on_after_a_failure_and_says_so_in_its_exit_code(home):
+    home.script([{"error": "model_timeout", "message": "No data."}], ["two"])
+    done = home.run("chat", stdin=b"first\nsecond\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"two\n", b"No data.\n")
+
+
+def test_chat_finds_the_agent_of_a_session(home):
+    home.config("llms: {default: {provider: scripted, model: script.yaml}}\nagents: {coder: {}, assistant: {}}\n")
+    home.run("call", "-s", "codes", "coder", "hi")
+    home.run("chat", "-s", "codes", stdin=b"again\n")
+    assert home.json("sessions", "show", "codes")["message_count"] == 4
+    refused = home.run("chat", "assistant", "-s", "codes", stdin=b"again\n")
+    assert refused.returncode == 1
+    assert b"coder" in refused.stderr

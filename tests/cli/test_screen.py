@@ -1,0 +1,131 @@
+"""What stands on a terminal after an answer was drawn live, and what goes into a pipe."""
+
+import asyncio
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from hector_nb.frontends.cli.console import THEME
+from hector_nb.frontends.cli.live_screen import LiveScreen
+from hector_nb.frontends.cli.screen import StreamScreen
+from tests.cli.terminal import Terminal
+from tests.cli.test_flow import ANSWER, draw
+
+pytestmark = pytest.mark.anyio
+
+
+def live_screen(*, height=24, width=60, no_color=False):
+    terminal = Terminal(height=height)
+    console = Console(
+        file=terminal,
+        width=width,
+        height=height,
+        theme=THEME,
+        force_terminal=True,
+        no_color=no_color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
+    return terminal, LiveScreen(console, waiting_for="some model")
+
+
+async def show(pieces, *, height):
+    terminal, screen = live_screen(height=height)
+    async with screen:
+        for piece in pieces:
+            screen.text(piece)
+            screen.draw()
+    return terminal.text()
+
+
+@pytest.mark.parametrize("height", [4, 10, 60])
+async def test_a_finished_answer_stands_once_and_whole_in_the_scrollback(height):
+    pieces = [ANSWER[i : i + 5] for i in range(0, len(ANSWER), 5)]
+    assert await show(pieces, height=height) == draw(pieces).rstrip("\n")
+
+
+async def test_an_answer_longer_than_the_terminal_is_not_lost():
+    pieces = [f"{number}. item\n" for number in range(1, 300)]
+    assert (await show(pieces, height=12)).split() == " ".join(pieces).split()
+    paragraph = [f"word{number} " for number in range(500)]
+    assert (await show(paragraph, height=12)).split() == "".join(paragraph).split()
+
+
+@given(
+    st.lists(
+        st.sampled_from(["text ", "\n", "\n\n", "- a\n", "```\n", "| a |\n|---|\n", "# h\n", "漢字 "]), max_size=20
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_any_answer_stands_once_in_the_scrollback(pieces):
+    assert asyncio.run(show(pieces, height=6)) == draw(pieces).rstrip("\n")
+
+
+async def test_waiting_is_shown_and_goes_away():
+    terminal, screen = live_screen()
+    async with screen:
+        screen.draw()
+        assert terminal.text() == "Waiting for some model"
+        screen.stopping()
+        screen.draw()
+        assert terminal.text() == "Stopping…"
+    assert terminal.text() == ""
+
+
+async def test_notes_and_reasoning_stand_on_lines_of_their_own():
+    terminal, screen = live_screen()
+    async with screen:
+        screen.thinking("Let me ")
+        screen.thinking("see.")
+        screen.text("The answer ")
+        screen.note('[Tool: write_file("a")]')
+        screen.text("is **42**.")
+    assert terminal.text() == 'Let me see.\n\nThe answer\n[Tool: write_file("a")]\nis 42.'
+
+
+async def test_hostile_text_cannot_control_the_terminal_even_in_pieces():
+    terminal, screen = live_screen(no_color=True)
+    async with screen:
+        for piece in ["safe \x1b", "[2J\x1b]0;ow", "ned\x07 text \u202e", "&#27;[31m ![x](http://a\u001b.example)"]:
+            screen.text(piece)
+            screen.draw()
+    assert "safe" in terminal.text()
+    assert not {"\u202e", "\x1b", "\x07"} & set("".join(terminal.rows))
+    assert "owned" not in terminal.text()
+    assert "\x1b[2J" not in terminal.written
+    assert "\x1b[31m" not in terminal.written
+
+
+class Pipe(io.StringIO):
+    def __init__(self):
+        super().__init__()
+        self.flushed = []
+
+    def flush(self):
+        self.flushed.append(self.getvalue())
+
+
+async def test_a_pipe_gets_exactly_the_answer_and_a_newline_piece_by_piece():
+    out, notes = Pipe(), Pipe()
+    async with StreamScreen(out, notes) as screen:
+        screen.note("[Message: 1]")
+        screen.thinking("hm")
+        screen.text("**a**\x1b[31m")
+        screen.text("\ud800 b")
+        screen.note("[Response: 2 tokens, stop]")
+    assert out.flushed == ["**a**\x1b[31m", "**a**\x1b[31m\ufffd b", "**a**\x1b[31m\ufffd b\n"]
+    assert notes.getvalue() == "[Message: 1]\nhm[Response: 2 tokens, stop]\n"
+
+
+async def test_a_terminal_without_cursor_control_gets_safe_text():
+    terminal = Terminal()
+    async with StreamScreen(terminal, terminal) as screen:
+        screen.text("**a**\x1b[3")
+        screen.text("1m b")
+        screen.note("[Response: 2 tokens, stop]")
+    assert terminal.text() == "**a** b\n[Response: 2 tokens, stop]"

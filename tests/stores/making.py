@@ -1,0 +1,96 @@
+"""Sessions, messages and turns for the store's tests."""
+
+from datetime import UTC, datetime, timedelta
+
+from hector_nb.events import TextDelta, TurnDone
+from hector_nb.ids import new_id
+from hector_nb.messages import Message, Usage
+from hector_nb.sessions import Lifetime, Session
+from hector_nb.stores.base import BegunTurn, NewTurn, TurnOutcome, Window
+
+USER = "ann"
+AGENT = "assistant"
+EVERYTHING = Window()
+FOR_EVER = Lifetime()
+COMPLETE = TurnOutcome(status="complete", finish_reason="stop", usage=Usage(prompt_tokens=5, completion_tokens=2))
+OVER = TurnOutcome(status="complete", keep_events=0)
+"""A turn whose events may be erased at once."""
+
+
+def ago(seconds=0.0):
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def make_session(session_id="s", **changes):
+    now = ago()
+    return Session(
+        **{
+            "session_id": session_id,
+            "agent": AGENT,
+            "user": USER,
+            "created_at": now,
+            "last_active_at": now,
+            **changes,
+        }
+    )
+
+
+def make_message(content="hello", turn_id="t", role="user", tokens=1, **changes):
+    return Message(
+        message_id=new_id("msg"),
+        turn_id=turn_id,
+        role=role,
+        content=content,
+        created_at=ago(),
+        tokens=tokens,
+        **changes,
+    )
+
+
+def make_turn(turn_id, content="hello", session_id="s", **changes):
+    return NewTurn(
+        **{
+            "turn_id": turn_id,
+            "agent": AGENT,
+            "user": USER,
+            "session_id": session_id,
+            "message": make_message(content, turn_id),
+            "holder": "holder-1",
+            **changes,
+        }
+    )
+
+
+async def begin(store, turn_id, content="hello", *, window=EVERYTHING, lifetime=FOR_EVER, **changes):
+    return await store.begin_turn(make_turn(turn_id, content, **changes), window=window, lifetime=lifetime)
+
+
+async def finish(store, turn_id, answer="hi", *, outcome=COMPLETE):
+    return await store.write_turn(
+        turn_id,
+        events=[
+            TextDelta(text=answer),
+            TurnDone(turn_id=turn_id, message_id=None, finish_reason="stop", usage=Usage()),
+        ],
+        messages=[make_message(answer, turn_id, "assistant", tokens=2)],
+        outcome=outcome,
+    )
+
+
+async def exchange(store, turn_id, content="hello", answer="hi", *, outcome=COMPLETE, **changes):
+    begun = await begin(store, turn_id, content, **changes)
+    assert isinstance(begun, BegunTurn)
+    return await finish(store, turn_id, answer, outcome=outcome)
+
+
+async def one_off(store, turn_id, *, outcome=COMPLETE):
+    """A one-off turn in a session `once-…` of its own."""
+    session = make_session(f"once-{turn_id}", listed=False)
+    begun = await begin(store, turn_id, session_id=session.session_id, create_session=session)
+    if outcome is not None:
+        await finish(store, turn_id, outcome=outcome)
+    return begun
+
+
+async def transcript(store, session_id="s", user=USER):
+    return [message.content for message in (await store.list_messages(user, session_id)).items]
