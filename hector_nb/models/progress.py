@@ -10,6 +10,14 @@ Report: TypeAlias = Callable[[int, int], None]
 Progress: TypeAlias = Callable[[str], AbstractContextManager[Report]]
 
 
+_bars: set[object] = set()
+
+
+def bar_is_shown() -> bool:
+    """Whether a bar stands on the terminal. Who draws there too holds still meanwhile."""
+    return bool(_bars)
+
+
 @contextmanager
 def terminal_progress(label: str) -> Iterator[Report]:
     """A bar on standard error where that is a terminal, else nothing."""
@@ -23,7 +31,11 @@ def terminal_progress(label: str) -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        _bars.add(bar)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        finally:
+            _bars.remove(bar)
 
 
 def _nowhere(_done: int, _total: int) -> None:

@@ -90,6 +90,8 @@ IMAGES = [
     f"! [a]({EVIL}/spaced)",
     f"![`]({EVIL}/tick)`",
     f"![$]({EVIL}/dollar)$",
+    f"!<{EVIL}/autolink>",
+    f"{EVIL}/bare![a]({EVIL}/after-url)",
 ]
 CODE = [
     f"`` ` `` <img src=x onerror={RUN}>",
@@ -116,6 +118,9 @@ CODE = [
     f'```x"onmouseover={RUN}\nx\n```',
     f"$$\n\n```html\n$$ <img src=x onerror={RUN}>\n```",
     f"~~~~\n$\n~~~~~\n\n```\n$ <img src=x onerror={RUN}>\n```",
+    f'```a`b`"onmouseover="{RUN}\nx\n```',
+    f'- ```https://a/`b`<span>" onmouseover="{RUN}\n  x\n  ```',
+    f'a ```\nb\n```"onmouseover={RUN} `x` ',
     f"\u2028```\n<img src=x onerror={RUN}>\n\u2028```",
     f'```mermaid\ngraph TD\n a["<img src=x onerror={RUN}>"]\n click a "javascript:{RUN}"\n```',
 ]
