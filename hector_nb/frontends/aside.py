@@ -3,14 +3,14 @@
 Its HTML is made here, of escaped text only; nothing a model says reaches it as markup.
 """
 
-import html
 import json
 from collections.abc import Iterator
 from uuid import uuid4
 
 from hector_nb.events import Event, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnStarted
 from hector_nb.frontends.inline import Pace, Publish
-from hector_nb.frontends.safe_markdown import clean
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import safe_html
 
 
 class Aside:
@@ -53,7 +53,7 @@ class Aside:
     def _told(self, event: Event) -> Iterator[str]:
         match event:
             case ThinkingDelta() if self._thinking:
-                yield clean(event.text)
+                yield plain(event.text)
             case ToolCalled() if self._tools:
                 arguments = ", ".join(json.dumps(value, ensure_ascii=False) for value in event.arguments.values())
                 yield self._line(f"[Tool: {event.name}({arguments})]")
@@ -68,13 +68,13 @@ class Aside:
                 yield self._line(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
 
     def _line(self, text: str) -> str:
-        return f"{'' if not self._text or self._text.endswith(chr(10)) else chr(10)}{clean(text)}\n"
+        return f"{'' if not self._text or self._text.endswith(chr(10)) else chr(10)}{plain(text)}\n"
 
     def _send(self, *, is_open: bool) -> None:
-        title = "Thinking" if self.thoughts and self._thinking else "What happened"
+        title = "Thinking" if self._text == plain(self.thoughts) else "Behind the answer"
         body = (
             f'<details{" open" if is_open else ""} style="opacity: 0.75"><summary>{title}</summary>'
-            f'<pre style="white-space: pre-wrap">{html.escape(self._text)}</pre></details>'
+            f'<pre style="white-space: pre-wrap">{safe_html(self._text)}</pre></details>'
         )
         self._publish({"text/html": body, "text/plain": self._text.rstrip("\n")}, {}, self._id, self._there)
         self._there = True

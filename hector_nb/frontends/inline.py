@@ -5,7 +5,6 @@ the text sent for an answer stays in proportion to the answer however long it is
 output at the end; in a terminal it is written as it comes.
 """
 
-import html
 import json
 import sys
 import time
@@ -13,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
-from hector_nb.frontends.safe_markdown import SafeMarkdown, clean
+from hector_nb.frontends.render import PlainText, plain
+from hector_nb.frontends.safe_markdown import SafeMarkdown, safe_html
 
 Bundle = Mapping[str, str]
 Publish = Callable[[Bundle, Mapping[str, Any], str, bool], None]
@@ -121,7 +121,7 @@ class LiveOutput:
 
     def note(self, text: str) -> None:
         """See `AnswerView`."""
-        bundle = {"text/html": f'<small style="opacity: 0.6">{html.escape(text)}</small>', "text/plain": text}
+        bundle = {"text/html": f'<small style="opacity: 0.6">{safe_html(text)}</small>', "text/plain": text}
         self._publish(bundle, {}, "", False)
 
     def _update(self) -> None:
@@ -169,19 +169,20 @@ class TerminalOutput:
     def __init__(self, *, stream: bool = True) -> None:
         self._stream = stream
         self._text = _AnswerText()
+        self._plain = PlainText()
 
     def add(self, text: str) -> None:
         """See `AnswerView`."""
         self._text.add(text)
         if self._stream:
-            _write(clean(text))
+            _write(self._plain.feed(text))
 
     def tick(self) -> None:
         """See `AnswerView`."""
 
     def end(self, metadata: Mapping[str, Any], *, stopped: bool = False) -> None:
         """See `AnswerView`."""
-        _write(f"{'' if self._stream else self._text.plain()}{f' [{STOPPED}]' if stopped else ''}\n")
+        _write(f"{self._plain.close() if self._stream else self._text.plain()}{f' [{STOPPED}]' if stopped else ''}\n")
 
     def fail(self, metadata: Mapping[str, Any]) -> None:
         """See `AnswerView`."""
@@ -209,7 +210,7 @@ class _AnswerText:
         return self._safe.text()
 
     def plain(self) -> str:
-        return clean("".join(self._parts))
+        return plain("".join(self._parts))
 
     def bundle(self, *, markdown: bool, stopped: bool = False) -> Bundle:
         plain = self.plain()
@@ -234,7 +235,7 @@ def publish(bundle: Bundle, metadata: Mapping[str, Any], display_id: str, there:
 
 def _waiting(what: str) -> Bundle:
     text = f"Waiting for {what} … ■ stops it."
-    return {"text/html": f'<span style="opacity: 0.6">{html.escape(text)}</span>', "text/plain": text}
+    return {"text/html": f'<span style="opacity: 0.6">{safe_html(text)}</span>', "text/plain": text}
 
 
 def _marked(text: str, mark: str) -> str:

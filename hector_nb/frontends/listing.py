@@ -1,10 +1,10 @@
 """Rows that look like a table in a notebook and are a list in code."""
 
-import html
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from hector_nb.frontends.safe_markdown import clean
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import safe_html
 
 Row = TypeVar("Row")
 
@@ -37,18 +37,16 @@ class Listing(list[Row], Generic[Row]):
 
     def _repr_html_(self) -> str:
         if not self:
-            return f"<em>{html.escape(self._empty)}</em>"
+            return f"<em>{safe_html(self._empty)}</em>"
         head, *body = self._table()
         rows = "".join(f"<tr>{_cells('td', line)}</tr>" for line in body)
         return f"<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _cells(tag: str, line: list[str]) -> str:
-    return "".join(
-        f'<{tag} style="text-align: left; white-space: pre-wrap">{html.escape(cell)}</{tag}>' for cell in line
-    )
+    return "".join(f'<{tag} style="text-align: left; white-space: pre-wrap">{safe_html(cell)}</{tag}>' for cell in line)
 
 
 def _cell(value: object) -> str:
-    text = clean(str(value)).strip()
+    text = plain(str(value)).strip()
     return text if len(text) <= 500 else f"{text[:500]}…"

@@ -144,7 +144,8 @@ def model_and_host(info: AgentInfo) -> str:
 def footer(reply: CellReply, *, timed: bool = True) -> str:
     """A line about an answer: who gave it, its tokens (`~`: counted here, not by the provider), its time."""
     model = f"{reply.model} at {reply.host}" if reply.host else reply.model
-    tokens = f"{'~' if reply.usage.estimated else ''}{reply.usage.completion_tokens:,} tokens"
+    count = reply.usage.completion_tokens
+    tokens = f"{'~' if reply.usage.estimated else ''}{count:,} {'token' if count == 1 else 'tokens'}"
     parts = [reply.agent, model, tokens, *([f"{reply.seconds:.1f} s"] if timed else [])]
     return " · ".join(parts)
 

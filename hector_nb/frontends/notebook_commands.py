@@ -9,6 +9,7 @@ from hector_nb.frontends.listing import Listing
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions
+from hector_nb.frontends.transcript import Transcript
 from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService
 from hector_nb.sessions import Session
@@ -18,7 +19,7 @@ _PAGE = 100
 
 def run_command(
     arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
-) -> Listing[AgentInfo] | Listing[Session] | Listing[Message] | Listing[tuple[str, str]]:
+) -> Listing[AgentInfo] | Listing[Session] | Transcript | Listing[tuple[str, str]]:
     """Do what a command says.
 
     Raises:
@@ -91,21 +92,12 @@ def _sessions(arguments: CommandArguments, service: NotebookService, sessions: N
     )
 
 
-def _history(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Listing[Message]:
+def _history(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Transcript:
     async def ask(asked: SessionService) -> list[Message]:
         session = await _named_session(asked, arguments.session, sessions)
         return await _last_messages(asked, session, arguments.limit) if session else []
 
-    return Listing(
-        service.ask(ask),
-        columns={
-            "": lambda message: message.role,
-            "message": lambda message: message.content,
-            "tokens": lambda message: f"{'~' if message.estimated else ''}{message.tokens}",
-            "status": lambda message: "" if message.status == "complete" else message.status,
-        },
-        empty="Nothing was said yet.",
-    )
+    return Transcript(service.ask(ask))
 
 
 async def _named_session(asked: SessionService, session_id: str | None, sessions: NotebookSessions) -> Session | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hector_nb.events import FinishReason, encode_usage
-from hector_nb.frontends.safe_markdown import clean, neutralise
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import neutralise
 from hector_nb.messages import ToolCall, Usage
 from hector_nb.service import AgentInfo
 
@@ -35,7 +36,7 @@ class CellReply:
         return self.text
 
     def __repr__(self) -> str:
-        return clean(self.text)
+        return plain(self.text)
 
     def _repr_markdown_(self) -> str:
         return neutralise(self.text)

@@ -1,11 +1,12 @@
 """Markdown that a model wrote, made safe to display: JupyterLab runs scripts and loads images out of `text/markdown`.
 
 What is not code goes through `safe_inline`. Code keeps its exact text: a fence whose content could do harm outside of one is
-written again in the one form that every renderer takes for code, at the left margin, with blank lines around it, a language,
+written again in the form that every renderer takes for code, at the left margin, with blank lines around it, a language,
 and more backticks than its content has. `SafeMarkdown` takes the text in pieces and costs no more for a long answer than for a
 short one: finished blocks are never looked at again.
 """
 
+import html
 import re
 from copy import copy
 
@@ -14,6 +15,7 @@ from hector_nb.frontends.safe_inline import is_inert, neutralise_paragraph
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
+_TEX_SIGN = re.compile(r"[$\\]")
 _OPENER = re.compile(r"(?P<prefix>[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*)*)(?P<run>`{3,}|~{3,})(?P<info>.*)")
 _ITEM = re.compile(r" {0,3}(?:[-*+]|\d{1,9}[.)])(?:\s|$)")
 _INDENTED = re.compile(r"(?: {4}| {0,3}\t)")
@@ -24,6 +26,11 @@ _QUOTED = re.compile(r"[ \t]*>[ \t]?")
 def clean(text: str) -> str:
     """Text without control characters, bidirectional overrides and lone surrogates; lines end as Python's do."""
     return _SURROGATES.sub("\ufffd", _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)))
+
+
+def safe_html(text: str) -> str:
+    """Text as HTML that shows it. JupyterLab typesets TeX in HTML too (and TeX can link to scripts), so none is left whole."""
+    return _TEX_SIGN.sub(r"<span>\g<0></span>", html.escape(clean(text)))
 
 
 def neutralise(markdown: str) -> str:
@@ -60,7 +67,7 @@ class SafeMarkdown:
         if last := "".join(self._line):
             rest.add(last)
         rest.finish()
-        return "".join([*self._done, *rest.take()]).removesuffix("\n")
+        return "".join([*self._done, *rest.take()]).rstrip("\n")
 
 
 class _Fence:
@@ -118,6 +125,7 @@ class _Blocks:
         self._after_blank = True
         self._apart = False
         self._shift = 0
+        self._moved = False
 
     def fork(self) -> "_Blocks":
         """A copy that can be finished while this one goes on."""
@@ -167,6 +175,11 @@ class _Blocks:
             self._indented.append(line)
         else:
             self._end_indented()
+            if self._moved and _ITEM.match(line):
+                # Nor may it swallow the next item: a list that does not begin with 1 cannot interrupt a paragraph.
+                self._end_text()
+                self._write("" if self._after_blank else "\n")
+                self._moved = False
             if _ITEM.match(line):
                 self._in_list = True
             elif not line[0].isspace():
@@ -208,6 +221,7 @@ class _Blocks:
             if written.startswith("`"):
                 self._write_apart(written)
                 self._shift = 0 if prefix.strip() else len(prefix.expandtabs(4))
+                self._moved = self._in_list
             else:
                 self._write(written)
             self._fence = None

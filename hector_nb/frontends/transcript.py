@@ -1,0 +1,28 @@
+"""A conversation as a value in the notebook."""
+
+from collections.abc import Iterable
+
+from hector_nb.frontends.render import plain
+from hector_nb.frontends.safe_markdown import neutralise
+from hector_nb.messages import Message
+
+
+class Transcript(list[Message]):
+    """A list of messages whose rich form reads like a conversation."""
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        super().__init__(messages)
+
+    def __repr__(self) -> str:
+        said = (f"{_heading(message)}\n{plain(message.content).strip()}" for message in self)
+        return "\n\n".join(said) or "Nothing was said yet."
+
+    def _repr_markdown_(self) -> str:
+        said = (f"{_heading(message, bold='**')}\n\n{neutralise(message.content.strip())}" for message in self)
+        return "\n\n".join(said) or "*Nothing was said yet.*"
+
+
+def _heading(message: Message, *, bold: str = "") -> str:
+    tokens = f"{'~' if message.estimated else ''}{message.tokens:,} {'token' if message.tokens == 1 else 'tokens'}"
+    status = "" if message.status == "complete" else f" · {message.status}"
+    return f"{bold}{message.role}{bold} · {tokens}{status}"
