@@ -181,3 +181,9 @@ def test_chat_finds_the_agent_of_a_session(home):
     refused = home.run("chat", "assistant", "-s", "codes", stdin=b"again\n")
     assert refused.returncode == 1
     assert b"coder" in refused.stderr
+
+
+def test_the_shell_completes_agents(home):
+    home.config("agents: {coder: {}, clerk: {}, writer: {}}\n")
+    done = home.run(_HECTOR_COMPLETE="complete_bash", COMP_WORDS="hector chat c", COMP_CWORD="2")
+    assert done.stdout.split() == [b"coder", b"clerk"]

@@ -63,6 +63,8 @@ class Conversation:
             self.session, _ = await self.service.create_session(
                 self.agent.name, session_id=self.session_id, title=title
             )
+        if self._interactive:
+            self.console.print()
         started = time.monotonic()
         view = choose_view(self.agent.reasoning, thinking=self.thinking, debug=self.debug)
         answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), view)
