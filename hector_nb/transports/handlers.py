@@ -6,7 +6,6 @@ looks for it, and asks the server's authorizer.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -31,7 +30,6 @@ ENGINE = "hector_nb_engine"
 T = TypeVar("T")
 _NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
-_PRIVATE = re.compile(r"(?<=[?&])(message|q|token)=[^&]*")
 _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "accept, authorization, content-type, idempotency-key, last-event-id, x-xsrftoken",
@@ -89,9 +87,9 @@ class HectorMixin:
     current_user: Any
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
-        """Keep prompts out of logs, which show a request's URL."""
+        """Keep prompts and tokens out of logs, which show a request's URL."""
         super().initialize(name, *args, **settings)  # type: ignore[misc]
-        self.request.uri = _PRIVATE.sub(r"\1=[hidden]", self.request.uri)
+        self.request.uri = self.request.path
         self._allowed: Sequence[str] = ()
 
     async def prepare(self, **settings: Any) -> None:

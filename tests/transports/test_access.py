@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from jupyter_server.auth.authorizer import Authorizer
 from tornado.web import RequestHandler
 
 from hector_nb.errors import ConfigError, StoreError, StoreFull
@@ -174,6 +175,30 @@ async def test_a_verb_that_a_path_does_not_have_is_405(site: Site) -> None:
         assert response.headers["Allow"] == "GET, POST, OPTIONS"
         assert (await response.json())["error"]["code"] == "method_not_allowed"
     assert (await site.call("FOO", "/agents"))[0] == 405
+
+
+class ReadersOnly(Authorizer):
+    """Lets everybody read."""
+
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+        return (action, resource) == ("read", "hector")
+
+
+async def test_the_servers_authorizer_is_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(site.settings, "authorizer", ReadersOnly())
+    assert (await site.call("GET", "/agents"))[0] == 200
+    for verb, path in (
+        ("POST", "/agents/assistant/sessions"),
+        ("DELETE", "/agents/assistant/sessions/x"),
+        ("POST", "/agents/assistant/messages"),
+        ("GET", "/agents/assistant/messages/stream?message=Hi"),
+        ("POST", "/agents/assistant/sessions/x/cancel"),
+    ):
+        status, body = await site.call(verb, path)
+        assert (status, body["error"]["code"]) == (403, "forbidden")
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await site.http.ws_connect(f"{site.base}/agents/assistant/stream")
+    assert caught.value.status == 403
 
 
 @pytest.mark.parametrize(
