@@ -80,7 +80,7 @@ class Conversation:
 
     def tell(self, line: str) -> None:
         """Say something that is not the answer."""
-        self.console.print(Text(plain_line(line), "dim"), soft_wrap=True)
+        self.console.print(Text(plain_line(line), "dim"), soft_wrap=not self.console.is_terminal)
 
     def introduce(self) -> None:
         """Who answers, and in which session."""
