@@ -5,12 +5,13 @@ answers 503 with what is wrong, until the file is mended.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Unicode
 
@@ -23,21 +24,28 @@ if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
     from hector_nb.runtime.runtime import Runtime
 
+_log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
 """Seconds for which a failure to open is remembered."""
 _STOP_WITHIN = 5.0
-_SAY_BUSY_EVERY = 10.0
 
 
 class EngineOnDemand(Engine):
     """Loads the configuration and opens the engine once, at the first need; a failure is tried again after a while.
 
-    `while_busy` is called every few seconds while turns run.
+    `while_busy` is called every so many seconds (`busy_every`) while turns run.
     """
 
-    def __init__(self, load: "Callable[[], LoadedConfig]", *, while_busy: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        load: "Callable[[], LoadedConfig]",
+        *,
+        while_busy: Callable[[], None] = lambda: None,
+        busy_every: float = 10.0,
+    ) -> None:
         self._load = load
         self._while_busy = while_busy
+        self._busy_every = busy_every
         self._opening: asyncio.Task[Runtime] | None = None
         self._origins: Sequence[str] = ()
         self._failed_at = 0.0
@@ -98,7 +106,7 @@ class EngineOnDemand(Engine):
         while True:
             if runtime.runs:
                 self._while_busy()
-            await asyncio.sleep(_SAY_BUSY_EVERY)
+            await asyncio.sleep(self._busy_every)
 
     async def aclose(self) -> None:
         """See `Engine`."""
@@ -107,9 +115,12 @@ class EngineOnDemand(Engine):
             self._busy.cancel()
         if self._opening is None:
             return
-        with suppress(HectorError, TimeoutError):
+        try:
             async with asyncio.timeout(_STOP_WITHIN):
-                await (await self._opening).aclose()
+                runtime = await self._opening
+                await runtime.aclose()
+        except Exception:  # noqa: BLE001 -- what could not be opened was reported when it failed; stopping goes on
+            _log.debug("The engine did not stop cleanly", exc_info=True)
 
 
 class HectorExtension(ExtensionApp):
@@ -149,4 +160,4 @@ class HectorExtension(ExtensionApp):
     def _say_busy(self) -> None:
         """Tell the server, and by it a hub, that somebody is at work."""
         if self.serverapp is not None:
-            self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()
+            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)

@@ -1,10 +1,12 @@
 """Model text made safe to show. What a model says is never trusted: it may repeat what it read somewhere.
 
 For terminals, text files and `text/plain`: `plain` and its incremental twin `PlainText` take out everything that moves the
-cursor, changes the terminal or reorders the line. Above are the front ends; below is nothing.
+cursor, changes the terminal or reorders the line. Above are the front ends.
 """
 
 import re
+
+from hector_nb.wire.codec import without_surrogates
 
 _STRING_LIMIT = 4096
 _STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"
@@ -20,17 +22,11 @@ _UNSAFE = re.compile(
     r"|[\u202a-\u202e\u2066-\u2069]"  # text that reads in another order than it is written
 )
 _UNFINISHED = re.compile(rf"(?:{_CSI}{_PARAMETERS}|{_STRING}{_BODY}\x1b?|\x1b[ -/]{{0,8}})\Z")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
     """The text without terminal control sequences, control characters (newline and tab stay) and bidirectional overrides."""
-    return well_formed(_UNSAFE.sub("", text))
-
-
-def well_formed(text: str) -> str:
-    """The text with U+FFFD for lone surrogates, which no encoding can write."""
-    return _SURROGATES.sub("\ufffd", text)
+    return without_surrogates(_UNSAFE.sub("", text))
 
 
 def plain_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """The port to the database. It keeps four things: sessions, their messages, turns, and each turn's event log.
 
-A method is one transaction. What it returns is durable, so a message is safe once `begin_turn` has returned. Several processes
+A method is one transaction. What it returns is durable, so a message is safe once `begin_turn` has returned. A write is carried
+out even if its caller is cancelled while it waits, and the writes of one process in the order of their calls. Several processes
 may use one store: a turn names the `holder` (a process) that runs it, holders send heartbeats, and turns of one session begin
 strictly in the order in which they were queued, whoever holds them.
 """
@@ -8,6 +9,7 @@ strictly in the order in which they were queued, whoever holds them.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from hector_nb.events import Event, LoggedEvent
@@ -47,10 +49,8 @@ class Window:
         """The messages inside the limits, oldest first; no more are drawn from the iterable than are needed."""
         chosen: list[Message] = []
         tokens = 0
-        for message in newest_first:
+        for message in islice(newest_first, self.max_messages):
             tokens += message.tokens
-            if self.max_messages is not None and len(chosen) >= self.max_messages:
-                break
             if self.max_tokens is not None and tokens > self.max_tokens:
                 break
             chosen.append(message)

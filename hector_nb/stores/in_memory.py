@@ -59,6 +59,10 @@ class _Session:
         runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
         return codec.seen_at(replace(self.session, running_turn=next(runs, None)), now)
 
+    def forgettable(self, now: datetime) -> bool:
+        ended = (kept.turn.finished and (kept.events_until is None or kept.events_until <= now) for kept in self.turns)
+        return not self.session.listed and all(ended)
+
     def place(self) -> tuple[int, int]:
         return codec.to_micros(self.session.last_active_at), self.key
 
@@ -290,13 +294,14 @@ class InMemoryStore:
     async def sweep(self, *, limit: int = 500) -> int:
         """See `Store`."""
         now = _now()
-        one_offs = [kept for kept in self._sessions.values() if _forgettable(kept, now)][:limit]
-        for kept in one_offs:
-            await self.delete_session(kept.session.user, kept.session.session_id)
-        logs = [kept for kept in self._turns.values() if kept.log and _expired(kept, now)]
-        for turn in logs[: limit - len(one_offs)]:
-            turn.log = []
-        return min(limit, len(one_offs) + len(logs))
+        expired = [kept for kept in self._turns.values() if kept.events_until is not None and kept.events_until <= now]
+        for kept in expired[:limit]:
+            session = self._sessions.get((kept.turn.user, kept.turn.session_id))
+            if session is not None and session.forgettable(now):
+                await self.delete_session(kept.turn.user, kept.turn.session_id)
+            kept.log = []
+            kept.events_until = None
+        return min(limit, len(expired))
 
     def _create(self, session: Session) -> tuple[Session, bool]:
         kept = self._sessions.get((session.user, session.session_id))
@@ -378,11 +383,3 @@ def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
 def _title_matches(title: str, query: str) -> bool:
     titled, asked = codec.words(title), codec.words(query)
     return bool(asked) and all(any(word.startswith(start) for word in titled) for start in asked)
-
-
-def _expired(kept: _Turn, now: datetime) -> bool:
-    return kept.events_until is not None and kept.events_until <= now
-
-
-def _forgettable(kept: _Session, now: datetime) -> bool:
-    return not kept.session.listed and bool(kept.turns) and all(_expired(turn, now) for turn in kept.turns)

@@ -42,10 +42,11 @@ class SQLiteStore:
         if self._writer is not None:
             return
         writer, readers = Writer(self.path, self._watches), Readers(self.path)
-        opening = Job(lambda _: None)
-        writer.put(opening)
-        writer.start()
-        await opening.future
+        try:
+            await writer.open().future
+        except BaseException:
+            writer.inbox.close()
+            raise
         readers.start()
         self._writer, self._readers = writer, readers
 
@@ -54,8 +55,8 @@ class SQLiteStore:
         writer, readers = self._writer, self._readers
         self._writer = self._readers = None
         if writer is not None and readers is not None:
-            writer.stop()
             await asyncio.to_thread(readers.stop)
+            writer.inbox.close()
             await asyncio.to_thread(writer.join)
 
     async def create_session(self, session: Session) -> tuple[Session, bool]:
@@ -157,7 +158,7 @@ class SQLiteStore:
         watch = SQLiteWatch()
         self._watches.add(session_id, watch)
         if self._writer is not None:
-            self._writer.put(None)
+            self._writer.inbox.nudge()
         try:
             yield watch
         finally:
@@ -168,17 +169,15 @@ class SQLiteStore:
         return await self._write(partial(sqlite_turns.sweep, limit=limit))
 
     async def _write(self, call: Callable[[Database], T]) -> T:
-        if self._writer is None:
-            raise StoreError("The store is closed.")
-        job = Job(call)
-        self._writer.put(job)
-        result: T = await job.future
-        return result
+        return await self._ask(self._writer, call)
 
     async def _read(self, call: Callable[[Database], T]) -> T:
-        if self._readers is None:
+        return await self._ask(self._readers, call)
+
+    async def _ask(self, threads: Writer | Readers | None, call: Callable[[Database], T]) -> T:
+        if threads is None:
             raise StoreError("The store is closed.")
         job = Job(call)
-        self._readers.put(job)
+        threads.inbox.put(job)
         result: T = await job.future
         return result

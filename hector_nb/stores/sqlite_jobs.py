@@ -1,6 +1,7 @@
 """Work for the SQLite store's threads: calls on a database whose results go back to the event loops that asked for them."""
 
 import asyncio
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -48,16 +49,63 @@ def settle(jobs: Iterable[Job]) -> None:
             loop.call_soon_threadsafe(_settle_all, of_loop)
 
 
-def abandon(queue: "SimpleQueue[Any]") -> None:
-    """Refuse the jobs that nobody will do."""
-    with suppress(Empty):
-        while True:
-            job = queue.get_nowait()
-            if isinstance(job, Job):
-                job.error = StoreError("The store is closed.")
-                settle([job])
-
-
 def _settle_all(jobs: Iterable[Job]) -> None:
     for job in jobs:
         job.settle()
+
+
+class Inbox:
+    """Where jobs wait for a thread. None is a nudge."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._queue.empty()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing waits and nothing more will come."""
+        return self._closed and self._queue.empty()
+
+    def put(self, job: Job) -> None:
+        """Hand over a job.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise StoreError("The store is closed.")
+            self._queue.put(job)
+
+    def nudge(self) -> None:
+        """Let a thread look up."""
+        self._queue.put(None)
+
+    def close(self, *, threads: int = 1) -> None:
+        """Take no more, and let that many threads know."""
+        with self._lock:
+            self._closed = True
+        for _ in range(threads):
+            self._queue.put(None)
+
+    def get(self, timeout: float | None = None) -> Job | None:
+        """The next job; None for a nudge, or after `timeout` seconds."""
+        try:
+            return self._queue.get(timeout=timeout)
+        except Empty:
+            return None
+
+    def rest(self, most: int) -> list[Job]:
+        """Jobs that wait already, not more than so many."""
+        jobs: list[Job] = []
+        with suppress(Empty):
+            while len(jobs) < most:
+                if (job := self._queue.get_nowait()) is not None:
+                    jobs.append(job)
+        return jobs

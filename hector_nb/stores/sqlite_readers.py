@@ -4,12 +4,11 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
 
 import apsw
 
 from hector_nb.stores.sqlite_database import Database, open_reader, translate
-from hector_nb.stores.sqlite_jobs import Job, abandon, settle
+from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
 
 READERS = 2
 
@@ -18,9 +17,9 @@ class Readers:
     """A small pool."""
 
     def __init__(self, path: Path) -> None:
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self.inbox = Inbox()
         self._threads: Sequence[threading.Thread] = [
-            threading.Thread(target=_read, args=(path, self._queue), name=f"hector-store-reader-{n}", daemon=True)
+            threading.Thread(target=_read, args=(path, self.inbox), name=f"hector-store-reader-{n}", daemon=True)
             for n in range(READERS)
         ]
 
@@ -29,22 +28,16 @@ class Readers:
         for thread in self._threads:
             thread.start()
 
-    def put(self, job: Job) -> None:
-        """Hand over a job."""
-        self._queue.put(job)
-
     def stop(self) -> None:
         """Let them finish what waits, and close."""
-        for _ in self._threads:
-            self._queue.put(None)
+        self.inbox.close(threads=len(self._threads))
         for thread in self._threads:
             thread.join()
-        abandon(self._queue)
 
 
-def _read(path: Path, queue: "SimpleQueue[Job | None]") -> None:
+def _read(path: Path, inbox: Inbox) -> None:
     database: Database | None = None
-    while (job := queue.get()) is not None:
+    while (job := inbox.get()) is not None:
         try:
             database = database or open_reader(path)
             job.result = _in_snapshot(database, job)

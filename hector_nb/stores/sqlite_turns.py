@@ -11,7 +11,7 @@ from hector_nb.messages import Message, Usage
 from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
 from hector_nb.stores import codec, sql, sqlite_sessions
 from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Window
-from hector_nb.stores.sqlite_database import Database
+from hector_nb.stores.sqlite_database import Database, Values
 from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
 
 _SQL = sql.queries("turns")
@@ -266,14 +266,15 @@ def heartbeat(db: Database, holder: str) -> None:
 
 
 def take_over(db: Database, holder: str, dead_after: float) -> Sequence[Turn]:
-    """See `Store.take_over`."""
-    heartbeat(db, holder)
-    before = now_micros() - int(dead_after * 1_000_000)
-    db.run(_SQL["forget_silent_holders"], {"before": before, "holder": holder})
-    rows = [TurnRow(*row) for row in db.all(_UNHELD)]
+    """See `Store.take_over`. Where there is nothing to take, it writes nothing."""
+    values: Values = {"before": now_micros() - int(dead_after * 1_000_000), "holder": holder}
+    rows = [TurnRow(*row) for row in db.all(_UNHELD, values)]
+    db.run(_SQL["forget_silent_holders"], values)
     for row in rows:
         db.run(_SQL["hold_turn"], {"key": row.key, "holder": holder})
         db.changed.add(row.session_id)
+    if rows:
+        heartbeat(db, holder)
     return [row.turn() for row in rows]
 
 

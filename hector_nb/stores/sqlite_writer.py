@@ -10,13 +10,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import apsw
 
 from hector_nb.errors import HectorError
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, open_database, patience, translate
-from hector_nb.stores.sqlite_jobs import Job, abandon, settle
+from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
 from hector_nb.stores.sqlite_watch import Watches
 
 _MOST_JOBS = 500
@@ -30,65 +29,50 @@ _TIDY_PAGES = 500
 
 
 class Writer(threading.Thread):
-    """Runs jobs in the order in which they came. `put(None)` wakes it, `stop` ends it when all jobs are done."""
+    """Runs the jobs of its inbox in the order in which they came, until that is closed and empty."""
 
     def __init__(self, path: Path, watches: Watches) -> None:
         super().__init__(name="hector-store-writer", daemon=True)
+        self.inbox = Inbox()
         self._path = path
         self._watches = watches
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._stopping = False
-        self._database: Database | None = None
         self._version = 0
         self._untidy = True
         self._tidied_at = 0.0
 
-    def put(self, job: Job | None) -> None:
-        """Hand over a job."""
-        self._queue.put(job)
-
-    def stop(self) -> None:
-        """Let it finish what waits and close."""
-        self._stopping = True
-        self._queue.put(None)
+    def open(self) -> Job:
+        """Start; the job is done when the database is open."""
+        opening = Job(lambda _: None)
+        self.inbox.put(opening)
+        self.start()
+        return opening
 
     def run(self) -> None:
-        """The thread: the first job opens the database, and there is no more if that fails."""
-        opening = self._queue.get()
+        """The thread. If the database cannot be opened, this is its end."""
+        opening = self.inbox.get()
         assert opening is not None
         try:
-            self._database = open_database(self._path)
-            self._version = self._database.value("PRAGMA data_version")
+            database = open_database(self._path)
+            self._version = database.value("PRAGMA data_version")
         except Exception as error:  # noqa: BLE001 - the caller gets it
+            self.inbox.close()
             opening.error = error
+            settle([opening])
+            return
         settle([opening])
-        if self._database is not None:
-            self._work(self._database)
-            self._database.connection.close()
-        abandon(self._queue)
+        while not self.inbox.finished:
+            self._work(database)
+        database.connection.close()
 
     def _work(self, database: Database) -> None:
-        while True:
-            jobs = self._next_jobs()
-            if jobs:
-                self._perform(database, jobs)
-            elif self._stopping and self._queue.empty():
-                return
-            with suppress(apsw.Error):  # whatever it is, the next job will meet and report it
-                self._look(database)
-                self._tidy(database, idle=not jobs)
-
-    def _next_jobs(self) -> list[Job]:
-        jobs: list[Job] = []
-        with suppress(Empty):
-            first = self._queue.get(timeout=self._patience())
-            if first is not None:
-                jobs.append(first)
-            while len(jobs) < _MOST_JOBS:
-                job = self._queue.get_nowait()
-                if job is not None:
-                    jobs.append(job)
-        return jobs
+        first = self.inbox.get(timeout=self._patience())
+        jobs = [first] if first is not None else []
+        jobs += self.inbox.rest(_MOST_JOBS)
+        if jobs:
+            self._perform(database, jobs)
+        with suppress(apsw.Error):  # whatever it is, the next job will meet and report it
+            self._look(database)
+            self._tidy(database, idle=not jobs)
 
     def _patience(self) -> float | None:
         if self._watches:
@@ -162,9 +146,9 @@ class Writer(threading.Thread):
         self._tidied_at = now
         database.connection.set_busy_handler(None)
         try:
-            while self._queue.empty() and database.value("PRAGMA freelist_count"):
+            while self.inbox.empty and database.value("PRAGMA freelist_count"):
                 database.run(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall()
-            if self._queue.empty():
+            if self.inbox.empty:
                 database.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 self._untidy = False
         finally:

@@ -1,12 +1,11 @@
 """What every handler shares: who calls, whose sessions, the body, errors in their one form, and clients that go away.
 
 Identity, tokens, cookies, XSRF and the foreign-`Host` rule are the Jupyter server's own. Every request is authenticated in
-`prepare`, before its body is read and whatever its verb; `@guarded` says so again on each verb, where Jupyter's own check
+`prepare`, before its body is kept and whatever its verb; `@guarded` says so again on each verb, where Jupyter's own check
 looks for it, and asks the server's authorizer.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -31,7 +30,6 @@ ENGINE = "hector_nb_engine"
 T = TypeVar("T")
 _NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
-_PRIVATE = re.compile(r"(?<=[?&])(message|q|token)=[^&]*")
 _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "accept, authorization, content-type, idempotency-key, last-event-id, x-xsrftoken",
@@ -89,9 +87,9 @@ class HectorMixin:
     current_user: Any
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
-        """Keep prompts out of logs, which show a request's URL."""
+        """Keep prompts and tokens out of logs, which show a request's URL."""
         super().initialize(name, *args, **settings)  # type: ignore[misc]
-        self.request.uri = _PRIVATE.sub(r"\1=[hidden]", self.request.uri)
+        self.request.uri = self.request.path
         self._allowed: Sequence[str] = ()
 
     async def prepare(self, **settings: Any) -> None:
@@ -197,25 +195,32 @@ class HectorMixin:
 
 @web.stream_request_body
 class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
-    """A handler that takes and gives JSON. The body is read only after the caller was let in."""
+    """A handler that takes and gives JSON. The body is kept only of those who are let in."""
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
         """Start with an empty body and a connected client."""
         super().initialize(name, *args, **settings)
         self._body = bytearray()
+        self._refusal: Exception | None = None
         self._reading: asyncio.Future[Any] | None = None
         self.gone = False
 
     async def prepare(self, **settings: Any) -> None:
-        """Refuse a body that is too large before it is sent."""
-        await super().prepare(**settings)
-        length = self.request.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-            raise _too_large()
+        """Let the caller in, or refuse it once its body has passed by: closing before would cut it off from the answer."""
+        try:
+            await super().prepare(**settings)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised again in the verb's place
+            self._refusal = error
+            setattr(self, self.request.method.lower(), self._refuse)
+
+    def _refuse(self, *_: str) -> None:
+        """Stands in for the verb."""
+        if self._refusal is not None:
+            raise self._refusal
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep a piece of the body, and not more than is allowed in all."""
-        if len(self._body) <= MAX_BODY_BYTES:
+        """Keep a piece of the body: nothing of those who are not let in, and not more than is allowed in all."""
+        if self._refusal is None and len(self._body) <= MAX_BODY_BYTES:
             self._body += chunk
 
     def body(self, shape: type[Shape]) -> Shape:
@@ -225,7 +230,7 @@ class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
             InvalidRequest: it is not what it should be.
         """
         if len(self._body) > MAX_BODY_BYTES:
-            raise _too_large()
+            raise MessageTooLarge("The body is larger than 8 MiB.", hint="A message may have 1 MiB.")
         return read_body(bytes(self._body), self.request.headers.get("Content-Type"), shape)
 
     def query(self, name: str) -> str | None:
@@ -278,11 +283,12 @@ class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
 class UnknownPath(RestHandler):
     """Everything else under `/agents` and `/hector`."""
 
-    async def prepare(self, **settings: Any) -> None:
+    @guarded("read")
+    def get(self, *_: str) -> None:
         """There is nothing here, whatever the verb."""
-        await super().prepare(**settings)
-        if self.request.method != "OPTIONS":
-            raise NotFound("There is nothing at this path.", hint="GET /agents lists the agents.")
+        raise NotFound("There is nothing at this path.", hint="GET /agents lists the agents.")
+
+    head = post = put = patch = delete = get
 
 
 def verbs_of(handler: type[Any]) -> list[str]:
@@ -300,7 +306,3 @@ def check_session_id(session_id: str) -> str:
     if not SESSION_ID.fullmatch(session_id):
         raise SessionNotFound(hint="Session ids are 1 to 64 letters, digits, '_', '.' or '-'.")
     return session_id
-
-
-def _too_large() -> MessageTooLarge:
-    return MessageTooLarge("The body is larger than 8 MiB.", hint="A message may have 1 MiB.")

@@ -141,7 +141,7 @@ class Framer:
         if type(event) is TextDelta:
             text = event.text
         elif self._view.events is None:
-            text = _said(event, self._view)
+            text = said(event, self._view)
         else:
             text = ""
         if not text:
@@ -161,8 +161,8 @@ def reset_frames(turn_id: str, frames: Sequence[Frame]) -> list[Frame]:
     return [Named(last.seq - 1, 0, "reset", {"turn_id": turn_id, "text": text}), last]
 
 
-def _said(event: Event, view: View) -> str:
-    """The event as text; nothing where the view does not show it."""
+def said(event: Event, view: View) -> str:
+    """The event as text; nothing where the view does not show it. The answer itself is none of it."""
     match event:
         case ThinkingDelta() if view.thinking:
             return event.text

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from hector_nb.frontends.cli.console import THEME
 from hector_nb.frontends.cli.flow import MarkdownFlow, ThinkingFlow
-from hector_nb.frontends.cli.markdown import THEME
 
 ANSWER = """\
 # Title

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from hector_nb.frontends.cli.markdown import THEME
-from hector_nb.frontends.cli.screen import LiveScreen, StreamScreen
+from hector_nb.frontends.cli.console import THEME
+from hector_nb.frontends.cli.live_screen import LiveScreen
+from hector_nb.frontends.cli.screen import StreamScreen
 from tests.cli.terminal import Terminal
 from tests.cli.test_flow import ANSWER, draw
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import aiohttp
 import pytest
@@ -325,10 +326,13 @@ async def test_turns_of_others_cannot_be_joined(site: Site) -> None:
 
 
 async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) -> None:
-    words = [f"{number} " * 200 for number in range(6000)]
+    words = [f"{number}" + " and" * 60 for number in range(6000)]
     path = f"/agents/assistant/sessions/{await site.new_session()}/messages/stream"
     site.world.will_say(*words)
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=2**24)
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", site.port))
+    reader, writer = await asyncio.open_connection(sock=line, limit=2**14)
     body = b'{"message": "Hi"}'
     writer.write(
         b"POST "
@@ -342,7 +346,7 @@ async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) ->
             await asyncio.sleep(0.01)
         received = (await reader.read(-1)).decode()
     writer.close()
-    blocks = [block_of(each) for each in received.partition("\r\n\r\n")[2].split("\n\n") if each]
+    blocks = [block_of(each) for each in received.partition("\r\n\r\n")[2].split("\n\n") if "data" in each]
     texts = [json.loads(each["data"])["chunk"] for each in blocks[:-1]]
     assert "".join(texts) == "".join(words)
     assert len(texts) < len(words)

@@ -82,12 +82,12 @@ async def _answer(
     service: "SessionService", agent: "AgentInfo", request: "SendMessage", *, thinking: bool, debug: bool
 ) -> int:
     from hector_nb.frontends.cli.screen import make_screen
-    from hector_nb.frontends.cli.turn import AnswerOnScreen, Shown
+    from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
     from hector_nb.frontends.cli.words import foot
 
     started = time.monotonic()
-    shown = Shown.choose(agent.reasoning, thinking=thinking, debug=debug)
-    done = await AnswerOnScreen(service, agent.name, make_screen(agent.model), shown).play(request)
+    view = choose_view(agent.reasoning, thinking=thinking, debug=debug)
+    done = await AnswerOnScreen(service, agent.name, make_screen(agent.model), view).play(request)
     if done is None:
         return Code.INTERRUPTED
     if done.finish_reason != "stop":
@@ -125,7 +125,7 @@ def _say_where(agent: "AgentInfo") -> None:
 
 
 def _say(line: str) -> None:
-    from hector_nb.frontends.cli.screen import make_console
+    from hector_nb.frontends.cli.console import make_console
     from hector_nb.frontends.render import plain_line
 
     make_console("err").print(plain_line(line), style="dim", soft_wrap=True)

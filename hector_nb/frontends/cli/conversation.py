@@ -5,9 +5,10 @@ import time
 from rich.text import Text
 
 from hector_nb.errors import SessionNotFound
+from hector_nb.frontends.cli.console import make_console
 from hector_nb.frontends.cli.options import place_of
-from hector_nb.frontends.cli.screen import make_console, make_screen
-from hector_nb.frontends.cli.turn import AnswerOnScreen, Shown
+from hector_nb.frontends.cli.screen import make_screen
+from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
 from hector_nb.frontends.cli.words import ago, counts, foot
 from hector_nb.frontends.render import plain_line
 from hector_nb.ids import new_id
@@ -63,8 +64,8 @@ class Conversation:
                 self.agent.name, session_id=self.session_id, title=title
             )
         started = time.monotonic()
-        shown = Shown.choose(self.agent.reasoning, thinking=self.thinking, debug=self.debug)
-        answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), shown)
+        view = choose_view(self.agent.reasoning, thinking=self.thinking, debug=self.debug)
+        answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), view)
         done = await answer.play(SendMessage(message=message, session_id=self.session_id))
         if done is None:
             self.tell("Stopped before the message was sent.")

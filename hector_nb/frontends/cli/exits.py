@@ -40,7 +40,7 @@ def exit_code(error: Exception) -> Code:
 
 def report(error: Exception) -> None:
     """Print an error to standard error; a traceback only where `HECTOR_DEBUG` asks for it."""
-    from hector_nb.frontends.cli.screen import make_console
+    from hector_nb.frontends.cli.console import make_console
     from hector_nb.frontends.render import plain
 
     console = make_console("err")

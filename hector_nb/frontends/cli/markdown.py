@@ -4,7 +4,7 @@ HTML is shown as it is written instead of vanishing, links show where they lead,
 code uses the terminal's own colours. One block at a time. Above is `flow.py`.
 """
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping
 from typing import Any, ClassVar
 
 from markdown_it import MarkdownIt
@@ -16,24 +16,7 @@ from rich.rule import Rule
 from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.table import Table
-from rich.theme import Theme
 
-THEME = Theme(
-    {
-        "markdown.code": "cyan",
-        "markdown.h1": "bold underline",
-        "markdown.h2": "bold underline",
-        "markdown.h3": "bold",
-        "markdown.h4": "bold italic",
-        "markdown.h6": "italic dim",
-        "markdown.block_quote": "dim",
-        "markdown.item.number": "bold",
-        "markdown.link": "underline",
-        "markdown.link_url": "dim",
-        "markdown.table.border": "dim",
-        "markdown.table.header": "bold",
-    }
-)
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
@@ -119,7 +102,7 @@ class _Blocks(Markdown):
 
     def __init__(self, tokens: Iterable[Token]) -> None:
         super().__init__("", hyperlinks=False, code_theme="ansi_dark")
-        self.parsed: Sequence[Token] = list(tokens)
+        self.parsed = list(tokens)
 
 
 class Block:

@@ -70,7 +70,7 @@ def show(
     """Print a session and all that was said in it."""
 
     async def work(service: "SessionService") -> None:
-        from hector_nb.frontends.cli.screen import make_console
+        from hector_nb.frontends.cli.console import make_console
         from hector_nb.frontends.cli.transcript import print_transcript, read_transcript
         from hector_nb.wire.codec import dumps, encode_message, encode_session
 
@@ -89,7 +89,7 @@ def _print_session(session: "Session") -> None:
     """The session in a few words, on standard error, so that a pipe gets the transcript alone."""
     from rich.text import Text
 
-    from hector_nb.frontends.cli.screen import make_console
+    from hector_nb.frontends.cli.console import make_console
     from hector_nb.frontends.cli.words import ago, counts
     from hector_nb.frontends.render import plain_line
 

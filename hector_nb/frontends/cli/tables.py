@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hector_nb.frontends.cli.screen import make_console
+from hector_nb.frontends.cli.console import make_console
 from hector_nb.frontends.render import plain_line
 
 
@@ -18,8 +18,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             typer.echo("\t".join(plain_line(cell) for cell in row))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in head:
-        table.add_column(title, overflow="fold" if title == head[0] else "ellipsis", no_wrap=title != head[0])
+    for number, title in enumerate(head):
+        # The first column is what people copy: it is never cut.
+        table.add_column(
+            title, no_wrap=True, min_width=None if number else max(len(title), *(len(row[0]) for row in rows))
+        )
     for row in rows:
         table.add_row(*(Text(plain_line(cell)) for cell in row))
     make_console().print(table)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.text import Text
 
+from hector_nb.frontends.cli.console import can_draw
 from hector_nb.frontends.cli.flow import MarkdownFlow
-from hector_nb.frontends.cli.screen import can_draw
 from hector_nb.frontends.render import plain
 from hector_nb.messages import Message
 from hector_nb.service import SessionService

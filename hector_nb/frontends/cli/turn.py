@@ -4,57 +4,30 @@ The first Ctrl-C stops the answer and keeps what was said; a second one, while t
 """
 
 import asyncio
-import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FrameType
-from typing import Self
 
 from hector_nb.config.schema import ReasoningConfig
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import (
-    Event,
-    TextDelta,
-    ThinkingDelta,
-    ToolCalled,
-    ToolReturned,
-    TurnDone,
-    TurnFailed,
-    TurnStarted,
-)
+from hector_nb.events import Event, TextDelta, ThinkingDelta, TurnDone, TurnFailed
 from hector_nb.frontends.cli.screen import Screen
 from hector_nb.service import SendMessage, SessionService, TurnStream, failure
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """What is shown besides the answer."""
-
-    tools: bool = True
-    thinking: bool = False
-    debug: bool = False
-
-    @classmethod
-    def choose(cls, reasoning: ReasoningConfig, *, thinking: bool = False, debug: bool = False) -> Self:
-        """What the agent's settings say, and what was asked for besides."""
-        return cls(
-            tools=reasoning.show_tool_execution,
-            thinking=thinking or reasoning.show_thinking,
-            debug=debug or reasoning.show_debug_info,
-        )
+from hector_nb.wire.framer import said
+from hector_nb.wire.frames import View
 
 
 class AnswerOnScreen:
-    """Sends a message and shows the answer. `stopped` tells whether somebody pressed Ctrl-C."""
+    """Sends a message and shows the answer, until it ends or somebody presses Ctrl-C."""
 
-    def __init__(self, service: SessionService, agent: str, screen: Screen, shown: Shown) -> None:
-        self.stopped = False
+    def __init__(self, service: SessionService, agent: str, screen: Screen, view: View) -> None:
+        self._stopped = False
         self._service = service
         self._agent = agent
         self._screen = screen
-        self._shown = shown
+        self._view = view
         self._starting: asyncio.Task[TurnStream] | None = None
         self._stream: TurnStream | None = None
         self._stopping: asyncio.Task[object] | None = None
@@ -72,7 +45,7 @@ class AnswerOnScreen:
                 try:
                     self._stream = await self._starting
                 except asyncio.CancelledError:
-                    if self.stopped:
+                    if self._stopped:
                         return None
                     raise
                 try:
@@ -95,25 +68,17 @@ class AnswerOnScreen:
         raise ModelInterrupted("The stream ended before the turn did.")
 
     def _show(self, event: Event) -> None:
-        match event:
-            case TextDelta(text=text):
-                self._screen.text(text)
-            case ThinkingDelta(text=text) if self._shown.thinking:
-                self._screen.thinking(text)
-            case ToolCalled() if self._shown.tools:
-                arguments = ", ".join(json.dumps(value, ensure_ascii=False) for value in event.arguments.values())
-                self._screen.note(f"[Tool: {event.name}({arguments})]")
-            case ToolReturned(is_error=True) if self._shown.tools:
-                self._screen.note(f"[Tool failed: {event.output}]")
-            case TurnStarted() if self._shown.debug:
-                self._screen.note(f"[Session: {event.session_id}]")
-                self._screen.note(f"[Message: {event.message_number}]")
-                self._screen.note(f"[Memory: {event.memory_tokens} tokens]")
-            case TurnDone() if self._shown.debug:
-                self._screen.note(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
+        if isinstance(event, TextDelta):
+            self._screen.text(event.text)
+        elif not (words := said(event, self._view)):
+            return
+        elif isinstance(event, ThinkingDelta):
+            self._screen.thinking(words)
+        else:
+            self._screen.note(words.strip("\n"))
 
     def _stop(self) -> None:
-        self.stopped = True
+        self._stopped = True
         self._screen.stopping()
         if self._stream:
             self._stopping = asyncio.ensure_future(self._cancel(self._stream))
@@ -123,6 +88,12 @@ class AnswerOnScreen:
     async def _cancel(self, stream: TurnStream) -> None:
         with suppress(HectorError):  # One-off sessions may be gone by the time the turn is over.
             await self._service.cancel_turn(self._agent, stream.session_id, turn_id=stream.turn_id)
+
+
+def choose_view(reasoning: ReasoningConfig, *, thinking: bool, debug: bool) -> View:
+    """What is shown besides the answer: what the agent's settings say, and what was asked for besides."""
+    view = View.choose(reasoning, debug=debug or None)
+    return replace(view, thinking=view.thinking or thinking)
 
 
 @contextmanager

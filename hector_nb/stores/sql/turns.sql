@@ -67,7 +67,8 @@ DELETE FROM holders WHERE holder = :holder;
 -- name: unheld
 WHERE turns.key IN (
     SELECT key FROM turns INDEXED BY turns_unfinished
-    WHERE finished_at IS NULL AND holder NOT IN (SELECT holder FROM holders)
+    WHERE finished_at IS NULL AND holder <> :holder
+        AND holder NOT IN (SELECT holder FROM holders WHERE seen_at > :before)
 )
 ORDER BY turns.key;
 

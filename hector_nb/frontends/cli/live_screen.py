@@ -1,0 +1,140 @@
+"""An answer drawn in a terminal while it comes. `flow.py` says what is settled, `render.py` makes it safe."""
+
+import asyncio
+import sys
+import time
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.segment import Segment
+from rich.text import Text
+
+from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, ThinkingFlow
+from hector_nb.frontends.cli.keys import unseen_keys
+from hector_nb.frontends.render import PlainText, plain
+from hector_nb.models.progress import bar_is_shown
+
+_FRAME = 1 / 12
+"""Seconds between two drawings."""
+
+
+class LiveScreen:
+    """Draws Markdown while it comes. Only what is not settled is drawn again, at most as high as the terminal."""
+
+    def __init__(self, console: Console, *, waiting_for: str) -> None:
+        self._console = console
+        self._waiting: str | None = f"Waiting for {plain(waiting_for)}"
+        self._stopping = False
+        self._started = time.monotonic()
+        self._safe = PlainText()
+        self._flow: Flow | None = None
+        self._changed = asyncio.Event()
+        self._live = Live(
+            "",
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=sys.stderr.isatty(),
+            vertical_overflow="crop",
+        )
+        self._painter: asyncio.Task[None] | None = None
+        self._leaving = ExitStack()
+
+    def text(self, piece: str) -> None:
+        """See `Screen`."""
+        self._feed(MarkdownFlow, piece)
+
+    def thinking(self, piece: str) -> None:
+        """See `Screen`."""
+        self._feed(ThinkingFlow, piece)
+
+    def note(self, line: str) -> None:
+        """See `Screen`."""
+        self._finish_flow()
+        self._console.print(Text(plain(line), "dim"))
+
+    def stopping(self) -> None:
+        """See `Screen`."""
+        self._stopping = True
+        self._changed.set()
+
+    def _feed(self, kind: type[Flow], piece: str) -> None:
+        if not isinstance(self._flow, kind):
+            if self._flow:
+                self._finish_flow()
+                self._console.print()
+            self._flow = kind()
+        self._waiting = None
+        self._flow.feed(self._safe.feed(piece))
+        self._changed.set()
+
+    def _finish_flow(self) -> None:
+        if self._flow:
+            flow, self._flow = self._flow, None
+            flow.feed(self._safe.close())
+            with self._console:
+                for part in flow.settle(final=True):
+                    self._console.print(part)
+                self._live.update("", refresh=True)
+
+    def draw(self) -> None:
+        """Print what has settled, and draw the rest again."""
+        with self._console:
+            for part in self._flow.settle() if self._flow else ():
+                self._console.print(part)
+            tail = [self._flow.tail()] if self._flow else []
+            self._live.update(_Bottom(Group(*tail, *self._status())), refresh=True)
+
+    def _status(self) -> list[RenderableType]:
+        if self._stopping:
+            return [Text("Stopping…", "dim")]
+        if self._waiting is None:
+            return []
+        seconds = int(time.monotonic() - self._started)
+        return [Text(f"{self._waiting} · {seconds} s" if seconds else self._waiting, "dim")]
+
+    async def _paint(self) -> None:
+        while True:
+            began = time.monotonic()
+            if not bar_is_shown():
+                self.draw()
+            self._changed.clear()
+            await asyncio.sleep(max(_FRAME, 4 * (time.monotonic() - began)))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0 if self._waiting else None):
+                    await self._changed.wait()
+
+    async def __aenter__(self) -> Self:
+        """See `Screen`."""
+        self._leaving.enter_context(unseen_keys())
+        self._leaving.enter_context(self._live)
+        self._painter = asyncio.create_task(self._paint())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """See `Screen`."""
+        if self._painter:
+            self._painter.cancel()
+            await asyncio.gather(self._painter, return_exceptions=True)
+        with self._leaving, self._console:
+            self._finish_flow()
+            self._live.update("", refresh=True)
+
+
+class _Bottom:
+    """The last lines of something, as many as the terminal has room for."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._content, options, pad=False)
+        for line in lines[-max(console.size.height - 2, 1) :]:
+            yield from line
+            yield Segment.line()

@@ -1,0 +1,42 @@
+"""Progress of a download: a context manager that is given a label and yields a callback for bytes done and bytes in all."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
+
+Report: TypeAlias = Callable[[int, int], None]
+"""Called with bytes done and bytes in all (0: unknown), from any thread."""
+Progress: TypeAlias = Callable[[str], AbstractContextManager[Report]]
+
+
+_bars: set[object] = set()
+
+
+def bar_is_shown() -> bool:
+    """Whether a bar stands on the terminal. Who draws there too holds still meanwhile."""
+    return bool(_bars)
+
+
+@contextmanager
+def terminal_progress(label: str) -> Iterator[Report]:
+    """A bar on standard error where that is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield _nowhere
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        _bars.add(bar)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        finally:
+            _bars.remove(bar)
+
+
+def _nowhere(_done: int, _total: int) -> None:
+    """Nobody looks."""

@@ -1,0 +1,145 @@
+"""What the file holds: its settings, its size, its plans, and nothing of what was erased."""
+
+import asyncio
+from collections import defaultdict
+
+import apsw
+import pytest
+
+from hector_nb.events import TextDelta
+from hector_nb.stores import sql, sqlite_writer
+from hector_nb.stores.sqlite import SQLiteStore
+from hector_nb.stores.sqlite_database import connect
+
+from .making import OVER, USER, begin, exchange, finish, make_session, one_off
+
+pytestmark = pytest.mark.anyio
+
+
+def pragma(path, name):
+    connection = apsw.Connection(str(path))
+    try:
+        return connection.execute(f"PRAGMA {name}").get
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def tidy(monkeypatch):
+    monkeypatch.setattr(sqlite_writer, "_TIDY_SECONDS", 0.01)
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_the_file_is_made_for_several_processes_and_gives_space_back(sqlite):
+    assert pragma(sqlite.path, "journal_mode") == "wal"
+    assert pragma(sqlite.path, "auto_vacuum") == 2
+    assert pragma(sqlite.path, "user_version") == len(sql.migrations())
+    assert pragma(sqlite.path, "foreign_key_check") is None
+    assert pragma(sqlite.path, "integrity_check") == "ok"
+
+
+async def test_nothing_of_an_erased_session_stays_in_the_files(tmp_path, tidy):
+    store = SQLiteStore(tmp_path / "hector.db")
+    await store.aopen()
+    await store.create_session(make_session(title="Xylophone", metadata={"note": "Xylophone"}))
+    await store.create_session(make_session("other", title="kept"))
+    await exchange(store, "t1", "Xylophone " * 1000, "Xylophone")
+    await begin(store, "t2", "Xylophone")
+    await begin(store, "t3", "Xylophone waiting")
+
+    def traces():
+        content = b"".join(file.read_bytes() for file in tmp_path.iterdir()).lower()
+        return content.count(b"xylophone")
+
+    assert traces() > 1000
+    await store.delete_session(USER, "s")
+    await until(lambda: traces() == 0)
+    assert (await store.get_session(USER, "other")).title == "kept"
+    await store.aclose()
+
+
+async def test_the_file_shrinks_when_event_logs_have_expired(tmp_path, tidy):
+    store = SQLiteStore(tmp_path / "hector.db")
+    await store.aopen()
+    await store.create_session(make_session())
+    for n in range(20):
+        await begin(store, f"t{n}")
+        await store.write_turn(f"t{n}", events=[TextDelta(text="word " * 1000)] * 10)
+        await finish(store, f"t{n}", outcome=OVER)
+    assert await store.sweep() == 20
+    await until(lambda: store.path.stat().st_size < 150_000)
+    assert pragma(store.path, "integrity_check") == "ok"
+    await store.aclose()
+
+
+async def test_an_event_costs_a_few_bytes(sqlite):
+    await sqlite.create_session(make_session())
+    await begin(sqlite, "t1")
+    await sqlite.write_turn("t1", events=[TextDelta(text=" word")] * 64)
+    connection = apsw.Connection(str(sqlite.path))
+    assert connection.execute("SELECT sum(length(payload)) FROM turn_events").get <= 64 * 9
+    connection.close()
+
+
+@pytest.fixture
+def traced():
+    """Collects the statements of all connections that are opened from now on."""
+    hooks = list(apsw.connection_hooks)
+    yield lambda statements: apsw.connection_hooks.append(
+        lambda connection: connection.set_exec_trace(lambda _, text, __: statements.add(text) or True)
+    )
+    apsw.connection_hooks[:] = hooks
+
+
+async def test_no_query_reads_a_whole_table(sqlite, traced):
+    """Run the contract's calls under a tracer and look at the plan of every statement."""
+    statements = set()
+    explained = connect(sqlite.path).connection
+    store = SQLiteStore(sqlite.path)
+    traced(statements)
+    await store.aopen()
+    await store.create_session(make_session(title="x"))
+    await exchange(store, "t1", outcome=OVER)
+    await one_off(store, "t0", outcome=OVER)
+    await begin(store, "t2")
+    await begin(store, "t3", if_busy="interrupt")
+    for wanted in (
+        {},
+        {"agent": "a"},
+        {"status": "active"},
+        {"status": "expired", "agent": "a"},
+        {"query": "x"},
+        {"cursor": "1.1", "agent": "a"},
+    ):
+        await store.list_sessions(USER, **wanted)
+    await store.list_messages(USER, "s")
+    await store.write_turn("t2", events=[TextDelta(text="x")])
+    await store.read_turn(USER, "t1", after=1)
+    await store.unfinished_turns(USER, "s")
+    await store.cancel_requests("holder-1")
+    await store.request_cancel("t2")
+    await store.update_session(USER, "s", title="y", metadata={})
+    await store.end_session(USER, "s")
+    await store.heartbeat("h")
+    await store.goodbye("holder-1")
+    await store.take_over("h", dead_after=0)
+    await store.sweep()
+    await store.delete_session(USER, "s")
+    await store.aclose()
+    named = {text for subject in ("sessions", "turns") for text in sql.queries(subject).values()}
+    assert {query for query in named if not any(query in text for text in statements)} == set()
+    plans = {
+        (step[3], text)
+        for text in statements
+        if text.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) and "sqlite_schema" not in text
+        for step in explained.execute(f"EXPLAIN QUERY PLAN {text}", defaultdict(lambda: 1))
+    }
+    scans = {plan for plan, _ in plans if plan.startswith("SCAN") and "VIRTUAL TABLE" not in plan}
+    assert scans == {"SCAN holders", "SCAN turns USING INDEX turns_unfinished"}
+    assert {text for plan, text in plans if "FOR ORDER BY" in plan and "MATCH" not in text} == set()
+    explained.close()

@@ -1,0 +1,130 @@
+"""Several processes, real ones, on one file."""
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hector_nb.stores.base import BegunTurn
+from hector_nb.stores.sqlite import SQLiteStore
+
+from .making import USER, begin, exchange, finish, make_session, transcript
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def worker(path, name, action):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.stores.worker", str(path), name, action,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def outcome(process):
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode().splitlines()
+
+
+@pytest.fixture(autouse=True)
+async def in_time():
+    async with asyncio.timeout(60):
+        yield
+
+
+async def test_processes_that_open_a_new_store_together_all_succeed(tmp_path):
+    path = tmp_path / "folder" / "hector.db"
+    async with worker(path, "a", "open") as a, worker(path, "b", "open") as b, worker(path, "c", "open") as c:
+        assert await asyncio.gather(outcome(a), outcome(b), outcome(c)) == [["open"]] * 3
+
+
+async def test_processes_that_hammer_one_store_lose_nothing_and_wait_for_each_other(tmp_path):
+    path = tmp_path / "hector.db"
+    names = ["a", "b", "c"]
+    async with worker(path, "a", "hammer") as a, worker(path, "b", "hammer") as b, worker(path, "c", "hammer") as c:
+        said = await asyncio.gather(outcome(a), outcome(b), outcome(c))
+    assert [len(lines) for lines in said] == [1 + 2 * 24] * 3
+    store = SQLiteStore(path)
+    await store.aopen()
+    shared = await transcript(store, "shared")
+    assert sorted(shared[::2]) == sorted(f"{name} {n}" for name in names for n in range(12))
+    assert shared[1::2] == [f"re {text}" for text in shared[::2]]
+    for name in names:
+        assert [text for text in shared[::2] if text.startswith(name)] == [f"{name} {n}" for n in range(12)]
+        assert len(await transcript(store, f"own-{name}")) == 24
+        for n in range(12):
+            log = await store.read_turn(USER, f"{name}-shared-{n}")
+            assert [seq for seq, _ in log.events] == [1, 2, 3]
+    await store.aclose()
+
+
+async def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path):
+    path = tmp_path / "hector.db"
+    async with worker(path, "a", "talk") as process:
+        said = b"".join([await process.stdout.readline() for _ in range(201)])
+        process.kill()
+        said += (await process.communicate())[0]
+    lines = [line.split() for line in said.decode().splitlines()]
+    began = [line[1] for line in lines if line[0] == "began"]
+    finished = [line[1] for line in lines if line[0] == "finished"]
+    assert len(began) >= 100
+    store = SQLiteStore(path)
+    await store.aopen()
+    for turn in await store.take_over("b", dead_after=0):
+        await finish(store, turn.turn_id)
+    messages = []
+    cursor = None
+    while True:
+        page = await store.list_messages(USER, "s", cursor=cursor, limit=500)
+        messages += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert [m.turn_id for m in messages if m.role == "user"][: len(began)] == began
+    assert [m.turn_id for m in messages if m.role == "assistant"][: len(finished)] == finished
+    assert [m.role for m in messages] == ["user", "assistant"] * (len(messages) // 2)
+    await exchange(store, "next")
+    await store.aclose()
+
+
+@pytest.fixture
+async def session(sqlite):
+    await sqlite.create_session(make_session())
+
+
+async def test_the_turn_of_a_killed_process_is_taken_over_with_what_it_said(sqlite, session):
+    async with worker(sqlite.path, "other", "hold") as process:
+        assert await process.stdout.readline() == b"open\n"
+        assert await process.stdout.readline() == b"holding\n"
+        assert (await begin(sqlite, "next")).running == "held"
+        assert await sqlite.take_over("holder-1", dead_after=60) == []
+        process.kill()
+        await process.wait()
+    assert [turn.turn_id for turn in await sqlite.take_over("holder-1", dead_after=0)] == ["held"]
+    log = await sqlite.read_turn(USER, "held")
+    assert "".join(event.text for _, event in log.events) == "half an ans"
+    await finish(sqlite, "held")
+    assert isinstance(await begin(sqlite, "next"), BegunTurn)
+
+
+async def test_a_cancel_request_and_its_effect_cross_processes_at_once(sqlite, session):
+    async with sqlite.watch("s") as watch, worker(sqlite.path, "other", "obey") as process:
+        assert await process.stdout.readline() == b"open\n"
+        assert await process.stdout.readline() == b"running\n"
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await sqlite.request_cancel("obedient")
+        while not (await sqlite.get_turn(USER, "obedient")).finished:
+            assert await watch.wait(5)
+        assert loop.time() - started < 1
+        assert await transcript(sqlite) == ["hello", "stopped"]

@@ -1,0 +1,150 @@
+"""The two stores are twins: whatever is asked of them, in whatever order, both give the same answers."""
+
+import asyncio
+import tempfile
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hector_nb.errors import HectorError
+from hector_nb.events import TextDelta, ThinkingDelta
+from hector_nb.messages import Message
+from hector_nb.sessions import Lifetime, Session
+from hector_nb.stores.base import NewTurn, TurnOutcome, Window
+from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.stores.sqlite import SQLiteStore
+
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+users = st.sampled_from(["ann", "bob"])
+sessions = st.sampled_from(["s", "r"])
+agents = st.sampled_from(["assistant", "assistant", "coder"])
+turns = st.sampled_from([f"t{n}" for n in range(6)])
+holders = st.sampled_from(["a", "b"])
+texts = st.text(max_size=5)
+limits = st.integers(1, 4)
+
+
+def made_session(session_id, agent, user, title, expired, listed):
+    expires = MOMENT if expired else None
+    return Session(
+        session_id=session_id, agent=agent, user=user, title=title, metadata={title: [title]}, created_at=MOMENT,
+        last_active_at=MOMENT, expires_at=expires, listed=listed,
+    )  # fmt: skip
+
+
+def made_message(turn_id, role, content, tokens):
+    return Message(
+        message_id=f"msg_{turn_id}_{role}",
+        turn_id=turn_id,
+        role=role,
+        content=content,
+        created_at=MOMENT,
+        tokens=tokens,
+    )
+
+
+def made_turn(turn_id, agent, user, session_id, holder, if_busy, text, tokens):
+    return NewTurn(
+        turn_id=turn_id, agent=agent, user=user, session_id=session_id, holder=holder, if_busy=if_busy,
+        message=made_message(turn_id, "user", text, tokens),
+    )  # fmt: skip
+
+
+new_sessions = st.builds(
+    made_session, sessions, agents, users, texts, st.integers(0, 5).map(lambda n: n == 0), st.booleans()
+)
+new_turns = st.builds(
+    made_turn, turns, agents, users, sessions, holders, st.sampled_from(["queue", "queue", "reject", "interrupt"]),
+    texts, st.integers(0, 9),
+)  # fmt: skip
+windows = st.builds(
+    Window,
+    max_messages=st.none() | st.integers(0, 5),
+    max_tokens=st.none() | st.integers(0, 20),
+    after=st.integers(0, 3),
+)
+outcomes = st.builds(
+    TurnOutcome,
+    status=st.sampled_from(["complete", "cancelled", "failed", "interrupted", "waiting"]),
+    finish_reason=st.none() | st.just("stop"),
+    keep_events=st.sampled_from([0.0, 3600.0]),
+)
+events = st.lists(st.builds(TextDelta, text=texts) | st.builds(ThinkingDelta, text=texts), max_size=4)
+written = st.lists(st.builds(made_message, turns, st.just("assistant"), texts, st.integers(0, 9)), max_size=2)
+
+
+def call(method, *arguments, **named):
+    return st.tuples(st.just(method), st.tuples(*arguments), st.fixed_dictionaries(named))
+
+
+steps = st.one_of(
+    call("create_session", new_sessions),
+    call("begin_turn", new_turns, window=windows, lifetime=st.just(Lifetime())),
+    call("begin_turn", new_turns, window=windows, lifetime=st.just(Lifetime(timeout=3600))),
+    call("write_turn", turns, events=events, messages=written, outcome=st.none() | outcomes),
+    call("write_turn", turns, outcome=outcomes),
+    call("read_turn", users, turns, after=st.integers(0, 5), limit=limits),
+    call("get_session", users, sessions),
+    call("list_sessions", users, limit=limits, query=st.none() | texts),
+    call("list_sessions", users, agent=agents, status=st.sampled_from(["active", "ended", "expired"])),
+    call("list_messages", users, sessions, limit=limits),
+    call("update_session", users, sessions, title=texts),
+    call("end_session", users, sessions),
+    call("delete_session", users, sessions),
+    call("unfinished_turns", users, sessions),
+    call("request_cancel", turns),
+    call("cancel_requests", holders),
+    call("take_over", holders, dead_after=st.sampled_from([0.0, 3600.0])),
+    call("goodbye", holders),
+    call("sweep"),
+)
+
+
+def plain(answer):
+    """The answer without the moments at which it was given."""
+    match answer:
+        case datetime():
+            return answer if answer == MOMENT else "some time"
+        case list() | tuple():
+            return [plain(each) for each in answer]
+        case HectorError():
+            return type(answer), answer.message, plain(answer.details)
+        case _ if is_dataclass(answer):
+            values = {field.name: plain(getattr(answer, field.name)) for field in fields(answer)}
+            if "next_cursor" in values:
+                values["next_cursor"] = values["next_cursor"] is not None
+            return type(answer), values
+        case _:
+            return answer
+
+
+async def answer(store, method, arguments, named):
+    try:
+        return plain(await getattr(store, method)(*arguments, **named))
+    except HectorError as error:
+        return plain(error)
+
+
+async def compare(path, calls):
+    twins = [InMemoryStore(), SQLiteStore(path)]
+    for store in twins:
+        await store.aopen()
+        for user in ("ann", "bob"):
+            await store.create_session(made_session("s", "assistant", user, "Title", False, True))
+    try:
+        for method, arguments, named in calls:
+            one, other = [await answer(store, method, arguments, named) for store in twins]
+            assert one == other, method
+    finally:
+        for store in twins:
+            await store.aclose()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=5, max_size=60))
+def test_both_stores_give_the_same_answers(calls):
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(Path(folder) / "hector.db", calls))

@@ -1,0 +1,71 @@
+"""A process of its own that uses a store: `python -m tests.stores.worker FILE NAME ACTION`. It prints what the store acknowledged."""
+
+import asyncio
+import sys
+
+from hector_nb.events import TextDelta
+from hector_nb.sessions import Lifetime
+from hector_nb.stores.base import QueuedTurn, Window
+from hector_nb.stores.sqlite import SQLiteStore
+
+from .making import finish, make_session, make_turn
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+async def talk(store, name, session_id, turns):
+    """Say something, wait for one's turn, answer; again and again."""
+    await store.create_session(make_session(session_id))
+    for n in range(turns):
+        turn = make_turn(f"{name}-{session_id}-{n}", f"{name} {n}", session_id=session_id, holder=name)
+        async with store.watch(session_id) as watch:
+            while isinstance(await store.begin_turn(turn, window=Window(), lifetime=Lifetime()), QueuedTurn):
+                await watch.wait(5)
+        say("began", turn.turn_id)
+        await store.write_turn(turn.turn_id, events=[TextDelta(text="x")])
+        await finish(store, turn.turn_id, f"re {name} {n}")
+        say("finished", turn.turn_id)
+
+
+async def hold(store, name):
+    """Begin a turn, say something, and hang."""
+    turn = make_turn("held", holder=name)
+    await store.begin_turn(turn, window=Window(), lifetime=Lifetime())
+    await store.write_turn("held", events=[TextDelta(text="half an ans")])
+    say("holding")
+    await asyncio.sleep(3600)
+
+
+async def obey(store, name):
+    """Begin a turn and finish it when somebody asks for that."""
+    turn = make_turn("obedient", holder=name)
+    await store.begin_turn(turn, window=Window(), lifetime=Lifetime())
+    async with store.watch("s") as watch:
+        say("running")
+        while not await store.cancel_requests(name):
+            await watch.wait(5)
+    await finish(store, "obedient", "stopped")
+
+
+async def main(path, name, action):
+    store = SQLiteStore(path)
+    await store.aopen()
+    say("open")
+    match action:
+        case "open":
+            pass
+        case "hammer":
+            await asyncio.gather(talk(store, name, "shared", 12), talk(store, name, f"own-{name}", 12))
+        case "talk":
+            await talk(store, name, "s", 1_000_000)
+        case "hold":
+            await hold(store, name)
+        case "obey":
+            await obey(store, name)
+    await store.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
