@@ -16,6 +16,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.waiting = "Waiting …"
         self.frames: list[tuple[float, Bundle, Mapping[str, Any], bool]] = []
 
     def clock(self) -> float:
@@ -25,7 +26,7 @@ class Screen:
         self.frames.append((self.now, bundle, metadata, there))
 
     def live(self, **options: Any) -> LiveOutput:
-        return LiveOutput(waiting_for="a model", publish=self.publish, clock=self.clock, **options)
+        return LiveOutput(waiting=lambda: self.waiting, publish=self.publish, clock=self.clock, **options)
 
     @property
     def markdown(self) -> list[str]:
@@ -106,7 +107,10 @@ def test_silence_says_what_is_waited_for_and_how_to_stop() -> None:
     view.tick()
     view.tick()
     [(_, bundle, _, _)] = screen.frames
-    assert bundle["text/plain"] == "Waiting for a model … ■ stops it."
+    assert bundle["text/plain"] == "Waiting …"
+    screen.waiting = "Fetching: 1 of 93 MB"
+    view.tick()
+    assert screen.frames[-1][1]["text/plain"] == "Fetching: 1 of 93 MB"
     view.add("Here")
     assert screen.frames[-1][3]
     assert screen.markdown == ["Here"]
