@@ -14,6 +14,7 @@ from hector_nb import __version__
 from hector_nb.errors import HectorError
 from hector_nb.frontends.aside import Aside
 from hector_nb.frontends.cell_turn import CellTurn
+from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
@@ -98,7 +99,7 @@ class Notebook:
             return TerminalOutput(stream=stream), False
         if not stream:
             return FinalOutput(markdown=markdown, publish=publish), False
-        return LiveOutput(waiting_for=model_and_host(info), markdown=markdown, publish=publish), True
+        return LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish), True
 
     def _keep(self, reply: CellReply, arguments: PromptArguments) -> None:
         self._shell.user_ns["_hector"] = reply
@@ -139,6 +140,10 @@ class _TidyErrors:
 def model_and_host(info: AgentInfo) -> str:
     """Who gets the text."""
     return f"{info.model} at {info.host}" if info.host else f"{info.model} in this process"
+
+
+def _waiting(info: AgentInfo) -> str:
+    return f"{fetching() or f'Waiting for {model_and_host(info)} …'} ■ stops it."
 
 
 def footer(reply: CellReply, *, timed: bool = True) -> str:

@@ -24,6 +24,8 @@ from hector_nb.models.provider_errors import Failed, Provider
 CONTEXT_WINDOW = 2048
 MAX_TOKENS = 512
 TEMPERATURE = 0.2
+REPEAT_PENALTY = 1.1
+"""For the embedded model: without it, one answer in four turns in circles until `max_tokens` (measured)."""
 
 
 class LocalModel:
@@ -35,6 +37,7 @@ class LocalModel:
         context_window: Tokens that one conversation may have; memory grows with it.
         max_tokens: The longest answer, in tokens.
         temperature: How freely it chooses its words.
+        repeat_penalty: Above 1, it avoids words that it has just used.
         thinking: Whether, or how much, it reasons, where its chat template knows of that.
         timeout: The longest silence once it has begun to read, in seconds.
     """
@@ -47,6 +50,7 @@ class LocalModel:
         context_window: int = CONTEXT_WINDOW,
         max_tokens: int | None = None,
         temperature: float = TEMPERATURE,
+        repeat_penalty: float = 1.0,
         thinking: bool | str | None = None,
         timeout: float = 60.0,
     ) -> None:
@@ -57,7 +61,11 @@ class LocalModel:
         self.encoding: str | None = None
         self._locate = locate
         self._timeout = timeout
-        self._settings = _settings(self.max_tokens, temperature, thinking)
+        self._settings = _settings(thinking) | {
+            "max_tokens": self.max_tokens,
+            "temperature": temperature,
+            "repeat_penalty": repeat_penalty,
+        }
         self._provider = Provider(model=name, host="llama.cpp")
         self._loading: asyncio.Task[Engine] | None = None
 
@@ -83,6 +91,7 @@ class LocalModel:
             context_window=config.context_window or CONTEXT_WINDOW,
             max_tokens=config.max_tokens,
             temperature=TEMPERATURE if config.temperature is None else config.temperature,
+            repeat_penalty=REPEAT_PENALTY if config.model is None else 1.0,
             thinking=config.thinking,
             timeout=config.timeout,
         )
@@ -221,14 +230,12 @@ class _Answer:
         self._show()
 
 
-def _settings(max_tokens: int, temperature: float, thinking: bool | str | None) -> dict[str, Any]:
+def _settings(thinking: bool | str | None) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,
         "cache_prompt": True,
-        "max_tokens": max_tokens,
-        "temperature": temperature,
     }
     if isinstance(thinking, str):
         settings["chat_template_kwargs"] = {"enable_thinking": True, "reasoning_effort": thinking}

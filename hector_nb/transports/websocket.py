@@ -106,12 +106,13 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
 
     async def on_message(self, message: str | bytes) -> None:
         """Do what the client says; messages are taken in their order."""
+        self._heard = self._loop.time()
         raw = to_bytes(message) if isinstance(message, str) else message
         if len(raw) > self.limit:
             self.close(_TOO_BIG, "the frame is too large")
             return
         try:
-            if raw is message:
+            if isinstance(message, bytes):
                 raise MalformedRequest("A message must be text.")
             await self._act(read_json(raw, SocketMessage))
         except HectorError as error:
