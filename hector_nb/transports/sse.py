@@ -3,13 +3,13 @@ r"""Server-sent events: a turn's frames over one HTTP response.
 Without options the body is exactly the answer:
 
     retry: 2000
-    id: turn_01k…:2
+    id: turn_06c…:2
     data: {"chunk": "Quantum"}
 
-    id: turn_01k…:3
+    id: turn_06c…:3
     data: {"chunk": " computing"}
 
-    id: turn_01k…:5
+    id: turn_06c…:5
     data: [DONE]
 
 `?debug=true` and `?events=…` show more (see `wire/framer.py`). The last frame is `data: [DONE]` or `event: error`; a body that
