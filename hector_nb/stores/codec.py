@@ -20,8 +20,13 @@ from hector_nb.sessions import Session
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]{1,64}")
 _CURSOR = re.compile(r"[0-9a-f]{1,15}(?:\.[0-9a-f]{1,15})*")
+SEARCHED_CHARS = 20_000
+"""How much of a text can be searched: its beginning."""
+_MOST_WORDS = 16
+"""Words of a query that count."""
+_TITLE_CHARS = 60
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -56,10 +61,46 @@ def seen_at(session: Session, now: datetime) -> Session:
     return session
 
 
+class _WithoutMarks(dict[int, int | None]):
+    """A table for `str.translate` that drops combining characters; it fills itself with what it meets."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.combining(chr(code)) else code
+        return self[code]
+
+
+_WITHOUT_MARKS = _WithoutMarks()
+
+
 def words(text: str) -> list[str]:
-    """The words of a text or query, without case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return _WORD.findall("".join(char for char in decomposed if not unicodedata.combining(char)))
+    """The words of a text, without case and accents; one that is longer than 64 characters counts as several."""
+    folded = text.casefold()
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFKD", folded).translate(_WITHOUT_MARKS)
+    return _WORD.findall(folded)
+
+
+def searched(text: str) -> str:
+    """The different words by which a text can be found."""
+    return " ".join(dict.fromkeys(words(clean(text[:SEARCHED_CHARS]))))
+
+
+def asked(query: str) -> list[str]:
+    """What the words of a text have to begin with."""
+    return list(dict.fromkeys(words(clean(query))))[:_MOST_WORDS]
+
+
+def finds(starts: Sequence[str], text: str) -> bool:
+    """Whether each of `starts` begins a word by which the text can be found."""
+    found = f" {searched(text)}"
+    return all(f" {start}" in found for start in starts)
+
+
+def title_of(text: str) -> str:
+    """A title for a session that begins with this message: its first line, not longer than 60 characters."""
+    first, *_ = [*text.lstrip()[:1000].splitlines(), ""]
+    title = " ".join(clean(first).split())
+    return title if len(title) <= _TITLE_CHARS else f"{title[: _TITLE_CHARS - 1].rstrip()}…"
 
 
 def encode_cursor(*numbers: int) -> str:
