@@ -20,7 +20,13 @@ from hector_nb.sessions import Session
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_WORD = re.compile(r"[^\W_]{1,64}")
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_ASCII_WORD = re.compile(r"[a-z0-9]{1,64}")
+_WORD = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_]){{1,64}}")
+_RUN = re.compile(rf"[{_UNSPACED}]{{2}}")
 _CURSOR = re.compile(r"[0-9a-f]{1,15}(?:\.[0-9a-f]{1,15})*")
 SEARCHED_CHARS = 20_000
 """How much of a text can be searched: its beginning."""
@@ -73,11 +79,18 @@ _WITHOUT_MARKS = _WithoutMarks()
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, without case and accents; one that is longer than 64 characters counts as several."""
+    """The words of a text, without case and accents; one that is longer than 64 characters counts as several.
+
+    Of a script without spaces every two neighbours are a word, so that what stands in the middle is found.
+    """
     folded = text.casefold()
-    if not folded.isascii():
-        folded = unicodedata.normalize("NFKD", folded).translate(_WITHOUT_MARKS)
-    return _WORD.findall(folded)
+    if folded.isascii():
+        return _ASCII_WORD.findall(folded)
+    folded = unicodedata.normalize("NFKD", folded).translate(_WITHOUT_MARKS)
+    found: list[str] = []
+    for word in _WORD.findall(folded):
+        found += [word[at : at + 2] for at in range(len(word))] if _RUN.match(word) else [word]
+    return found
 
 
 def searched(text: str) -> str:
