@@ -187,7 +187,7 @@ class SessionService(Protocol):
         title: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> Session:
-        """A new session with this transcript."""
+        """A new session with this transcript; messages without `tokens` are counted."""
         ...
 
     async def list_messages(

@@ -137,8 +137,10 @@ class UserSessions(SessionService):
         metadata: Mapping[str, Any] | None = None,
     ) -> Session:
         """See `SessionService`."""
-        new = self._new_session(self._runtime.agent(agent), new_id("sess"), title=title, metadata=metadata)
-        return await self._store.import_session(new, messages)
+        found = self._runtime.agent(agent)
+        new = self._new_session(found, new_id("sess"), title=title, metadata=metadata)
+        counted = [message if message.tokens else await found.count(message) for message in messages]
+        return await self._store.import_session(new, counted)
 
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None

@@ -16,6 +16,7 @@ from hector_nb.transports.rest import (
     SessionsHandler,
 )
 from hector_nb.transports.sse import OneOffStreamHandler, SessionStreamHandler
+from hector_nb.transports.transfer import ExportHandler, ImportHandler
 from hector_nb.transports.websocket import AgentSocket
 
 _AGENT = "/agents/([^/]+)"
@@ -24,6 +25,7 @@ _SESSION = f"{_AGENT}/sessions/([^/]+)"
 ROUTES: list[tuple[str, type[Any]]] = [
     ("/agents", AgentsHandler),
     (f"{_AGENT}/sessions", SessionsHandler),
+    (f"{_AGENT}/sessions/(import)", ImportHandler),
     (_SESSION, SessionHandler),
     (f"{_SESSION}/messages", MessagesHandler),
     (f"{_SESSION}/messages/stream", SessionStreamHandler),
@@ -31,6 +33,7 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_SESSION}/end", EndHandler),
     (f"{_SESSION}/fork", ForkHandler),
     (f"{_SESSION}/rewind", RewindHandler),
+    (f"{_SESSION}/export", ExportHandler),
     (f"{_AGENT}/messages", OneOffMessagesHandler),
     (f"{_AGENT}/messages/stream", OneOffStreamHandler),
     (f"{_AGENT}/stream", AgentSocket),
