@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Route, sync_playwright
 
 from hector_nb.config.loader import load_config
 from tests.notebook_home import use_home
@@ -95,10 +97,12 @@ def test_the_curl_lines_answer(served: str) -> None:
     assert set(shape) == {line.split(" ")[0] for line in frames}
 
 
+def _answer(html: str, route: Route) -> None:
+    route.fulfill(body=html, content_type="text/html")
+
+
 @pytest.mark.browser
 def test_the_pages_lines_show_the_answer_in_a_browser(served: str) -> None:
-    from playwright.sync_api import sync_playwright
-
     session = json.dumps({"session_id": "sess_abc123"})
     create = [
         "curl",
@@ -114,8 +118,7 @@ def test_the_pages_lines_show_the_answer_in_a_browser(served: str) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for script in blocks("js"):
             page = browser.new_page()
-            html = f"<!doctype html><body><script>{script}</script>"
-            page.route(f"{served}/page", lambda route, html=html: route.fulfill(body=html, content_type="text/html"))
+            page.route(f"{served}/page", partial(_answer, f"<!doctype html><body><script>{script}</script>"))
             page.goto(f"{served}/page")
             page.wait_for_function("document.body.innerText.includes('Quantum computing.')", timeout=30_000)
         browser.close()
