@@ -113,6 +113,8 @@ class AsideInTerminal(Aside):
 
     def show(self, told: str) -> None:
         """See `Aside`."""
+        if self._voice == "answer":
+            told = told.removeprefix("\n")
         self._speak("aside", told)
         sys.stdout.write(told)
         sys.stdout.flush()
