@@ -97,6 +97,10 @@ def test_the_curl_lines_answer(served: str) -> None:
     assert set(shape) == {line.split(" ")[0] for line in frames}
 
 
+# The page is made by the test, so the browser does not know that it comes from this machine.
+_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
+
+
 def _answer(html: str, route: Route) -> None:
     route.fulfill(body=html, content_type="text/html")
 
@@ -115,7 +119,7 @@ def test_the_pages_lines_show_the_answer_in_a_browser(served: str) -> None:
     ]
     subprocess.run(create, check=True, capture_output=True, timeout=30)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
         for script in blocks("js"):
             page = browser.new_page()
             page.route(f"{served}/page", partial(_answer, f"<!doctype html><body><script>{script}</script>"))
