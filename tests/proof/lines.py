@@ -90,6 +90,7 @@ class Copy:
     last_id: str = ""
     resets: int = 0
     _place: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _newest: str = ""
 
     def take(self, event: Event) -> None:
         """One more event."""
@@ -107,12 +108,14 @@ class Copy:
             self.ends[turn] = "done"
         else:
             assert event.name == "", event
-            self.texts[turn] = self.texts.get(turn, "") + json.loads(event.data)["chunk"]
+            chunk = json.loads(event.data)["chunk"]
+            self._newest = self._newest[-100:] + chunk
+            self.texts[turn] = self.texts.get(turn, "") + chunk
 
     async def read(self, line: Line, *, text: str | None = None, turns: int | None = None) -> "Copy":
-        """Take what comes: until some turn's text ends so, or so many turns are over, or the body is."""
+        """Take what comes: until this text has come, or so many turns are over, or the body is."""
         while True:
-            if text is not None and any(each.endswith(text) for each in self.texts.values()):
+            if text is not None and text in self._newest:
                 return self
             if turns is not None and len(self.ends) >= turns:
                 return self
