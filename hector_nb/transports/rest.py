@@ -1,5 +1,6 @@
 """REST: agents, sessions, messages. JSON in, JSON out; one handler for each path, listed in `routes.py`."""
 
+import asyncio
 from typing import cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -19,6 +20,7 @@ from hector_nb.transports.bodies import (
     read_limit,
 )
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
+from hector_nb.wire import openapi
 from hector_nb.wire.codec import encode_agent, encode_message, encode_page, encode_reply, encode_session, encode_turn
 
 
@@ -163,6 +165,15 @@ class CancelHandler(RestHandler):
         service = await self.service()
         turn = await service.cancel_turn(agent, check_session_id(session_id), turn_id=self.body(CancelTurn).turn_id)
         self.reply({"cancelled": turn is not None, "turn": encode_turn(turn) if turn else None})
+
+
+class ContractHandler(RestHandler):
+    """`/hector/openapi.json`."""
+
+    @guarded("read")
+    async def get(self) -> None:
+        """What this API is, as an OpenAPI document."""
+        self.finish(await asyncio.to_thread(openapi.served, self.settings["base_url"]))
 
 
 class HealthHandler(RestHandler):

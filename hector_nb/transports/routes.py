@@ -6,6 +6,7 @@ from hector_nb.transports.handlers import UnknownPath
 from hector_nb.transports.rest import (
     AgentsHandler,
     CancelHandler,
+    ContractHandler,
     EndHandler,
     ForkHandler,
     HealthHandler,
@@ -38,6 +39,7 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_AGENT}/messages/stream", OneOffStreamHandler),
     (f"{_AGENT}/stream", AgentSocket),
     ("/hector/health", HealthHandler),
+    (r"/hector/openapi\.json", ContractHandler),
     ("/agents(?:/.*)?", UnknownPath),
     ("/hector(?:/.*)?", UnknownPath),
 ]
