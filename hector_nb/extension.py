@@ -132,7 +132,7 @@ class HectorExtension(ExtensionApp):
     def initialize_settings(self) -> None:
         """Provide the engine, unless the server has brought one."""
         if ENGINE not in self.settings:
-            self.settings[ENGINE] = EngineOnDemand(self._load, while_busy=self._say_busy)
+            self.settings[ENGINE] = EngineOnDemand(self._load, while_busy=self.say_busy)
 
     def initialize_handlers(self) -> None:
         """Mount the routes."""
@@ -152,12 +152,12 @@ class HectorExtension(ExtensionApp):
         found: Engine = self.settings[ENGINE]
         return found
 
+    def say_busy(self) -> None:
+        """Tell the server, and by it a hub, that somebody is at work."""
+        if self.serverapp is not None:
+            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)
+
     def _load(self) -> "LoadedConfig":
         from hector_nb.config.loader import load_config
 
         return load_config(self.config_path or None)
-
-    def _say_busy(self) -> None:
-        """Tell the server, and by it a hub, that somebody is at work."""
-        if self.serverapp is not None:
-            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)

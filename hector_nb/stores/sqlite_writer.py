@@ -62,7 +62,8 @@ class Writer(threading.Thread):
         settle([opening])
         while not self.inbox.finished:
             self._work(database)
-        database.connection.close()
+        with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
+            database.connection.close()
 
     def _work(self, database: Database) -> None:
         first = self.inbox.get(timeout=self._patience())

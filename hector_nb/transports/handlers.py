@@ -6,6 +6,7 @@ looks for it, and asks the server's authorizer.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -14,7 +15,6 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
-from jupyter_server.utils import origin_matches_pat
 from tornado import web
 
 from hector_nb.errors import Forbidden, HectorError, MessageTooLarge, NotFound, SessionNotFound, Unauthenticated
@@ -141,7 +141,7 @@ class HectorMixin:
         own = self.settings.get("allow_origin")
         pattern = self.settings.get("allow_origin_pat")
         more = [own] if own else []
-        if pattern and origin and not own and origin_matches_pat(pattern, origin):
+        if pattern and origin and not own and re.fullmatch(pattern, origin.lower()):
             more.append(origin)
         return [*self._allowed, *more]
 

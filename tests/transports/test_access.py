@@ -1,5 +1,6 @@
 """Who may call, whose sessions, and what everybody else is told."""
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -144,6 +145,27 @@ async def test_allowed_pages_may_read_the_answers_and_the_errors(site: Site, ope
         assert "Access-Control-Allow-Origin" not in response.headers
     async with site.http.get(f"{site.base}/agents") as response:
         assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"allow_origin": "*"},
+        {"allow_origin": "https://lab.example"},
+        {"allow_origin_pat": re.compile(r"https://.*\.example")},
+    ],
+)
+async def test_origins_that_the_jupyter_server_allows_are_allowed_here_too(
+    open_door: Site, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setitem(open_door.settings, name, value)
+    page = {"Origin": "https://lab.example", "Sec-Fetch-Site": "cross-site"}
+    async with open_door.http.get(f"{open_door.base}/agents", headers=page) as response:
+        assert response.status == 200
+        assert response.headers["Access-Control-Allow-Origin"] == "https://lab.example"
+    if settings != {"allow_origin": "*"}:
+        assert (await open_door.call("GET", "/agents", headers={"Origin": "https://lab.example.evil.org"}))[0] == 403
 
 
 @pytest.mark.parametrize("path", ["/agents", "/agents/assistant/messages/stream", "/agents/assistant/sessions/x"])

@@ -1,14 +1,16 @@
 """The engine behind the extension: opened once, at the first need; tried again after a failure; busy while turns run."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hector_nb import extension
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError, Unavailable
-from hector_nb.extension import EngineOnDemand
+from hector_nb.extension import EngineOnDemand, HectorExtension
 from hector_nb.service import SendMessage
 from tests.transports.test_serve import CONFIG
 
@@ -95,3 +97,20 @@ async def test_closing_what_never_opened_is_quiet(config: Path) -> None:
     with pytest.raises(ConfigError):
         await broken.runtime()
     await broken.aclose()
+
+
+async def test_running_turns_keep_the_jupyter_server_from_being_stopped(config: Path) -> None:
+    times: dict[str, datetime] = {}
+    server = SimpleNamespace(web_app=SimpleNamespace(settings={"last_activity_times": times}))
+    hector = HectorExtension(serverapp=server, config_path=str(config))
+    hector.initialize_settings()
+    assert hector.current_activity() is None
+    service = await hector.engine.service("ada")
+    before = datetime.now(UTC)
+    stream = await service.stream_message("assistant", SendMessage(message="Hi"))
+    assert hector.current_activity() == 1
+    hector.say_busy()
+    assert times["hector_nb"] >= before
+    await hector.stop_extension()
+    async with stream:
+        pass

@@ -35,6 +35,9 @@ INSERT INTO titles (rowid, words) VALUES (:key, :words);
 -- name: delete_words
 DELETE FROM titles WHERE rowid = :key;
 
+-- name: count_titles
+SELECT count(*) FROM (SELECT 1 FROM titles WHERE words MATCH :words LIMIT :most);
+
 -- name: insert_message
 INSERT INTO messages (place, message_id, turn_id, role, created_at, tokens, content, extra)
 VALUES ((:session << 24) + :position, :message_id, :turn_id, :role, :created_at, :tokens, :content, :extra);

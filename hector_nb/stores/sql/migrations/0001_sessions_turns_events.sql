@@ -18,9 +18,10 @@ CREATE TABLE sessions (
     UNIQUE (owner, session_id)
 ) STRICT;
 
--- The trailing columns let a listing by status skip rows without leaving the index.
-CREATE INDEX sessions_by_activity ON sessions (owner, last_active_at, ended_at, expires_at) WHERE listed;
-CREATE INDEX sessions_of_agent ON sessions (owner, agent, last_active_at, ended_at, expires_at) WHERE listed;
+-- The last columns let a listing by status skip rows without leaving the index.
+CREATE INDEX sessions_by_activity ON sessions (owner, last_active_at, key, ended_at, expires_at) WHERE listed;
+CREATE INDEX sessions_of_agent ON sessions (owner, agent, last_active_at, key, ended_at, expires_at) WHERE listed;
+CREATE INDEX sessions_ended ON sessions (owner, last_active_at) WHERE listed AND ended_at IS NOT NULL;
 
 -- The folded words of the titles of listed sessions; rowid = sessions.key.
 CREATE VIRTUAL TABLE titles USING fts5 (words, tokenize = "unicode61 remove_diacritics 0");
