@@ -50,7 +50,7 @@ async def make_agents(loaded: LoadedConfig, environ: Mapping[str, str]) -> dict[
     models: dict[str | None, tuple[LLMConfig, Model]] = {}
     agents = {}
     for name, agent in config.agents.items():
-        key = _llm_name(agent, config)
+        key = config.llm_name(agent)
         if key not in models:
             llm = config.llms[key] if key is not None else await first_available(environ)
             models[key] = llm, make_model(llm, environ=environ, folder=loaded.folder)
@@ -97,15 +97,6 @@ def make_agent(name: str, agent: AgentConfig, config: Config, llm: LLMConfig, mo
         counter=TiktokenCounter(model.encoding),
         budget=min(budget, model.context_window - model.max_tokens),
     )
-
-
-def _llm_name(agent: AgentConfig, config: Config) -> str | None:
-    """Which `llms` entry an agent uses; None where the file names none."""
-    if agent.llm is not None:
-        return agent.llm
-    if "default" in config.llms:
-        return "default"
-    return next(iter(config.llms)) if len(config.llms) == 1 else None
 
 
 def _working_memory(config: WorkingMemoryConfig) -> WorkingMemory:

@@ -9,9 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Unicode
 
@@ -28,18 +28,24 @@ _log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
 """Seconds for which a failure to open is remembered."""
 _STOP_WITHIN = 5.0
-_SAY_BUSY_EVERY = 10.0
 
 
 class EngineOnDemand(Engine):
     """Loads the configuration and opens the engine once, at the first need; a failure is tried again after a while.
 
-    `while_busy` is called every few seconds while turns run.
+    `while_busy` is called every so many seconds (`busy_every`) while turns run.
     """
 
-    def __init__(self, load: "Callable[[], LoadedConfig]", *, while_busy: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        load: "Callable[[], LoadedConfig]",
+        *,
+        while_busy: Callable[[], None] = lambda: None,
+        busy_every: float = 10.0,
+    ) -> None:
         self._load = load
         self._while_busy = while_busy
+        self._busy_every = busy_every
         self._opening: asyncio.Task[Runtime] | None = None
         self._origins: Sequence[str] = ()
         self._failed_at = 0.0
@@ -100,7 +106,7 @@ class EngineOnDemand(Engine):
         while True:
             if runtime.runs:
                 self._while_busy()
-            await asyncio.sleep(_SAY_BUSY_EVERY)
+            await asyncio.sleep(self._busy_every)
 
     async def aclose(self) -> None:
         """See `Engine`."""
@@ -126,7 +132,7 @@ class HectorExtension(ExtensionApp):
     def initialize_settings(self) -> None:
         """Provide the engine, unless the server has brought one."""
         if ENGINE not in self.settings:
-            self.settings[ENGINE] = EngineOnDemand(self._load, while_busy=self._say_busy)
+            self.settings[ENGINE] = EngineOnDemand(self._load, while_busy=self.say_busy)
 
     def initialize_handlers(self) -> None:
         """Mount the routes."""
@@ -146,12 +152,12 @@ class HectorExtension(ExtensionApp):
         found: Engine = self.settings[ENGINE]
         return found
 
+    def say_busy(self) -> None:
+        """Tell the server, and by it a hub, that somebody is at work."""
+        if self.serverapp is not None:
+            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)
+
     def _load(self) -> "LoadedConfig":
         from hector_nb.config.loader import load_config
 
         return load_config(self.config_path or None)
-
-    def _say_busy(self) -> None:
-        """Tell the server, and by it a hub, that somebody is at work."""
-        if self.serverapp is not None:
-            self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()

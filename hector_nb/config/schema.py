@@ -283,6 +283,14 @@ class Config(_Block):
             return self.sessions
         return self.sessions.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
 
+    def llm_name(self, agent: AgentConfig) -> str | None:
+        """Which `llms` entry an agent uses; None where the first available model is taken."""
+        if agent.llm is not None:
+            return agent.llm
+        if "default" in self.llms:
+            return "default"
+        return next(iter(self.llms)) if len(self.llms) == 1 else None
+
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `hector.yaml`."""

@@ -7,6 +7,7 @@ have no loop of their own or whose loop is not to be blocked: notebooks above al
 import asyncio
 import atexit
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future, wait
@@ -40,6 +41,18 @@ async def open_service(config: str | Path | None = None, *, user: str | None = N
         yield runtime.for_user(user or current_user())
     finally:
         await runtime.aclose()
+
+
+def fetching() -> str | None:
+    """What this process is fetching now and how far it is, in one line; None: nothing."""
+    if "hector_nb.models.progress" not in sys.modules:
+        return None
+    from hector_nb.models.progress import downloads
+
+    for download in downloads():
+        done, total = download.done / 1e6, download.total / 1e6
+        return f"{download.label}: {done:.0f} of {total:.0f} MB" if total else f"{download.label} …"
+    return None
 
 
 class LoopThread:

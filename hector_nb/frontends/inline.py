@@ -80,12 +80,18 @@ class Pace:
 
 
 class LiveOutput:
-    """An output that follows the answer."""
+    """An output that follows the answer. Until that begins it shows what `waiting` says."""
 
     def __init__(
-        self, *, waiting_for: str, markdown: bool = True, publish: Publish, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        waiting: Callable[[], str],
+        markdown: bool = True,
+        publish: Publish,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._waiting_for = waiting_for
+        self._waiting = waiting
+        self._waits_for = ""
         self._markdown = markdown
         self._publish = publish
         self._clock = clock
@@ -107,8 +113,10 @@ class LiveOutput:
         if self._text.size:
             if self._dirty and self._pace.allows(self._text.size):
                 self._update()
-        elif not self._there and self._clock() - self._started >= QUIET:
-            self._send(_waiting(self._waiting_for), {})
+        elif self._clock() - self._started >= QUIET and (words := self._waiting()) != self._waits_for:
+            self._waits_for = words
+            bundle = {"text/html": f'<span style="opacity: 0.6">{safe_html(words)}</span>', "text/plain": words}
+            self._send(bundle, {})
 
     def end(self, metadata: Mapping[str, Any], *, stopped: bool = False) -> None:
         """See `AnswerView`."""
@@ -231,11 +239,6 @@ def publish(bundle: Bundle, metadata: Mapping[str, Any], display_id: str, there:
         update_display(dict(bundle), display_id=display_id, raw=True, metadata=dict(metadata))  # type: ignore[no-untyped-call]
     else:
         display(dict(bundle), raw=True, display_id=display_id or None, metadata=dict(metadata))  # type: ignore[no-untyped-call]
-
-
-def _waiting(what: str) -> Bundle:
-    text = f"Waiting for {what} … ■ stops it."
-    return {"text/html": f'<span style="opacity: 0.6">{safe_html(text)}</span>', "text/plain": text}
 
 
 def _marked(text: str, mark: str) -> str:

@@ -144,7 +144,7 @@ def _peel(line: str) -> tuple[list[str], str]:
         if word[1] in _VALUED and (value := _WORD.match(line, position)):
             options.append(value[1])
             position = value.end()
-    return options, line[position:]
+    return options, line[position:].lstrip()
 
 
 def _prompt(parser: _Parser, options: list[str], prompt: str) -> PromptArguments:

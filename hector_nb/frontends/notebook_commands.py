@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from hector_nb.errors import SessionNotFound
@@ -51,8 +52,8 @@ def show_connection(service: NotebookService, sessions: NotebookSessions) -> Lis
         ("agent", info.name),
         ("model", f"{info.model} at {info.host}" if info.host else f"{info.model}, in this process"),
         ("session", current or "none yet; the next message begins one"),
-        ("store", _without_password(store_url(loaded.config, folder=loaded.folder))),
-        ("configuration", str(loaded.path) if loaded.path else "none; the defaults"),
+        ("store", _shown_store(store_url(loaded.config, folder=loaded.folder))),
+        ("configuration", _shown_path(loaded.path) if loaded.path else "none; the defaults"),
     ]
     return Listing(rows, columns={"hector": lambda row: row[0], "": lambda row: row[1]}, empty="")
 
@@ -126,7 +127,18 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _without_password(url: str) -> str:
+def _shown_path(path: Path) -> str:
+    """A path as people write it: from here, or from their home."""
+    for start, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(start):
+            return f"{prefix}{path.relative_to(start).as_posix()}"
+    return str(path)
+
+
+def _shown_store(url: str) -> str:
+    """Where sessions are kept, without a password."""
+    if url.startswith("sqlite:///"):
+        return _shown_path(Path(url.removeprefix("sqlite:///")))
     parts = urlsplit(url)
     if parts.password is None:
         return url

@@ -30,13 +30,14 @@ _PLAIN = re.compile(
     | (?P<badlink>\]\()
     | (?P<definition>\]:[ \t]+{_URL}[ \t]*(?=\n|\Z))
     | (?P<badefinition>\]:)
-    | <(?P<autolink>https?://[^\s<>"'`\\$@]{{1,2000}})>
+    | (?<![^\s(])<(?P<autolink>https?://[^\s<>"'`\\$@()\[\]!&]{{1,2000}})>
     | (?P<harmless><(?:br[ \t]*/?|/?su[bp])>)
     | (?P<tag><(?![\s\d=-]))
     | &(?P<entity>\#\d{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});
     | (?P<number>&(?=\#))
     | (?P<bare>(?:(?:https?|ftp)://|www\.)[^\s<>\[\]()!\\&]*)
     | (?P<dollar>\$)
+    | (?P<run>`{{3,}}|~{{3,}})
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -120,7 +121,7 @@ class _Paragraph:
             return start + length
         span = self._text[start : close + length]
         escaped = start > 0 and self._text[start - 1] == "\\"
-        if escaped or "\n" in span or not is_inert(span):
+        if escaped or length > 2 or "\n" in span or not is_inert(span):
             span = f"<code>{_code_text(span[length:-length]).translate(_CODE_ENTITIES)}</code>"
         return self._emit(start, span, close + length)
 
@@ -177,15 +178,16 @@ def _plain(match: re.Match[str]) -> str:
         case "link":
             return f"]({match['target']})"
         case "autolink":
-            return (
-                f"[{match['autolink']}]({match['autolink']})" if "(" not in found and ")" not in found else found[1:-1]
-            )
+            return f"[{match['autolink']}]({match['autolink']})"
         case "escape":
             return {r"\$": _DOLLAR, r"\<": "&lt;", r"\&": "&amp;"}.get(found, found)
         case "entity":
             return found if _is_harmless(found) else "&amp;" + found[1:]
         case "bare":
             return found.replace("$", "%24").replace("@@", "%40%40").replace('"', "%22")
+        case "run":
+            # Once the code after it is rewritten, this could open a fence, and JupyterLab does not escape what follows.
+            return f"&#{ord(found[0])};" * len(found)
         case "definition" | "harmless":
             return found
         case _:

@@ -3,7 +3,8 @@
 import asyncio
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hector_nb.config.schema import LLMConfig, Provider
@@ -14,15 +15,37 @@ _HOSTED: tuple[Provider, ...] = ("openai", "anthropic", "google")
 _NO_CHAT = ("embed", "bge-", "minilm", "rerank")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A model that needs no configuration, or why there is none: `llm` is None where it is not available."""
+
+    provider: Provider
+    llm: LLMConfig | None
+    reason: str
+
+
 async def first_available(environ: Mapping[str, str]) -> LLMConfig:
     """A hosted model whose key is set, else one that a reachable Ollama has, else the embedded one. Takes at most a moment."""
+    async for choice in choices(environ):
+        if choice.llm is not None:
+            return choice.llm
+    raise AssertionError("The embedded model is always there.")
+
+
+async def choices(environ: Mapping[str, str]) -> AsyncIterator[Choice]:
+    """What may be used without configuration, the first that is available before all others. The last one, embedded, always is."""
     for provider in _HOSTED:
-        if any(environ.get(name) for name in ENDPOINTS[provider].key_variables):
-            return LLMConfig(provider=provider, model=ENDPOINTS[provider].default_model)
-    model = await asyncio.to_thread(_ollama_model, ollama_url(environ))
-    if model is not None:
-        return LLMConfig(provider="ollama", model=model)
-    return LLMConfig(provider="local")
+        endpoint = ENDPOINTS[provider]
+        key = next((name for name in endpoint.key_variables if environ.get(name)), None)
+        llm = LLMConfig(provider=provider, model=endpoint.default_model) if key else None
+        reason = f"{key} is set" if key else f"{' or '.join(endpoint.key_variables)} is not set"
+        yield Choice(provider=provider, llm=llm, reason=reason)
+    url = ollama_url(environ)
+    model = await asyncio.to_thread(_ollama_model, url)
+    llm = LLMConfig(provider="ollama", model=model) if model else None
+    reason = f"answers at {url}" if model else f"no model for chat answers at {url}"
+    yield Choice(provider="ollama", llm=llm, reason=reason)
+    yield Choice(provider="local", llm=LLMConfig(provider="local"), reason="needs neither a key nor a network")
 
 
 def _ollama_model(url: str) -> str | None:

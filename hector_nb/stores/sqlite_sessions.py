@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from hector_nb.errors import Conflict, SessionNotFound
@@ -190,8 +191,7 @@ def erase_turns(db: Database, turns: Sequence[int]) -> None:
         db.run(_TURNS["erase_turn"], {"turn": turn})
 
 
-def refresh(db: Database, session: Session, key: int) -> None:
+def refresh(db: Database, key: int, active: datetime, expires: datetime | None) -> None:
     """Store when the session was last active and when it expires."""
-    expires = None if session.expires_at is None else codec.to_micros(session.expires_at)
-    values = {"key": key, "last_active_at": codec.to_micros(session.last_active_at), "expires_at": expires}
-    db.run(_SQL["refresh_session"], values)
+    until = None if expires is None else codec.to_micros(expires)
+    db.run(_SQL["refresh_session"], {"key": key, "last_active_at": codec.to_micros(active), "expires_at": until})

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
 from hector_nb.events import LoggedEvent
@@ -100,19 +99,20 @@ def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> Beg
     session = sqlite_sessions.find(db, new.user, new.session_id)
     if session.agent != new.agent:
         raise SessionNotFound(f"There is no session {session.session_id!r} with the agent {new.agent!r}.")
+    queue = db.all(_SQL["queue_of_session"], {"session": session.key})
     if row is None:
-        row = _queue(db, session, new)
+        row, place = _queue(db, session, new, queue), len(queue)
     elif row.session != session.key or row.finished_at is not None or row.holder != new.holder:
         raise TurnNotFound(f"The turn {row.turn_id!r} is no longer in the queue.")
     elif row.position is None and session.status == "ended":
         raise _ended(session.session_id, "ended")
-    queue = db.all(_SQL["queue_of_session"], {"session": session.key})
-    place = next(index for index, (key, *_) in enumerate(queue) if key == row.key)
+    else:
+        place = [key for key, *_ in queue].index(row.key)
     if place > 0:
         return QueuedTurn(turn=row.turn(), ahead=queue[place - 1][1], running=queue[0][1])
     if row.position is None:
-        _begin(db, session, row, lifetime)
-    return _begun(db, new, window)
+        row = _begin(db, session, row, lifetime)
+    return _begun(db, new, row, window)
 
 
 def _made_by(db: Database, new: NewTurn) -> TurnRow | None:
@@ -121,12 +121,11 @@ def _made_by(db: Database, new: NewTurn) -> TurnRow | None:
     return find(db, made.turn_id) if made and made.turn_id else None
 
 
-def _queue(db: Database, session: SessionRow, new: NewTurn) -> TurnRow:
+def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]) -> TurnRow:
     now = now_micros()
     status = session.session(now).status
     if status != "active":
         raise _ended(session.session_id, status)
-    queue = db.all(_SQL["queue_of_session"], {"session": session.key})
     if queue and new.if_busy == "reject":
         raise SessionBusy(details={"running_turn": queue[0][1]})
     if sum(status == "queued" for *_, status in queue) >= MAX_WAITING:
@@ -155,22 +154,15 @@ def _queue(db: Database, session: SessionRow, new: NewTurn) -> TurnRow:
     return row
 
 
-def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) -> None:
-    _append_input(db, row)
+def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) -> TurnRow:
     now = codec.from_micros(now_micros())
-    active = replace(
-        session.session(0),
-        last_active_at=now,
-        expires_at=lifetime.expires_at(codec.from_micros(session.created_at), now),
-    )
-    sqlite_sessions.refresh(db, active, session.key)
-    db.run(_SQL["begin_turn"], {"key": row.key})
+    expires = lifetime.expires_at(codec.from_micros(session.created_at), now)
+    sqlite_sessions.refresh(db, session.key, now, expires)
     db.changed.add(session.session_id)
+    return _append_input(db, row._replace(status="running"))
 
 
-def _begun(db: Database, new: NewTurn, window: Window) -> BegunTurn:
-    row = find(db, new.turn_id)
-    assert row is not None
+def _begun(db: Database, new: NewTurn, row: TurnRow, window: Window) -> BegunTurn:
     assert row.position is not None
     assert row.number is not None
     history = sqlite_messages.history(db, row.session, before=row.position, window=window)
@@ -184,10 +176,10 @@ def _begun(db: Database, new: NewTurn, window: Window) -> BegunTurn:
     )
 
 
-def _append_input(db: Database, row: TurnRow) -> None:
-    """Move the user's message from the turn to the transcript, where it is not there yet."""
+def _append_input(db: Database, row: TurnRow) -> TurnRow:
+    """Move the user's message from the turn to the transcript, where it is not there yet, and store the turn's status."""
     if row.input is None:
-        return
+        return row
     created_at, tokens, content, extra = json.loads(row.input)
     message = Message(
         message_id=row.message_id,
@@ -200,7 +192,9 @@ def _append_input(db: Database, row: TurnRow) -> None:
     )
     position, number = sqlite_messages.append(db, row.session, message)
     sqlite_sessions.name(db, row.session, content, listed=bool(row.listed))
-    db.run(_SQL["place_turn"], {"key": row.key, "position": position, "number": number})
+    row = row._replace(input=None, position=position, number=number)
+    db.run(_SQL["place_turn"], row._asdict())
+    return row
 
 
 def write(

@@ -15,7 +15,6 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
-from jupyter_server.utils import origin_matches_pat
 from tornado import web
 
 from hector_nb.errors import Forbidden, HectorError, MessageTooLarge, NotFound, SessionNotFound, Unauthenticated
@@ -31,7 +30,6 @@ ENGINE = "hector_nb_engine"
 T = TypeVar("T")
 _NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
-_PRIVATE = re.compile(r"(?<=[?&])(message|q|token)=[^&]*")
 _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "accept, authorization, content-type, idempotency-key, last-event-id, x-xsrftoken",
@@ -89,9 +87,9 @@ class HectorMixin:
     current_user: Any
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
-        """Keep prompts out of logs, which show a request's URL."""
+        """Keep prompts and tokens out of logs, which show a request's URL."""
         super().initialize(name, *args, **settings)  # type: ignore[misc]
-        self.request.uri = _PRIVATE.sub(r"\1=[hidden]", self.request.uri)
+        self.request.uri = self.request.path
         self._allowed: Sequence[str] = ()
 
     async def prepare(self, **settings: Any) -> None:
@@ -143,7 +141,7 @@ class HectorMixin:
         own = self.settings.get("allow_origin")
         pattern = self.settings.get("allow_origin_pat")
         more = [own] if own else []
-        if pattern and origin and not own and origin_matches_pat(pattern, origin):
+        if pattern and origin and not own and re.fullmatch(pattern, origin.lower()):
             more.append(origin)
         return [*self._allowed, *more]
 

@@ -96,6 +96,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
 
     async def on_message(self, message: str | bytes) -> None:
         """Do what the client says; messages are taken in their order."""
+        self._heard = self._loop.time()
         try:
             if isinstance(message, bytes):
                 raise MalformedRequest("A message must be text.")

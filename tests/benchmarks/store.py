@@ -12,7 +12,7 @@ from hector_nb.events import TextDelta
 from hector_nb.messages import Usage
 from hector_nb.stores.base import TurnOutcome, Window
 from hector_nb.stores.sqlite import SQLiteStore
-from tests.stores.making import FOR_EVER, USER, ago, begin, exchange, finish, make_message, make_session, make_turn
+from tests.stores.making import FOR_EVER, USER, ago, begin, finish, make_message, make_session, make_turn
 
 WORDS = [f" {word}" for word in ("the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs") * 8]
 DONE = TurnOutcome(
@@ -62,10 +62,15 @@ async def turns(folder, bare):
     window = Window(max_messages=19, max_tokens=4000)
     for upto in (10, 100, 1000, 5000):
         last = (await store.get_session(USER, "s")).message_count // 2
-        for n in range(last, upto - 100):
-            await exchange(store, f"fill{n}")
+        await asyncio.gather(
+            *(
+                step
+                for n in range(last, upto)
+                for step in (begin(store, f"fill{n}", window=window), finish(store, f"fill{n}"))
+            )
+        )
         begins = []
-        for n in range(100):
+        for n in range(50):
             new = make_turn(f"b{upto}-{n}")
             started = time.perf_counter()
             await store.begin_turn(new, window=window, lifetime=FOR_EVER)
@@ -119,7 +124,7 @@ async def listing(folder, bare):
 
 
 async def size(folder):
-    """Bytes of the file after 500 turns of 64 one-word deltas, in groups as a turn of 3 s writes them."""
+    """Bytes of the file after 500 turns of 64 one-word deltas, each a row of its own: the worst case."""
     path = folder / "size.db"
     store = SQLiteStore(path)
     await store.aopen()
@@ -127,8 +132,7 @@ async def size(folder):
     for n in range(500):
         turn_id = f"turn_{n:026}"
         await begin(store, turn_id, f"What about number {n}, and what follows from it?", window=Window(max_messages=19))
-        for start in range(0, 64, 1):
-            await store.write_turn(turn_id, events=[TextDelta(text=WORDS[start])])
+        await asyncio.gather(*(store.write_turn(turn_id, events=[TextDelta(text=word)]) for word in WORDS))
         answer = make_message("".join(WORDS), turn_id, "assistant", tokens=64)
         await store.write_turn(turn_id, messages=[answer], outcome=DONE)
     await store.aclose()

@@ -27,10 +27,11 @@ class Home:
             **{
                 key: value
                 for key, value in os.environ.items()
-                if not key.startswith(("HECTOR", "OPENAI", "JUPYTERHUB"))
+                if not key.startswith(("HECTOR", "OPENAI", "ANTHROPIC", "GEMINI", "GOOGLE", "OLLAMA", "JUPYTERHUB"))
             },
             "HECTOR_HOME": str(folder / "home"),
             "HECTOR_CONFIG": str(folder / "hector.yaml"),
+            "OLLAMA_HOST": "127.0.0.1:1",
             "PYTHONPATH": str(ROOT),
             "PROMPT_TOOLKIT_NO_CPR": "1",
             "TERM": "xterm",

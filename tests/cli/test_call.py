@@ -117,6 +117,7 @@ def test_a_reader_that_leaves_stops_the_turn(home):
         (("call", "nobody", "hi"), 4, "There is no agent 'nobody'."),
         (("call", " "), 2, "The message is empty."),
         (("call", "assistant", "two", "words"), 2, "Put the text in quotes"),
+        (("call", "assistant"), 2, "What shall assistant be told?"),
         (("call",), 2, "Missing argument"),
         (("call", "-s", "no/id", "hi"), 2, "This is not a session id."),
         (("call", "-c", "nowhere.yaml", "hi"), 3, "nowhere.yaml"),
@@ -150,3 +151,15 @@ def test_with_several_agents_and_none_called_assistant_one_must_be_named(home):
     assert b"Name one of them: coder, writer." in done.stderr
     home.config("llms: {default: {provider: scripted, model: script.yaml}}\nagents: {coder: {}}\n")
     assert home.run("call", "hi").returncode == 0
+
+
+def test_a_call_in_a_session_goes_to_its_agent(home):
+    home.config("llms: {default: {provider: scripted, model: script.yaml}}\nagents: {coder: {}, assistant: {}}\n")
+    home.run("call", "-s", "codes", "coder", "hi")
+    assert home.run("call", "-s", "codes", "again").returncode == 0
+    assert home.json("sessions", "show", "codes")["agent"] == "coder"
+
+
+def test_a_pipe_gets_utf8_whatever_the_locale(home):
+    home.script(["é 👋"])
+    assert home.run("call", "hi", PYTHONIOENCODING="ascii", LC_ALL="C").stdout == "é 👋\n".encode()

@@ -70,6 +70,30 @@ def test_agents_with_their_models(home):
     assert home.json("agents")["agents"][0]["name"] == "assistant"
 
 
+def test_models_says_which_and_why(home):
+    home.config(
+        "llms: {default: {provider: scripted, model: script.yaml}}\nagents: {a: {llm: default}, assistant: {}}\n"
+    )
+    said = home.json("models")
+    assert [(agent["model"], agent["reason"]) for agent in said["agents"]] == [
+        ("scripted script.yaml", "the agent's `llm: default`"),
+        ("scripted script.yaml", "`llms.default`"),
+    ]
+    assert [choice["provider"] for choice in said["available"]] == ["openai", "anthropic", "google", "ollama", "local"]
+    assert [choice["available"] for choice in said["available"]] == [False, False, False, False, True]
+    assert said["embedded"]["fetched"] is False
+    assert b"is not here yet" in home.run("models").stdout
+
+
+def test_without_configuration_a_key_in_the_environment_decides(home):
+    home.config("agents: {}\n")
+    done = home.run("models", "--json", ANTHROPIC_API_KEY="secret")
+    agent = json.loads(done.stdout)["agents"][0]
+    assert (agent["provider"], agent["host"]) == ("anthropic", "api.anthropic.com")
+    assert agent["reason"] == "no `llm` is set; anthropic is the first that is available"
+    assert b"secret" not in done.stdout + done.stderr
+
+
 def test_sessions_page_by_page(home):
     for number in range(3):
         home.run("call", "-s", f"s{number}", "hi")
@@ -157,3 +181,9 @@ def test_chat_finds_the_agent_of_a_session(home):
     refused = home.run("chat", "assistant", "-s", "codes", stdin=b"again\n")
     assert refused.returncode == 1
     assert b"coder" in refused.stderr
+
+
+def test_the_shell_completes_agents(home):
+    home.config("agents: {coder: {}, clerk: {}, writer: {}}\n")
+    done = home.run(_HECTOR_COMPLETE="complete_bash", COMP_WORDS="hector chat c", COMP_CWORD="2")
+    assert done.stdout.split() == [b"coder", b"clerk"]

@@ -120,6 +120,7 @@ def test_pasted_lines_are_one_message_and_history_is_private(home, start):
     child.send("\r")
     child.expect("Hello")
     child.expect(r"tokens? · ")
+    child.expect("> ")
     child.sendeof()
     assert code(child) == 0
     assert home.json("sessions", "show", "pasted")["messages"][0]["content"] == "one\ntwo"
@@ -164,6 +165,22 @@ def test_a_chat_without_a_message_leaves_no_session(home, start):
     assert home.json("sessions", "list")["sessions"] == []
 
 
+def test_what_is_typed_while_an_answer_comes_does_not_disturb_it_and_is_not_lost(home, start):
+    home.script(["begun ", {"wait_ms": 1500}, "ended"], ["again"])
+    child = start("chat", "-s", "typed")
+    child.expect("> ")
+    child.send("first\r")
+    child.expect("begun")
+    child.send("second\r")
+    child.expect("ended")
+    assert "second" not in child.before
+    child.expect("> .*second")
+    child.expect("again")
+    child.expect("> ")
+    child.sendeof()
+    assert code(child) == 0
+
+
 def test_an_error_leaves_the_chat_open(home, start):
     home.script([{"error": "model_timeout", "message": "No data for 60 s."}], ["better"])
     child = start("chat")
@@ -171,6 +188,7 @@ def test_an_error_leaves_the_chat_open(home, start):
         child.expect("> ")
         child.send("hi\r")
         child.expect(answer)
+    child.expect("> ")
     child.sendeof()
     assert code(child) == 0
 

@@ -65,7 +65,7 @@ LINKS = [
     f"![a](javascript:{RUN})",
     f"[a]`b`(javascript:{RUN})",
     f"[`](javascript:{RUN})",
-    f"[a](https://ok.invalid \"x\" onclick={RUN})",
+    f'[a](https://ok.invalid "x" onclick={RUN})',
     f'[a](https://ok.invalid "$" onmouseover={RUN} x="$")',
     f'[a](https://ok.invalid/$"onmouseover={RUN}"$)',
     f'[a](https://ok.invalid/@@0@@) $"onmouseover={RUN} x="$',
@@ -90,6 +90,8 @@ IMAGES = [
     f"! [a]({EVIL}/spaced)",
     f"![`]({EVIL}/tick)`",
     f"![$]({EVIL}/dollar)$",
+    f"!<{EVIL}/autolink>",
+    f"{EVIL}/bare![a]({EVIL}/after-url)",
 ]
 CODE = [
     f"`` ` `` <img src=x onerror={RUN}>",
@@ -111,13 +113,16 @@ CODE = [
     f"a\n    <img src=x onerror={RUN}>",
     f"- a\n\n    <img src=x onerror={RUN}>",
     f"\t<img src=x onerror={RUN}>",
-    f"- ```$\"onmouseover={RUN}\"$\n  x\n  ```",
-    f"```$\"onmouseover={RUN}\"$\nx\n```",
-    f"```x\"onmouseover={RUN}\nx\n```",
+    f'- ```$"onmouseover={RUN}"$\n  x\n  ```',
+    f'```$"onmouseover={RUN}"$\nx\n```',
+    f'```x"onmouseover={RUN}\nx\n```',
     f"$$\n\n```html\n$$ <img src=x onerror={RUN}>\n```",
     f"~~~~\n$\n~~~~~\n\n```\n$ <img src=x onerror={RUN}>\n```",
+    f'```a`b`"onmouseover="{RUN}\nx\n```',
+    f'- ```https://a/`b`<span>" onmouseover="{RUN}\n  x\n  ```',
+    f'a ```\nb\n```"onmouseover={RUN} `x` ',
     f"\u2028```\n<img src=x onerror={RUN}>\n\u2028```",
-    f"```mermaid\ngraph TD\n a[\"<img src=x onerror={RUN}>\"]\n click a \"javascript:{RUN}\"\n```",
+    f'```mermaid\ngraph TD\n a["<img src=x onerror={RUN}>"]\n click a "javascript:{RUN}"\n```',
 ]
 MATHS = [
     f"$\\href{{javascript:{RUN}}}{{a}}$",
@@ -127,8 +132,8 @@ MATHS = [
     f"\\begin{{align}}\\href{{javascript:{RUN}}}{{a}}\\end{{align}}",
     f"$\\style{{background:url({EVIL}/style)}}{{a}}$",
     f"$\\bbox[background:url({EVIL}/bbox)]{{a}}$",
-    f"$\\mmlToken{{mi}}[href=\"javascript:{RUN}\"]{{a}}$",
-    f"$\\mmlToken{{mi}}[style=\"background:url({EVIL}/token)\"]{{a}}$",
+    f'$\\mmlToken{{mi}}[href="javascript:{RUN}"]{{a}}$',
+    f'$\\mmlToken{{mi}}[style="background:url({EVIL}/token)"]{{a}}$',
     f"$\\let\\h\\href \\h{{javascript:{RUN}}}{{a}}$",
     f"&#36;&#92;href{{javascript:{RUN}}}{{a}}&#36;",
     f"\\$\\\\href{{javascript:{RUN}}}{{a}}\\$",
@@ -143,8 +148,8 @@ MATHS = [
     f"<br>\n&#92href{{javascript:{RUN}}}{{a}} $x$",
 ]
 HEADINGS = [
-    f"# @@0@@ $\"onmouseover={RUN} x=\"$",
-    f"# a\" onmouseover={RUN} x=\"",
+    f'# @@0@@ $"onmouseover={RUN} x="$',
+    f'# a" onmouseover={RUN} x="',
     f"a <img src=x onerror={RUN}>\n===",
 ]
 

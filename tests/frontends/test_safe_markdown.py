@@ -17,11 +17,38 @@ HARMLESS_TAG = re.compile(r"</?(?:code|br|sub|sup|span)[ \t]*/?>", re.IGNORECASE
 HARMLESS_LINK = re.compile(r"(?:https?://|mailto:|#|www\.)", re.IGNORECASE)
 FRAGMENTS = st.sampled_from(
     [
-        *("`", "``", "```", "````", "~~~", "\n", "\n\n", " ", "    ", "\t", "- ", "1. ", "> ", "# ", "|", "\\", "$", "$$"),
+        *(
+            "`",
+            "``",
+            "```",
+            "````",
+            "~~~",
+            "\n",
+            "\n\n",
+            " ",
+            "    ",
+            "\t",
+            "- ",
+            "1. ",
+            "> ",
+            "# ",
+            "|",
+            "\\",
+            "$",
+            "$$",
+        ),
         *("<img src=x onerror=y>", "<", ">", "&", "&lt;", "&#92;", "&#36;", "<br>", "<sub>", "<b>", "<!--", "-->"),
         *("[", "]", "(", ")", "](", "]:", "![", "!", "@@0@@", '"', "'", "a", "é", "\r", "\r\n", "\u2028", "\ud800"),
         *("javascript:x", "https://a.b/c", "https://a.b/$", "www.a.b", "\\href", "\\(", "\\)", "\\[", "\\]", "{", "}"),
-        *("[a](javascript:x)", "![a](https://a.b)", "[a]: javascript:x", "```html", "| a |\n|---|\n", "\u202e", "\x1b[1m"),
+        *(
+            "[a](javascript:x)",
+            "![a](https://a.b)",
+            "[a]: javascript:x",
+            "```html",
+            "| a |\n|---|\n",
+            "\u202e",
+            "\x1b[1m",
+        ),
     ]
 )
 MARKDOWN = st.lists(FRAGMENTS, max_size=40).map("".join)
@@ -128,8 +155,40 @@ def test_what_could_do_something_is_written_so_that_it_cannot(markdown: str, saf
 @pytest.mark.parametrize(
     "piece",
     [
-        *("`", "`` ` ", "![", "](", "]:", "$a ", "$a$ ", "$$ ", "\\(", "\\[", "\\", "\\href", "<", "&#", "&a", "@@", "[a](https://b \""),
-        *("https://a", "www.$", "- ", "> ", "1. ", "```\n", "~~~a\n", "    <b\n\n", "a\n\n", "$a://", "`a`", "![aaaaaaaaaaaaaaaa", "\r"),
+        *(
+            "`",
+            "`` ` ",
+            "![",
+            "](",
+            "]:",
+            "$a ",
+            "$a$ ",
+            "$$ ",
+            "\\(",
+            "\\[",
+            "\\",
+            "\\href",
+            "<",
+            "&#",
+            "&a",
+            "@@",
+            '[a](https://b "',
+        ),
+        *(
+            "https://a",
+            "www.$",
+            "- ",
+            "> ",
+            "1. ",
+            "```\n",
+            "~~~a\n",
+            "    <b\n\n",
+            "a\n\n",
+            "$a://",
+            "`a`",
+            "![aaaaaaaaaaaaaaaa",
+            "\r",
+        ),
     ],
 )
 def test_time_grows_with_length_only(piece: str) -> None:

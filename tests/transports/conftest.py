@@ -58,6 +58,11 @@ class World:
         """The model's next reply."""
         self.replies.append(steps)
 
+    def forget_replies(self) -> None:
+        """The next reply is for the next request, whatever was said or not said before."""
+        asked = len(self.model.requests)
+        self.replies[:] = [*self.replies[:asked], *[()] * (asked - len(self.replies))]
+
 
 AGENTS: dict[str, dict[str, Any]] = {
     "assistant": {"streaming": {"resume_grace": 0}},
@@ -72,8 +77,9 @@ AGENTS: dict[str, dict[str, Any]] = {
 class Site:
     """A server and a client that shows the token."""
 
-    def __init__(self, world: World, base: str, http: aiohttp.ClientSession) -> None:
+    def __init__(self, world: World, server: HectorServer, base: str, http: aiohttp.ClientSession) -> None:
         self.world = world
+        self.settings = server.web_app.settings
         self.base = base
         self.http = http
 
@@ -142,7 +148,7 @@ async def open_site(agents: dict[str, dict[str, Any]], listen: Listen, token: st
     server = HectorServer.start_listening(listen, world)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
-        yield Site(world, f"http://127.0.0.1:{server.port}{listen.base_url.rstrip('/')}", http)
+        yield Site(world, server, f"http://127.0.0.1:{server.port}{listen.base_url.rstrip('/')}", http)
     await server.stop_listening()
 
 

@@ -1,10 +1,12 @@
 """Who may call, whose sessions, and what everybody else is told."""
 
+import re
 from io import BytesIO
 from typing import Any
 
 import aiohttp
 import pytest
+from jupyter_server.auth.authorizer import Authorizer
 from tornado.web import RequestHandler
 
 from hector_nb.errors import ConfigError, StoreError, StoreFull
@@ -145,6 +147,27 @@ async def test_allowed_pages_may_read_the_answers_and_the_errors(site: Site, ope
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"allow_origin": "*"},
+        {"allow_origin": "https://lab.example"},
+        {"allow_origin_pat": re.compile(r"https://.*\.example")},
+    ],
+)
+async def test_origins_that_the_jupyter_server_allows_are_allowed_here_too(
+    open_door: Site, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setitem(open_door.settings, name, value)
+    page = {"Origin": "https://lab.example", "Sec-Fetch-Site": "cross-site"}
+    async with open_door.http.get(f"{open_door.base}/agents", headers=page) as response:
+        assert response.status == 200
+        assert response.headers["Access-Control-Allow-Origin"] == "https://lab.example"
+    if settings != {"allow_origin": "*"}:
+        assert (await open_door.call("GET", "/agents", headers={"Origin": "https://lab.example.evil.org"}))[0] == 403
+
+
 @pytest.mark.parametrize("path", ["/agents", "/agents/assistant/messages/stream", "/agents/assistant/sessions/x"])
 async def test_browsers_are_told_what_allowed_pages_may_do(site: Site, path: str) -> None:
     async with aiohttp.ClientSession() as http:
@@ -174,6 +197,30 @@ async def test_a_verb_that_a_path_does_not_have_is_405(site: Site) -> None:
         assert response.headers["Allow"] == "GET, POST, OPTIONS"
         assert (await response.json())["error"]["code"] == "method_not_allowed"
     assert (await site.call("FOO", "/agents"))[0] == 405
+
+
+class ReadersOnly(Authorizer):
+    """Lets everybody read."""
+
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+        return (action, resource) == ("read", "hector")
+
+
+async def test_the_servers_authorizer_is_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(site.settings, "authorizer", ReadersOnly())
+    assert (await site.call("GET", "/agents"))[0] == 200
+    for verb, path in (
+        ("POST", "/agents/assistant/sessions"),
+        ("DELETE", "/agents/assistant/sessions/x"),
+        ("POST", "/agents/assistant/messages"),
+        ("GET", "/agents/assistant/messages/stream?message=Hi"),
+        ("POST", "/agents/assistant/sessions/x/cancel"),
+    ):
+        status, body = await site.call(verb, path)
+        assert (status, body["error"]["code"]) == (403, "forbidden")
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await site.http.ws_connect(f"{site.base}/agents/assistant/stream")
+    assert caught.value.status == 403
 
 
 @pytest.mark.parametrize(

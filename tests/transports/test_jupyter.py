@@ -34,14 +34,15 @@ def jupyter(folder: Path, *settings: str) -> Iterator[str]:
     port = free_port()
     command = [
         "--allow-root", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0", "--ServerApp.base_url=/user/ada/",
-        f"--IdentityProvider.token={TOKEN}", "--ServerApp.jpserver_extensions={'hector_nb': True}", *settings,
+        f"--IdentityProvider.token={TOKEN}", "--ServerApp.jpserver_extensions={'hector_nb': True}",
+        f"--HectorExtension.config_path={folder / 'hector.yaml'}", *settings,
     ]  # fmt: skip
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyter_server", *command],
-            cwd=folder,
+            cwd=folder.parent,
             env={**os.environ, **places, "PYTHONPATH": str(Path.cwd()), "HECTOR_HOME": str(folder / "home"),
-                 "JUPYTER_PREFER_ENV_PATH": "0", "HECTOR_CONFIG": str(folder / "hector.yaml")},
+                 "JUPYTER_PREFER_ENV_PATH": "0"},
             stdout=log, stderr=log,
         )  # fmt: skip
     try:

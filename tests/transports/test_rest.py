@@ -151,6 +151,22 @@ async def test_a_second_message_waits_or_is_rejected_as_it_asks(site: Site) -> N
         assert (await second)[1]["response"] == "Two"
 
 
+async def test_at_most_16_messages_wait(site: Site) -> None:
+    path = f"/agents/assistant/sessions/{await site.new_session()}"
+    for _ in range(17):
+        site.world.will_say("One", asyncio.Event())
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(site.call("POST", f"{path}/messages", {"message": str(n)})) for n in range(18)]
+        while not any(each.done() for each in waiting):
+            await asyncio.sleep(0.01)
+        while site.world.turns:
+            await site.call("POST", f"{path}/cancel")
+    site.world.forget_replies()
+    answers = [each.result() for each in waiting]
+    assert sorted(status for status, _ in answers) == [200] * 17 + [429]
+    assert [body["error"]["code"] for status, body in answers if status == 429] == ["too_many_waiting"]
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "code"),
     [

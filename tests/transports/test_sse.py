@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import aiohttp
 import pytest
@@ -325,10 +326,13 @@ async def test_turns_of_others_cannot_be_joined(site: Site) -> None:
 
 
 async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) -> None:
-    words = [f"{number} " * 200 for number in range(6000)]
+    words = [f"{number}" + " and" * 60 for number in range(6000)]
     path = f"/agents/assistant/sessions/{await site.new_session()}/messages/stream"
     site.world.will_say(*words)
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=2**24)
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", site.port))
+    reader, writer = await asyncio.open_connection(sock=line, limit=2**14)
     body = b'{"message": "Hi"}'
     writer.write(
         b"POST "

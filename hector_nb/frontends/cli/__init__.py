@@ -4,6 +4,7 @@
 through `turn.py` (one turn, and Ctrl-C) to a `screen.py`. Nothing heavy is imported before a command needs it.
 """
 
+import io
 import sys
 
 
@@ -12,8 +13,19 @@ def main() -> None:
     from hector_nb.frontends.cli.app import app
     from hector_nb.frontends.cli.exits import exit_code, report
 
+    _set_up(sys.stdout)
+    _set_up(sys.stderr)
     try:
         app(prog_name="hector")
     except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
         report(error)
         sys.exit(exit_code(error))
+
+
+def _set_up(stream: object) -> None:
+    """Pipes and files get UTF-8 and plain newlines on every platform; a terminal keeps its encoding, and what that lacks becomes `?`."""
+    if isinstance(stream, io.TextIOWrapper):
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")

@@ -12,7 +12,11 @@ from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
     ConfigOption,
+    DebugOption,
     JsonOption,
+    SessionOption,
+    ThinkingOption,
+    agent_names,
     choose_agent,
     chosen_config,
     place_of,
@@ -36,19 +40,17 @@ def call(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="[AGENT] TEXT", help="The message, in quotes; - reads it from standard input.", show_default=False
+            metavar="[AGENT] TEXT",
+            help="The message, in quotes; - reads it from standard input.",
+            show_default=False,
+            autocompletion=agent_names,
         ),
     ],
-    session: Annotated[
-        str | None,
-        typer.Option(
-            "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
-        ),
-    ] = None,
+    session: SessionOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
-    thinking: Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show session, memory and token counts.")] = False,
+    thinking: ThinkingOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Send one message to an agent and print the answer as it is written.
 
@@ -66,7 +68,11 @@ def call(
     async def work(service: "SessionService") -> int:
         from hector_nb.service import SendMessage
 
-        agent = await choose_agent(service, agent_name)
+        agent = await choose_agent(service, agent_name, session)
+        if len(words) == 1 and words[0] in {known.name for known in await service.list_agents()}:
+            raise InvalidRequest(
+                f"What shall {words[0]} be told?", hint=f'hector call {words[0]} "…", or - for standard input.'
+            )
         if session is not None:
             await service.create_session(agent.name, session_id=session)
         request = SendMessage(message=text, session_id=session)

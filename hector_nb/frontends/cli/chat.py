@@ -6,28 +6,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hector_nb.frontends.cli.exits import Code
-from hector_nb.frontends.cli.options import ConfigOption, choose_agent, chosen_config, with_service
+from hector_nb.frontends.cli.options import (
+    ConfigOption,
+    DebugOption,
+    SessionOption,
+    ThinkingOption,
+    agent_names,
+    choose_agent,
+    chosen_config,
+    with_service,
+)
 
 if TYPE_CHECKING:
     from hector_nb.frontends.cli.conversation import Conversation
-    from hector_nb.service import AgentInfo, SessionService
+    from hector_nb.service import SessionService
 
 
 def chat(
     ctx: typer.Context,
     agent: Annotated[
         str | None,
-        typer.Argument(metavar="AGENT", help="The agent; `assistant`, or the only one, if unset.", show_default=False),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option(
-            "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+        typer.Argument(
+            metavar="AGENT",
+            help="The agent; `assistant`, or the only one, if unset.",
+            show_default=False,
+            autocompletion=agent_names,
         ),
     ] = None,
+    session: SessionOption = None,
     config: ConfigOption = None,
-    thinking: Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show session, memory and token counts.")] = False,
+    thinking: ThinkingOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Talk with an agent. The session is kept, and can be continued from here, a notebook or over HTTP.
 
@@ -40,25 +49,13 @@ def chat(
         from hector_nb.frontends.cli.conversation import Conversation
 
         interactive = sys.stdin.isatty() and sys.stdout.isatty()
-        info = await _agent_of(service, agent, session)
+        info = await choose_agent(service, agent, session)
         conversation = Conversation(service, info, interactive=interactive, thinking=thinking, debug=debug)
         if session is not None:
             await conversation.open(session)
         return await (_talk(conversation) if interactive else _feed(conversation))
 
     raise typer.Exit(with_service(chosen_config(ctx, config), work))
-
-
-async def _agent_of(service: "SessionService", name: str | None, session: str | None) -> "AgentInfo":
-    """The named agent; else the one that the session belongs to; else the usual one."""
-    from hector_nb.errors import SessionNotFound
-
-    if name is None and session is not None:
-        try:
-            return await service.get_agent((await service.find_session(session)).agent)
-        except SessionNotFound:
-            pass
-    return await choose_agent(service, name)
 
 
 async def _talk(conversation: "Conversation") -> int:
@@ -78,6 +75,7 @@ async def _talk(conversation: "Conversation") -> int:
                 break
             if command := command_in(message):
                 await run_command(conversation, *command)
+                conversation.console.print()
             elif message.strip():
                 await conversation.say(message.removeprefix("/") if message.startswith("//") else message)
         except KeyboardInterrupt:

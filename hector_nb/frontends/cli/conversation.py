@@ -63,6 +63,8 @@ class Conversation:
             self.session, _ = await self.service.create_session(
                 self.agent.name, session_id=self.session_id, title=title
             )
+        if self._interactive:
+            self.console.print()
         started = time.monotonic()
         view = choose_view(self.agent.reasoning, thinking=self.thinking, debug=self.debug)
         answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), view)
@@ -78,7 +80,7 @@ class Conversation:
 
     def tell(self, line: str) -> None:
         """Say something that is not the answer."""
-        self.console.print(Text(plain_line(line), "dim"), soft_wrap=True)
+        self.console.print(Text(plain_line(line), "dim"), soft_wrap=not self.console.is_terminal)
 
     def introduce(self) -> None:
         """Who answers, and in which session."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import Completer, WordCompleter
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import CompleteStyle
@@ -47,9 +49,7 @@ class TerminalInput:
         """See `LineInput`."""
         while True:
             try:
-                return await self._prompt.prompt_async(
-                    [("bold", "> ")], placeholder=[("fg:ansibrightblack", placeholder)]
-                )
+                return await self._prompt.prompt_async([("bold", "> ")], placeholder=lambda: _unless_done(placeholder))
             except EOFError:
                 return None
             except KeyboardInterrupt:
@@ -100,6 +100,11 @@ def _open_history(path: Path | None) -> History:
 
 def _commands_only(commands: Iterable[str]) -> Completer:
     return WordCompleter([f"/{name}" for name in commands], sentence=True)
+
+
+def _unless_done(placeholder: str) -> StyleAndTextTuples:
+    """The placeholder is not left standing when the prompt is over."""
+    return [] if get_app().is_done else [("fg:ansibrightblack", placeholder)]
 
 
 def _keys() -> KeyBindings:

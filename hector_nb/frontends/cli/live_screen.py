@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, ThinkingFlow
+from hector_nb.frontends.cli.keys import unseen_keys
 from hector_nb.frontends.render import PlainText, plain
+from hector_nb.models.progress import bar_is_shown
 
 _FRAME = 1 / 12
 """Seconds between two drawings."""
@@ -40,6 +42,7 @@ class LiveScreen:
             vertical_overflow="crop",
         )
         self._painter: asyncio.Task[None] | None = None
+        self._leaving = ExitStack()
 
     def text(self, piece: str) -> None:
         """See `Screen`."""
@@ -97,7 +100,8 @@ class LiveScreen:
     async def _paint(self) -> None:
         while True:
             began = time.monotonic()
-            self.draw()
+            if not bar_is_shown():
+                self.draw()
             self._changed.clear()
             await asyncio.sleep(max(_FRAME, 4 * (time.monotonic() - began)))
             with suppress(TimeoutError):
@@ -106,7 +110,8 @@ class LiveScreen:
 
     async def __aenter__(self) -> Self:
         """See `Screen`."""
-        self._live.start()
+        self._leaving.enter_context(unseen_keys())
+        self._leaving.enter_context(self._live)
         self._painter = asyncio.create_task(self._paint())
         return self
 
@@ -117,10 +122,9 @@ class LiveScreen:
         if self._painter:
             self._painter.cancel()
             await asyncio.gather(self._painter, return_exceptions=True)
-        with self._console:
+        with self._leaving, self._console:
             self._finish_flow()
-            self._live.update("")
-            self._live.stop()
+            self._live.update("", refresh=True)
 
 
 class _Bottom:

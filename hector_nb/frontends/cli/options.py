@@ -1,6 +1,7 @@
 """Options that several commands share, and the way from a command to the service."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -15,6 +16,14 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="the first found"),
 ]
+SessionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+    ),
+]
+ThinkingOption = Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show session, memory and token counts.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -37,23 +46,36 @@ def with_service(config: Path | None, work: "Callable[[SessionService], Awaitabl
     return asyncio.run(opened())
 
 
-async def choose_agent(service: "SessionService", name: str | None) -> "AgentInfo":
-    """The named agent; without a name `assistant`, else the only one.
+async def choose_agent(service: "SessionService", name: str | None, session: str | None = None) -> "AgentInfo":
+    """The named agent; else the one that the session belongs to; else `assistant`; else the only one.
 
     Raises:
         AgentNotFound: there is none of that name.
         InvalidRequest: no name, and several agents to choose from.
     """
-    from hector_nb.errors import InvalidRequest
+    from hector_nb.errors import InvalidRequest, SessionNotFound
 
     if name is not None:
         return await service.get_agent(name)
+    if session is not None:
+        with suppress(SessionNotFound):
+            return await service.get_agent((await service.find_session(session)).agent)
     agents = {agent.name: agent for agent in await service.list_agents()}
     if "assistant" in agents:
         return agents["assistant"]
     if len(agents) == 1:
         return next(iter(agents.values()))
     raise InvalidRequest("There are several agents.", hint=f"Name one of them: {', '.join(agents)}.")
+
+
+def agent_names(incomplete: str) -> list[str]:
+    """For the shell's completion: the configured agents; none where the configuration cannot be used."""
+    from hector_nb.config.loader import load_config
+    from hector_nb.errors import ConfigError
+
+    with suppress(ConfigError):
+        return [name for name in load_config().config.agents if name.startswith(incomplete)]
+    return []
 
 
 def place_of(agent: "AgentInfo") -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, with_service
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, agent_names, chosen_config, with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import SessionService
@@ -20,7 +20,10 @@ SessionArgument = Annotated[str, typer.Argument(metavar="ID", help="The session.
 def list_sessions(
     ctx: typer.Context,
     agent: Annotated[
-        str | None, typer.Option("--agent", "-a", help="Only sessions with this agent.", show_default=False)
+        str | None,
+        typer.Option(
+            "--agent", "-a", help="Only sessions with this agent.", show_default=False, autocompletion=agent_names
+        ),
     ] = None,
     status: Annotated[
         Literal["active", "ended", "expired"] | None,

@@ -19,10 +19,10 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, title in enumerate(head):
-        # The first column is what people copy: it is never cut.
-        table.add_column(
-            title, no_wrap=True, min_width=None if number else max(len(title), *(len(row[0]) for row in rows))
-        )
+        # The first column is what people copy: it is never cut. The last one wraps; those between share what is left.
+        table.add_column(Text(title), no_wrap=number == 0)
     for row in rows:
-        table.add_row(*(Text(plain_line(cell)) for cell in row))
+        cells = [Text(plain_line(cell), no_wrap=True, overflow="ellipsis") for cell in row]
+        cells[-1].no_wrap = False
+        table.add_row(*cells)
     make_console().print(table)

@@ -27,10 +27,7 @@ INSERT INTO turns (turn_id, session, status, holder, message_id, input, created_
 VALUES (:turn_id, :session, 'queued', :holder, :message_id, :input, :created_at);
 
 -- name: place_turn
-UPDATE turns SET input = NULL, position = :position, number = :number WHERE key = :key;
-
--- name: begin_turn
-UPDATE turns SET status = 'running' WHERE key = :key;
+UPDATE turns SET status = :status, input = NULL, position = :position, number = :number WHERE key = :key;
 
 -- name: insert_events
 INSERT INTO turn_events (place, payload) VALUES ((:turn << 24) + :last_seq, :payload);

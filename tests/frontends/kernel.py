@@ -1,0 +1,87 @@
+"""A real kernel, as a notebook uses it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+from tests.frontends.scripts import environment
+
+PATIENCE = 30.0
+"""The longest wait for anything, in seconds."""
+
+
+@dataclass
+class Cell:
+    """An executed cell."""
+
+    status: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+    traceback: str = ""
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message["content"] for message in self.outputs if message["msg_type"] == kind]
+
+    @property
+    def markdown(self) -> list[str]:
+        """Every form that Markdown outputs had."""
+        found = [content.get("data", {}).get("text/markdown") for content in (m["content"] for m in self.outputs)]
+        return [text for text in found if text is not None]
+
+    @property
+    def stdout(self) -> str:
+        return "".join(content["text"] for content in self.of("stream") if content["name"] == "stdout")
+
+    @property
+    def stderr(self) -> str:
+        return "".join(content["text"] for content in self.of("stream") if content["name"] == "stderr")
+
+
+class Kernel:
+    """Runs cells."""
+
+    def __init__(self, folder: Path) -> None:
+        self._manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "kernel"))
+        self._manager.start_kernel(env=environment(folder), cwd=str(folder))
+        self._client = self._manager.blocking_client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=PATIENCE)
+
+    def close(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def send(self, code: str) -> str:
+        return str(self._client.execute(code))
+
+    def run(self, code: str, *, on_output: Callable[[dict[str, Any]], None] | None = None) -> Cell:
+        return self.wait(self.send(code), on_output=on_output)
+
+    def wait(self, request: str, *, on_output: Callable[[dict[str, Any]], None] | None = None) -> Cell:
+        """The cell, once it is done."""
+        outputs: list[dict[str, Any]] = []
+        until = time.monotonic() + PATIENCE
+        while True:
+            message = self._client.get_iopub_msg(timeout=until - time.monotonic())
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                break
+            if message["msg_type"] not in ("status", "execute_input"):
+                outputs.append(message)
+                if on_output:
+                    on_output(message)
+        while True:
+            reply = self._client.get_shell_msg(timeout=until - time.monotonic())
+            if reply["parent_header"].get("msg_id") == request:
+                break
+        content = reply["content"]
+        return Cell(content["status"], outputs, str(content.get("evalue", "")), "\n".join(content.get("traceback", ())))

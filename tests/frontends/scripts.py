@@ -1,0 +1,44 @@
+"""A configuration whose agents play scripts, for kernels and servers of their own process."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.frontends.hostile_markdown import HOSTILE
+
+ROOT = Path(__file__).parent.parent.parent
+FOREVER = {"wait_ms": 600_000}
+SCRIPTS: dict[str, list[list[Any]]] = {
+    "assistant": [["Hello ", "**there**."]],
+    "counter": [[str(number)] for number in range(1, 6)],
+    "silent": [[FOREVER, "never"]],
+    "halting": [["Half of ", "it", FOREVER, "never"]],
+    "broken": [["Half", {"error": "model_timeout", "message": "Nothing came."}]],
+    "slow": [[step for number in range(150) for step in (f"word{number} ", {"wait_ms": 10})]],
+    "hostile": [[text] for text in HOSTILE if text.isprintable() or "\x00" not in text],
+}
+
+
+def write_scripts(folder: Path) -> Path:
+    """Make the configuration in a folder."""
+    lines: dict[str, Any] = {"llms": {}, "agents": {}}
+    for name, replies in SCRIPTS.items():
+        (folder / f"{name}.json").write_text(json.dumps({"repeat": True, "replies": replies}))
+        lines["llms"][name] = {"provider": "scripted", "model": f"{name}.json"}
+        lines["agents"][name] = {"llm": name}
+    config = folder / "hector.yaml"
+    config.write_text(json.dumps(lines))
+    return config
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a process that uses it, untouched by this test run."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "HECTOR", "JPY"))}
+    return {
+        **kept,
+        "HECTOR_CONFIG": str(write_scripts(folder)),
+        "HECTOR_HOME": str(folder / "home"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONPATH": str(ROOT),
+    }

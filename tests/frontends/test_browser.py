@@ -1,0 +1,99 @@
+"""The magics in JupyterLab: answers appear, can be stopped, and do nothing but be read."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.frontends.hostile_markdown import HOSTILE
+from tests.frontends.lab import Lab, NotebookPage, browser
+from tests.frontends.scripts import SCRIPTS
+
+pytestmark = pytest.mark.browser
+
+_ACTIVE = """() => {
+    const found = [];
+    for (const output of document.querySelectorAll('.jp-OutputArea-output')) {
+        for (const element of output.querySelectorAll('*')) {
+            const bad = /^(script|iframe|style|link|object|embed|form|button|input)$/i.test(element.tagName)
+                || element.tagName === 'IMG' && !element.src.startsWith('data:image/svg+xml')
+                || [...element.attributes].some(({name, value}) => /^on/i.test(name)
+                    || /^(href|src|action|formaction|xlink:href)$/i.test(name)
+                        && !/^(https?:|mailto:|#|data:image.svg)/i.test(value)
+                    || name === 'style' && /url|expression/i.test(value)
+                    || /^data-command/i.test(name));
+            if (bad) found.push(element.outerHTML.slice(0, 300));
+        }
+    }
+    return found;
+}"""
+_TOUCH = """() => document.querySelectorAll('.jp-OutputArea-output *').forEach(element => {
+    for (const kind of ['mouseover', 'mouseenter', 'focus', 'toggle', 'load', 'error'])
+        element.dispatchEvent(new Event(kind, {bubbles: true}));
+})"""
+_TYPESET = "() => document.querySelectorAll('mjx-container').length > 5"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as launched:
+        yield launched
+
+
+def test_hostile_markdown_neither_runs_nor_asks_for_anything(lab: Lab, chromium: Browser) -> None:
+    count = len(SCRIPTS["hostile"])
+    cells = [
+        "%load_ext hector_nb",
+        f"for _ in range({count}):\n    %hector -a hostile --no-stream go\n",
+        "%hector history -n 1000",
+    ]
+    page = NotebookPage(chromium, lab.write("hostile.ipynb", cells))
+    for cell in range(len(cells)):
+        page.run(cell)
+    page.page.wait_for_function(_TYPESET)
+    page.evaluate(_TOUCH)
+    assert page.page.locator(".jp-RenderedMarkdown").count() >= len(HOSTILE)
+    assert page.evaluate("() => window.ran === undefined")
+    assert page.evaluate(_ACTIVE) == []
+    assert page.foreign == []
+
+
+def test_the_same_markdown_does_run_without_the_neutraliser(lab: Lab, chromium: Browser) -> None:
+    """Otherwise the test above would prove nothing."""
+    code = f"for text in {HOSTILE[:3]!r}:\n    display({{'text/markdown': text}}, raw=True)"
+    page = NotebookPage(chromium, lab.write("raw.ipynb", [code]))
+    page.run(0)
+    page.page.wait_for_function("() => window.ran === 1")
+    assert page.evaluate(_ACTIVE) != []
+
+
+def test_an_answer_grows_in_its_cell_and_can_be_stopped(lab: Lab, chromium: Browser) -> None:
+    page = NotebookPage(
+        chromium, lab.write("stop.ipynb", ["%load_ext hector_nb", "%%hector halting\nHi", "%hector Hi"])
+    )
+    page.run(0)
+    page.start(1)
+    page.page.wait_for_selector("text=Half of it")
+    page.page.locator('[data-command="notebook:interrupt-kernel"], [title^="Interrupt the kernel"]').first.click()
+    page.page.wait_for_selector("text=■ stopped")
+    assert "KeyboardInterrupt" in page.outputs(1)
+    page.run(2)
+    assert "Hello there." in page.outputs(2)
+
+
+def test_silence_says_who_is_waited_for(lab: Lab, chromium: Browser) -> None:
+    page = NotebookPage(chromium, lab.write("silent.ipynb", ["%load_ext hector_nb", "%%hector silent\nHi"]))
+    page.run(0)
+    page.start(1)
+    page.page.wait_for_selector("text=Waiting for scripted silent.json in this process … ■ stops it.")
+    page.page.keyboard.press("Escape")
+    page.page.keyboard.press("i")
+    page.page.keyboard.press("i")
+    page.page.wait_for_selector("text=■ stopped")

@@ -1,0 +1,77 @@
+"""What may stand after `%hector` and `%%hector`."""
+
+import pytest
+from IPython.core.error import UsageError
+
+from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["what's up?", 'say "hi', "memory leak?", "a  b", "{x} $y", "1 -a 2", "what is -s for?", "Agents of change"],
+)
+def test_a_prompt_is_neither_split_nor_unquoted(prompt: str) -> None:
+    assert parse_line(prompt) == PromptArguments(prompt=prompt)
+
+
+def test_a_first_word_that_is_a_command_wins() -> None:
+    assert parse_line("agents") == CommandArguments(name="agents")
+    assert parse_line("use helper --session s1") == CommandArguments(name="use", agent="helper", session="s1")
+    assert parse_line("history -n 5") == CommandArguments(name="history", limit=5)
+
+
+def test_two_dashes_force_a_prompt() -> None:
+    assert parse_line("-- agents") == PromptArguments(prompt="agents")
+    assert parse_line("-a helper -- -5 + 3?") == PromptArguments(prompt="-5 + 3?", agent="helper")
+
+
+def test_options_come_before_the_prompt() -> None:
+    parsed = parse_line("-a helper --out=answer -f text --thinking --debug --raw --no-stream what's up")
+    assert parsed == PromptArguments(
+        prompt="what's up",
+        agent="helper",
+        out="answer",
+        format="text",
+        thinking=True,
+        debug=True,
+        raw=True,
+        stream=False,
+    )
+
+
+def test_a_cell_may_begin_with_its_agent() -> None:
+    assert parse_cell("helper --new", "Hi\n-a b\n") == PromptArguments(prompt="Hi\n-a b", agent="helper", new=True)
+    assert parse_cell("", "Hi") == PromptArguments(prompt="Hi")
+
+
+def test_nothing_asks_what_is_connected() -> None:
+    assert parse_line("  ") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--bogus hi", "--bogus"),
+        ("-f html hi", "html"),
+        ("--out 1x hi", "variable name"),
+        ("--out class hi", "variable name"),
+        ("-a", "expected one argument"),
+        ("--new -s x hi", "exclude"),
+        ("--", "no prompt"),
+        ("use", "required"),
+        ("agents of change", "%hector -- agents"),
+        ("sessions -n 0", "positive"),
+        ("--thinkin hi", "--thinkin"),
+    ],
+)
+def test_nonsense_is_a_usage_error_that_says_what_to_do(line: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_line(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "said"), [("", "  \n", "no prompt"), ("what is this", "x", "below"), ("--bogus", "x", "--bogus")]
+)
+def test_nonsense_in_a_cell_is_a_usage_error_too(line: str, cell: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_cell(line, cell)

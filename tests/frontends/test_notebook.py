@@ -1,0 +1,396 @@
+"""What the magics do, over a real engine, without a kernel."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hector_nb.bootstrap import make_agent
+from hector_nb.config.schema import AgentConfig, Config, LLMConfig
+from hector_nb.errors import AgentNotFound, Conflict, ModelError, ModelTimeout, SessionNotFound
+from hector_nb.events import ThinkingDelta
+from hector_nb.frontends import cell_turn, notebook
+from hector_nb.frontends.inline import Bundle
+from hector_nb.frontends.notebook import Notebook, footer
+from hector_nb.frontends.notebook_service import NotebookService
+from hector_nb.frontends.reply import CellReply
+from hector_nb.messages import Usage
+from hector_nb.models.scripted import ScriptedModel, Step, Wait
+from hector_nb.runtime.runtime import Runtime
+from hector_nb.service import SessionService
+from hector_nb.stores.in_memory import InMemoryStore
+
+
+class Shell(SimpleNamespace):
+    """As much of a kernel's shell as the magics look at."""
+
+    def __init__(self) -> None:
+        super().__init__(user_ns={}, user_ns_hidden={}, execution_count=1, kernel=object())
+
+
+class World:
+    """A notebook whose outputs are kept. `replies` is by agent."""
+
+    def __init__(self, replies: dict[str, Sequence[Sequence[Step]]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.models = {agent: ScriptedModel(script, name=f"{agent}-model") for agent, script in replies.items()}
+        self.opened = 0
+        self._monkeypatch = monkeypatch
+        self.outputs: list[tuple[Bundle, Any, bool]] = []
+        self.shell = Shell()
+        self.notebook = Notebook(self.shell, NotebookService(self._open))
+        self.on_output = lambda: None
+        monkeypatch.setattr(notebook, "publish", self._publish)
+
+    def cell(self, line: str, cell: str) -> str:
+        """The Markdown that a cell leaves."""
+        self.run(line, cell)
+        return self.markdown
+
+    def run(self, line: str, cell: str) -> None:
+        """Run a cell that may leave none."""
+        # pytest sets it again for each phase of a test.
+        self._monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
+        del self.outputs[:]
+        self.notebook.cell(line, cell)
+
+    @property
+    def markdown(self) -> str:
+        return [bundle["text/markdown"] for bundle, _, _ in self.outputs if "text/markdown" in bundle][-1]
+
+    @property
+    def plain(self) -> list[str]:
+        return [bundle.get("text/plain", "") for bundle, _, _ in self.outputs]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return [metadata["hector"] for _, metadata, _ in self.outputs if metadata][-1]
+
+    def prompts(self, agent: str = "assistant") -> list[str]:
+        return [request.messages[-1].content for request in self.models[agent].requests]
+
+    def _publish(self, bundle: Bundle, metadata: Any, display_id: str, there: bool) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        self.outputs.append((bundle, metadata, there))
+        self.on_output()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[SessionService]:
+        self.opened += 1
+        config = Config(agents={name: AgentConfig() for name in self.models})
+        runtime = Runtime(
+            store=InMemoryStore(),
+            agents={
+                name: make_agent(name, config.agents[name], config, LLMConfig(provider="scripted"), model)
+                for name, model in self.models.items()
+            },
+        )
+        await runtime.aopen()
+        try:
+            yield runtime.for_user("ada")
+        finally:
+            await runtime.aclose()
+
+
+@pytest.fixture
+def open_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("PYTEST_VERSION", "HECTOR_NB_STREAM", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    worlds = []
+
+    def make(*replies: Sequence[Step], **agents: Sequence[Sequence[Step]]) -> World:
+        worlds.append(World({"assistant": replies, **agents}, monkeypatch))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.notebook.close()
+
+
+def test_a_cell_is_answered_and_the_next_one_goes_on(open_world: Any) -> None:
+    world = open_world(["Hello ", "**Ada**"], ["You said hi"])
+    assert world.cell("", "Hi\n") == "Hello **Ada**"
+    assert world.cell("", "What did I say?\n") == "You said hi"
+    seen = [message.content for message in world.models["assistant"].requests[1].messages]
+    assert seen == ["Hi", "Hello **Ada**", "What did I say?"]
+    assert world.opened == 1
+
+
+def test_nothing_is_opened_before_it_is_needed(open_world: Any) -> None:
+    world = open_world(["x"])
+    world.notebook.line("version")
+    assert world.opened == 0
+
+
+def test_the_output_says_where_it_came_from(open_world: Any) -> None:
+    world = open_world(["Hi"])
+    world.cell("", "Hello")
+    reply = world.shell.user_ns["_hector"]
+    assert world.metadata["agent"] == "assistant"
+    assert world.metadata["model"] == "assistant-model"
+    assert world.metadata["session_id"] == reply.session_id
+    assert world.metadata["turn_id"] == reply.turn_id
+    assert world.metadata["status"] == "complete"
+    assert world.metadata["usage"]["completion_tokens"] > 0
+    assert world.plain[-1].startswith("assistant · assistant-model · ~")
+
+
+def test_the_reply_can_be_kept(open_world: Any) -> None:
+    world = open_world(["One"], ["Two"])
+    world.cell("--out answer", "1")
+    assert str(world.shell.user_ns["answer"]) == "One"
+    assert repr(world.notebook.line("2")) == "Two"
+    assert world.shell.user_ns["_hector"].text == "Two"
+
+
+def test_another_agent_has_another_session_for_this_cell_only(open_world: Any) -> None:
+    world = open_world(["a"], ["a again"], helper=[["b"]])
+    world.cell("", "1")
+    world.cell("helper", "2")
+    world.cell("", "3")
+    assert world.prompts() == ["1", "3"]
+    assert world.prompts("helper") == ["2"]
+    assert len(world.models["assistant"].requests[1].messages) == 3
+
+
+def test_use_changes_the_agent_from_now_on(open_world: Any) -> None:
+    world = open_world(helper=[["b"], ["c"]])
+    world.notebook.line("use helper --session my-session")
+    world.cell("", "1")
+    assert world.shell.user_ns["_hector"].session_id == "my-session"
+    assert world.cell("-s other", "2") == "c"
+    assert world.shell.user_ns["_hector"].session_id == "other"
+
+
+def test_new_begins_another_session(open_world: Any) -> None:
+    world = open_world(["a"], ["b"], ["c"])
+    ids = []
+    world.cell("", "1")
+    ids.append(world.shell.user_ns["_hector"].session_id)
+    world.notebook.line("new")
+    world.cell("", "2")
+    ids.append(world.shell.user_ns["_hector"].session_id)
+    world.cell("--new", "3")
+    ids.append(world.shell.user_ns["_hector"].session_id)
+    assert len(set(ids)) == 3
+    assert len(world.models["assistant"].requests[-1].messages) == 1
+    assert len(world.notebook.line("sessions")) == 3
+
+
+def test_the_session_is_titled_like_the_notebook(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/ada/first steps.ipynb")
+    world = open_world(["a"])
+    world.cell("", "1")
+    [session] = world.notebook.line("sessions")
+    assert session.title == "first steps"
+    assert session.metadata == {"notebook": "/home/ada/first steps.ipynb"}
+
+
+def test_the_history_is_a_conversation(open_world: Any) -> None:
+    world = open_world(["<b>two</b>"], ["four"])
+    world.cell("", "one")
+    world.cell("", "three")
+    history = world.notebook.line("history")
+    assert [message.content for message in history] == ["one", "<b>two</b>", "three", "four"]
+    assert "&lt;b>two" in history._repr_markdown_()
+    assert [message.content for message in world.notebook.line("history -n 1")] == ["four"]
+
+
+def test_the_agents_are_listed(open_world: Any) -> None:
+    world = open_world(helper=[])
+    assert [info.name for info in world.notebook.line("agents")] == ["assistant", "helper"]
+    assert "helper-model" in repr(world.notebook.line("agents"))
+
+
+def test_variables_are_filled_in_unless_told_otherwise(open_world: Any) -> None:
+    world = open_world(["a"], ["b"])
+    world.shell.user_ns.update(name="Ada", hidden=1)
+    world.shell.user_ns_hidden.update(hidden=world.shell.user_ns["hidden"])
+    world.cell("", "{name} {hidden} {unknown}")
+    world.cell("--raw", "{name}")
+    assert world.prompts() == ["Ada {hidden} {unknown}", "{name}"]
+
+
+def test_the_answer_grows_in_one_output(open_world: Any) -> None:
+    world = open_world(["one ", Wait(0.15), "two ", Wait(0.15), "three"])
+    world.cell("", "count")
+    answers = [(bundle["text/markdown"], there) for bundle, _, there in world.outputs if "text/markdown" in bundle]
+    assert answers[0] == ("one ", False)
+    assert answers[-1] == ("one two three", True)
+    assert [there for _, there in answers] == [False] + [True] * (len(answers) - 1)
+
+
+def test_a_recorded_cell_has_one_output(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = open_world(["one ", "two"], ["a"], ["b"])
+    monkeypatch.setenv("PYTEST_VERSION", "9")
+    world.cell("", "x")
+    assert len(world.outputs) == 1
+    monkeypatch.delenv("PYTEST_VERSION")
+    monkeypatch.setenv("HECTOR_NB_STREAM", "0")
+    world.cell("", "y")
+    assert len(world.outputs) == 1
+    monkeypatch.delenv("HECTOR_NB_STREAM")
+    world.cell("--no-stream", "z")
+    assert len([bundle for bundle, *_ in world.outputs if "text/markdown" in bundle]) == 1
+
+
+def test_an_interrupt_keeps_what_was_said_and_goes_on_upwards(open_world: Any) -> None:
+    world = open_world(["half ", Wait(60), "never"], ["next"])
+
+    def interrupt() -> None:
+        if any("half" in bundle.get("text/markdown", "") for bundle, _, _ in world.outputs):
+            world.on_output = lambda: None
+            raise KeyboardInterrupt
+
+    world.on_output = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        world.cell("", "go")
+    assert world.markdown == "half \n\n*■ stopped*"
+    assert world.metadata["status"] == "cancelled"
+    assert world.shell.user_ns["_hector"].finish_reason == "cancelled"
+    assert world.models["assistant"].closed == 1
+    assert world.cell("", "go on") == "next"
+    assert [message.status for message in world.notebook.line("history")][1] == "cancelled"
+
+
+def test_an_interrupt_before_the_first_word_stops_the_model(open_world: Any) -> None:
+    world = open_world([Wait(60), "never"], ["next"])
+
+    def interrupt() -> None:
+        world.on_output = lambda: None
+        raise KeyboardInterrupt
+
+    world.on_output = interrupt  # the first output says what is waited for
+    with pytest.raises(KeyboardInterrupt):
+        world.cell("", "go")
+    assert world.models["assistant"].closed == 1
+    assert world.cell("", "go on") == "next"
+
+
+def test_a_turn_that_will_not_end_does_not_hold_an_interrupted_cell(
+    open_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = open_world([Wait(60)])
+    monkeypatch.setattr(cell_turn, "_LAST_WORDS", 0.0)
+    monkeypatch.setattr("hector_nb.frontends.running_turn.RunningTurn.stop", lambda self: None)
+
+    def interrupt() -> None:
+        world.on_output = lambda: None
+        raise KeyboardInterrupt
+
+    world.on_output = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        world.cell("", "go")
+    assert world.plain[-1] == "■ stopped"
+
+
+def test_a_failing_model_raises_and_keeps_what_was_said(open_world: Any) -> None:
+    world = open_world(["half ", ModelTimeout("Nothing came for 60 s.")], ["next"])
+    with pytest.raises(ModelTimeout, match="60 s") as caught:
+        world.cell("", "go")
+    assert world.markdown == "half "
+    assert world.metadata["status"] == "failed"
+    assert caught.value._render_traceback_() == ["ModelTimeout: Nothing came for 60 s."]  # type: ignore[attr-defined]
+    assert world.cell("", "again") == "next"
+
+
+def test_a_model_that_fails_at_once_leaves_no_output(open_world: Any) -> None:
+    world = open_world([ModelError("No.")])
+    with pytest.raises(ModelError):
+        world.cell("", "go")
+    assert world.outputs == []
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("use nobody", AgentNotFound),
+        ("-a nobody hi", AgentNotFound),
+        ("history -s nothing", SessionNotFound),
+        ("new nobody", AgentNotFound),
+    ],
+)
+def test_what_is_not_there_is_an_error(open_world: Any, line: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        open_world(["x"]).notebook.line(line)
+
+
+def test_a_session_of_another_agent_is_refused(open_world: Any) -> None:
+    world = open_world(["a"], helper=[["b"]])
+    world.cell("-s shared", "1")
+    with pytest.raises(Conflict):
+        world.cell("helper -s shared", "2")
+
+
+def test_thinking_is_shown_on_request_and_is_no_part_of_the_answer(open_world: Any) -> None:
+    thought = [ThinkingDelta(text="Hm <b> $x$"), "Yes"]
+    world = open_world(thought, thought)
+    assert world.cell("", "?") == "Yes"
+    assert not any("Hm" in plain for plain in world.plain)
+    assert world.cell("--thinking", "?") == "Yes"
+    shown = [bundle["text/html"] for bundle, _, _ in world.outputs if "Hm" in bundle.get("text/plain", "")][-1]
+    assert shown.startswith("<details style")
+    assert "Hm &lt;b&gt; <span>$</span>x" in shown
+    assert world.shell.user_ns["_hector"].thinking == "Hm <b> $x$"
+
+
+def test_debugging_shows_session_message_and_tokens(open_world: Any) -> None:
+    world = open_world(["Hi"])
+    world.cell("--debug", "1")
+    text = next(plain for plain in reversed(world.plain) if "[Session:" in plain)
+    assert "[Message: 1]" in text
+    assert "[Memory: " in text
+    assert "tokens, stop]" in text
+
+
+def test_the_terminal_gets_the_text(open_world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    world = open_world(["Hello ", "there"])
+    del world.shell.kernel
+    world.run("", "hi")
+    assert capsys.readouterr().out == "Hello there\n"
+    assert world.outputs == []
+
+
+def test_the_terminal_keeps_thinking_apart(open_world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    world = open_world([ThinkingDelta(text="Hm"), ThinkingDelta(text=" hm"), "Yes", "."])
+    del world.shell.kernel
+    world.run("--thinking --debug", "hi")
+    out = capsys.readouterr().out
+    assert "Hm hm\nYes.\n[Response: " in out
+
+
+def test_a_closed_notebook_opens_again(open_world: Any) -> None:
+    world = open_world(["a"], ["b"])
+    world.cell("", "1")
+    world.notebook.close()
+    world.notebook.line("new")
+    assert world.cell("", "2") == "b"
+    assert world.opened == 2
+
+
+def reply(**changes: Any) -> CellReply:
+    values: dict[str, Any] = {
+        "text": "<b>",
+        "agent": "assistant",
+        "model": "m",
+        "host": None,
+        "session_id": "s",
+        "turn_id": "t",
+        "message_id": None,
+        "finish_reason": "stop",
+        "usage": Usage(completion_tokens=1234, estimated=True),
+        "seconds": 1.26,
+    }
+    return CellReply(**{**values, **changes})
+
+
+def test_the_footer_says_who_how_much_and_how_long() -> None:
+    assert footer(reply(host="api.example.org")) == "assistant · m at api.example.org · ~1,234 tokens · 1.3 s"
+    assert footer(reply(usage=Usage(completion_tokens=1)), timed=False) == "assistant · m · 1 token"
+
+
+def test_a_reply_is_its_text_and_shows_safely() -> None:
+    assert str(reply()) == repr(reply()) == "<b>"
+    assert reply()._repr_markdown_() == "&lt;b>"
