@@ -1,7 +1,8 @@
 """What happens in a turn, as values. A turn's event log is a numbered list of these; every way in is a reader of it.
 
 The first event is `TurnStarted`, the last is `TurnDone` (finished or cancelled) or `TurnFailed`. `seq` counts from 1
-without gaps. `encode` and `decode` are the one JSON form of an event, used by the store and by named wire events.
+without gaps, but for one before the last event of a turn whose process died. `TurnReset` is never logged: readers get it in
+place of events that are gone. `encode` and `decode` are the one JSON form of an event, used by the store and by named wire events.
 """
 
 from collections.abc import Mapping
@@ -83,17 +84,30 @@ class TurnDone:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnFailed:
-    """The turn is over and did not succeed; `code` is that of the error class."""
+    """The turn is over and did not succeed; `code` is that of the error class.
+
+    `kept_until` is set where the turn's process died: the `seq` of the last event that is known; later ones may have been delivered.
+    """
 
     code: str
     message: str
     hint: str | None = None
     retryable: bool = False
+    kept_until: int | None = None
     type: Literal["error"] = "error"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnReset:
+    """What a reader has of this turn is to be replaced by `text`: the events after its cursor are not to be had."""
+
+    turn_id: str
+    text: str
+    type: Literal["reset"] = "reset"
+
+
 Event: TypeAlias = (
-    TurnStarted | TextDelta | ThinkingDelta | ToolCalled | ToolReturned | ModelUsed | TurnDone | TurnFailed
+    TurnStarted | TextDelta | ThinkingDelta | ToolCalled | ToolReturned | ModelUsed | TurnDone | TurnFailed | TurnReset
 )
 _BY_TYPE: dict[str, type[Event]] = {get_args(cls.__dataclass_fields__["type"].type)[0]: cls for cls in get_args(Event)}
 

@@ -50,6 +50,7 @@ class SendMessage:
     message: str
     session_id: str | None = None
     if_busy: IfBusy = "queue"
+    idempotency_key: str | None = None
     on_disconnect: Literal["cancel", "continue"] | None = None
 
 
@@ -99,6 +100,19 @@ class TurnStream(Protocol):
                 yield logged
 
 
+class SessionFeed(Protocol):
+    """The turns of one session, one after the other, as they come.
+
+    `position` is where the feed begins, in the form of an event id: the id of the session's last event then, or `start`.
+    """
+
+    position: str
+
+    async def next_turn(self) -> TurnStream | None:
+        """The next turn from its beginning, waiting for it; None when the session is over."""
+        ...
+
+
 class SessionService(Protocol):
     """What one user can do. Every method raises a `HectorError` that says what to do next."""
 
@@ -117,8 +131,9 @@ class SessionService(Protocol):
         session_id: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> tuple[Session, bool]:
-        """A new session and True, or the one that has this id already and False."""
+        """A new session and True, or the one that has this id, or was made with this key, already and False."""
         ...
 
     async def list_sessions(
@@ -145,6 +160,35 @@ class SessionService(Protocol):
         """Stop what runs in it, then erase it."""
         ...
 
+    async def update_session(
+        self, agent: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Session:
+        """Change title or metadata."""
+        ...
+
+    async def end_session(self, agent: str, session_id: str) -> Session:
+        """Stop what runs in it and mark it complete; it stays readable."""
+        ...
+
+    async def fork_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
+        """A new session that shares this one's history, up to the message `after` or whole."""
+        ...
+
+    async def rewind_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
+        """The same session without what follows the message `after` (None: emptied)."""
+        ...
+
+    async def import_session(
+        self,
+        agent: str,
+        messages: Sequence[Message],
+        *,
+        title: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Session:
+        """A new session with this transcript."""
+        ...
+
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
     ) -> Page[Message]:
@@ -163,6 +207,14 @@ class SessionService(Protocol):
         self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
     ) -> TurnStream:
         """Join a turn, or read a finished one, from the event after `after`."""
+        ...
+
+    async def follow_session(self, agent: str, session_id: str, *, after: str | None = None) -> SessionFeed:
+        """Follow a session: the turns that follow the turn `after`; `start`: all; None: the running one and later ones.
+
+        Raises:
+            SessionEnded: nothing more will come.
+        """
         ...
 
     async def cancel_turn(self, agent: str, session_id: str, *, turn_id: str | None = None) -> Turn | None:
@@ -211,6 +263,7 @@ __all__ = [
     "AgentInfo",
     "Reply",
     "SendMessage",
+    "SessionFeed",
     "SessionService",
     "TurnStream",
     "collect",

@@ -23,15 +23,19 @@ _DEAD_AFTER = 10.0
 _LISTEN_EVERY = 0.2
 """Seconds between looks for cancel requests, while turns run."""
 _SWEEP_EVERY = 60.0
+_LOST_AT_MOST = 1_000_000
+"""Events that a dead process may have delivered and not stored; their numbers are not used again."""
+_DIED = failed(ModelInterrupted("The process that ran this turn has died.", hint="Send the message again."))
 
 
 class Lifecycle:
     """The background tasks of one process. Heartbeats and listening cost nothing while no turn runs."""
 
-    def __init__(self, *, store: Store, holder: str, runs: Mapping[str, TurnRun]) -> None:
+    def __init__(self, *, store: Store, holder: str, runs: Mapping[str, TurnRun], readers: Mapping[str, int]) -> None:
         self._store = store
         self._holder = holder
         self._runs = runs
+        self._readers = readers
         self._busy = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -44,8 +48,8 @@ class Lifecycle:
             asyncio.create_task(self._every(_LISTEN_EVERY, self._listen, while_busy=True)),
         ]
 
-    def turns_run(self) -> None:
-        """A turn is under way."""
+    def wake(self) -> None:
+        """A turn is under way here, or one of another process is read here."""
         self._busy.set()
 
     async def stop(self) -> None:
@@ -59,7 +63,7 @@ class Lifecycle:
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]], *, while_busy: bool = False) -> None:
         while True:
             if while_busy:
-                if not self._runs:
+                if not self._runs and not self._readers:
                     self._busy.clear()
                 await self._busy.wait()
             try:
@@ -77,7 +81,7 @@ class Lifecycle:
                 run.cancel()
 
     async def _sweep(self) -> None:
-        while await self._store.sweep():
+        while await self._store.expire_sessions() or await self._store.sweep():
             await asyncio.sleep(0)
 
     async def _recover(self) -> None:
@@ -102,7 +106,8 @@ class Lifecycle:
         )
         await self._store.write_turn(
             turn.turn_id,
-            events=[failed(ModelInterrupted("The process that ran this turn has died.", hint="Send it again."))],
+            events=[replace(_DIED, kept_until=log.turn.last_seq)],
+            skip=_LOST_AT_MOST,
             messages=[replace(message, tokens=len(message.content) // 4)],
             outcome=TurnOutcome(status="interrupted"),
         )

@@ -7,7 +7,7 @@ whoever has seen the end of an answer finds it in the transcript.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -19,7 +19,8 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.runtime.context import Context, build_context, window
 from hector_nb.runtime.turn import Answer, estimated_usage, run_turn
-from hector_nb.stores.base import BegunTurn, NewTurn, Store, TurnOutcome
+from hector_nb.sessions import Turn
+from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
 
 _log = logging.getLogger("hector_nb.runtime")
 
@@ -27,6 +28,10 @@ _WRITE_EVERY = 0.05
 """Seconds between two writes of a running turn's events."""
 _LOOK_EVERY = 1.0
 """The longest time a queued turn waits before it looks again whether its time has come."""
+_ATTEND_EVERY = 1.0
+"""Seconds between looks whether another process has readers of a turn that has none here."""
+_DEAD_AFTER = 10.0
+"""Seconds without a heartbeat after which another process's readers do not count."""
 _SETTLE_EVERY = 0.5
 """Seconds between attempts to store an outcome that the database refused."""
 
@@ -35,11 +40,12 @@ class TurnRun:
     """A turn, its tasks and its log.
 
     `placed` is done when the user's message is durable: the turn has begun or stands in the queue. `finished` is set when the outcome
-    is durable. `grace` is the number of seconds after which a turn without readers is cancelled, None for never.
+    is durable. `grace` is the number of seconds after which a turn without readers is cancelled, None for never. `repeats` is the
+    turn that the same request started before, if there is one; then nothing happens here.
     """
 
     def __init__(
-        self, new: NewTurn, *, agent: Agent, store: Store, runs: Mapping[str, "TurnRun"], grace: float | None
+        self, new: NewTurn, *, agent: Agent, store: Store, runs: MutableMapping[str, "TurnRun"], grace: float | None
     ) -> None:
         self.new = new
         self.agent = agent
@@ -49,7 +55,8 @@ class TurnRun:
         self._store = store
         self._runs = runs
         self._grace = grace
-        self._leaving: asyncio.TimerHandle | None = None
+        self.repeats: Turn | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._answer = Answer()
         self._context: Context | None = None
         self._stop_status: MessageStatus | None = None
@@ -74,7 +81,22 @@ class TurnRun:
 
     def _nobody_reads(self) -> None:
         if self._grace is not None:
-            self._leaving = asyncio.get_running_loop().call_later(self._grace, self.cancel)
+            self._leaving = asyncio.create_task(self._cancel_unattended(self._grace))
+
+    async def _cancel_unattended(self, grace: float) -> None:
+        """Cancel when nobody, in any process, has read for so many seconds."""
+        left = grace
+        while left > 0 or await self._read_elsewhere():
+            pause = min(left, _ATTEND_EVERY) or _ATTEND_EVERY
+            await asyncio.sleep(pause)
+            left = grace if await self._read_elsewhere() else left - pause
+        self.cancel()
+
+    async def _read_elsewhere(self) -> bool:
+        try:
+            return await self._store.has_readers(self.new.turn_id, besides=self.new.holder, dead_after=_DEAD_AFTER)
+        except StoreError:
+            return False
 
     def _somebody_reads(self) -> None:
         if self._leaving is not None:
@@ -98,16 +120,19 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
-        else:
+        elif self.repeats is None:
             await self._finish(failure, status)
         if not self.placed.done():
             self.placed.set_result(None)
         self._somebody_reads()
+        self._runs.pop(self.new.turn_id, None)
         self.finished.set()
 
     async def _perform(self) -> None:
         """The turn itself."""
         begun = await self._begin()
+        if begun is None:
+            return
         self._context = await build_context(self.agent, begun)
         self._publish(
             TurnStarted(
@@ -122,11 +147,14 @@ class TurnRun:
             async for event in events:
                 self._publish(event)
 
-    async def _begin(self) -> BegunTurn:
-        """Queue, wait, and take the session."""
+    async def _begin(self) -> BegunTurn | None:
+        """Queue, wait, and take the session; None if the request was made before."""
         wanted = await window(self.agent)
         while True:
             place = await self._store.begin_turn(self.new, window=wanted, lifetime=self.agent.lifetime)
+            if isinstance(place, RepeatedTurn):
+                self.repeats = place.turn
+                return None
             if not self.placed.done():
                 self.placed.set_result(None)
             if isinstance(place, BegunTurn):

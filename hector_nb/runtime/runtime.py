@@ -24,7 +24,8 @@ class Runtime:
         self.agents = dict(agents)
         self.holder = new_id("node")
         self.runs: dict[str, TurnRun] = {}
-        self._lifecycle = Lifecycle(store=store, holder=self.holder, runs=self.runs)
+        self._readers: dict[str, int] = {}
+        self._lifecycle = Lifecycle(store=store, holder=self.holder, runs=self.runs, readers=self._readers)
         self._closing = False
 
     async def aopen(self) -> None:
@@ -68,6 +69,19 @@ class Runtime:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
         run = TurnRun(new, agent=self.agent(new.agent), store=self.store, runs=self.runs, grace=grace)
         self.runs[new.turn_id] = run
-        run.task.add_done_callback(lambda _: self.runs.pop(new.turn_id, None))
-        self._lifecycle.turns_run()
+        self._lifecycle.wake()
         return run
+
+    async def join_elsewhere(self, turn_id: str) -> None:
+        """One more reader here of a turn that another process runs."""
+        self._readers[turn_id] = self._readers.get(turn_id, 0) + 1
+        if self._readers[turn_id] == 1:
+            await self.store.join_turn(turn_id, self.holder)
+            self._lifecycle.wake()
+
+    async def leave_elsewhere(self, turn_id: str) -> None:
+        """One reader less."""
+        self._readers[turn_id] -= 1
+        if not self._readers[turn_id]:
+            del self._readers[turn_id]
+            await self.store.leave_turn(turn_id, self.holder)

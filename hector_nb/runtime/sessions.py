@@ -1,23 +1,27 @@
 """The sessions of one user, in process: `SessionService` over the engine and the store."""
 
 import asyncio
+import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hector_nb.errors import InvalidRequest, MessageTooLarge, SessionNotFound, TurnNotFound
+from hector_nb.errors import InvalidRequest, MessageTooLarge, SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.ids import new_id
 from hector_nb.messages import Message
 from hector_nb.runtime.agents import Agent
-from hector_nb.runtime.streams import LiveStream, StoredStream, WholeAnswer
-from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionService, TurnStream
+from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
+from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
 from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
-from hector_nb.stores.base import NewTurn
+from hector_nb.stores.base import Idempotency, NewTurn
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime
 
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CANCEL_WITHIN = 5.0
 """Seconds to wait for a cancelled turn to be written down."""
 
@@ -45,6 +49,7 @@ class UserSessions(SessionService):
         session_id: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> tuple[Session, bool]:
         """See `SessionService`."""
         found = self._runtime.agent(agent)
@@ -53,7 +58,8 @@ class UserSessions(SessionService):
                 "This is not a session id.", hint="Use 1 to 64 letters, digits, '_', '.' or '-', or none: one is made."
             )
         return await self._store.create_session(
-            self._new_session(found, session_id or new_id("sess"), title=title or "", metadata=metadata or {})
+            self._new_session(found, session_id or new_id("sess"), title=title or "", metadata=metadata or {}),
+            idempotency=_idempotency(idempotency_key, "session", agent, session_id, title, metadata),
         )
 
     async def list_sessions(
@@ -89,10 +95,50 @@ class UserSessions(SessionService):
     async def delete_session(self, agent: str, session_id: str, *, forget: bool = False) -> None:
         """See `SessionService`."""
         await self.get_session(agent, session_id)
-        for turn in reversed(await self._store.unfinished_turns(self._user, session_id)):
-            await self._cancel(turn)
+        await self._cancel_all(session_id)
         if not await self._store.delete_session(self._user, session_id):
             raise _no_session(session_id)
+
+    async def update_session(
+        self, agent: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Session:
+        """See `SessionService`."""
+        await self.get_session(agent, session_id)
+        return await self._store.update_session(self._user, session_id, title=title, metadata=metadata)
+
+    async def end_session(self, agent: str, session_id: str) -> Session:
+        """See `SessionService`."""
+        await self.get_session(agent, session_id)
+        await self._cancel_all(session_id)
+        return await self._store.end_session(self._user, session_id)
+
+    async def fork_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
+        """See `SessionService`."""
+        source = await self.get_session(agent, session_id)
+        new = self._new_session(
+            self._runtime.agent(agent),
+            new_id("sess"),
+            title=source.title,
+            metadata={**source.metadata, "forked_from": session_id},
+        )
+        return await self._store.fork_session(session_id, new, after=after)
+
+    async def rewind_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
+        """See `SessionService`."""
+        await self.get_session(agent, session_id)
+        return await self._store.rewind_session(self._user, session_id, after=after)
+
+    async def import_session(
+        self,
+        agent: str,
+        messages: Sequence[Message],
+        *,
+        title: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Session:
+        """See `SessionService`."""
+        new = self._new_session(self._runtime.agent(agent), new_id("sess"), title=title, metadata=metadata)
+        return await self._store.import_session(new, messages)
 
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
@@ -127,6 +173,7 @@ class UserSessions(SessionService):
             holder=self._runtime.holder,
             if_busy="reject" if request.if_busy == "reject" else "queue",
             create_session=one_off,
+            idempotency=_idempotency(request.idempotency_key, "turn", agent, request.session_id, request.message),
         )
         run = self._runtime.start(new, grace=_grace(found, request))
         stream = LiveStream(run)
@@ -135,20 +182,34 @@ class UserSessions(SessionService):
         except BaseException:
             await stream.__aexit__(None, None, None)
             raise
-        return _shaped(found, stream)
+        if run.repeats is not None:
+            await stream.__aexit__(None, None, None)
+            return open_turn(self._runtime, run.repeats)
+        return shaped(self._runtime, agent, stream)
 
     async def follow_turn(
         self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
     ) -> TurnStream:
         """See `SessionService`."""
-        found = self._runtime.agent(agent)
+        self._runtime.agent(agent)
         turn = await self._store.get_turn(self._user, turn_id)
         if turn is None or turn.agent != agent or session_id not in {None, turn.session_id}:
-            raise TurnNotFound(f"There is no turn {turn_id!r}.", hint="Its events may have expired.")
-        run = self._runtime.runs.get(turn_id)
-        if run is not None and not turn.finished:
-            return _shaped(found, LiveStream(run, after=after))
-        return _shaped(found, StoredStream(turn, store=self._store, after=after))
+            raise TurnNotFound(f"There is no turn {turn_id!r}.", hint="Its session may have been deleted.")
+        return open_turn(self._runtime, turn, after=after)
+
+    async def follow_session(self, agent: str, session_id: str, *, after: str | None = None) -> SessionFeed:
+        """See `SessionService`."""
+        session = await self.get_session(agent, session_id)
+        running = await self._store.unfinished_turns(self._user, session_id)
+        if session.status != "active" and not running:
+            raise SessionEnded(f"The session {session_id!r} has {session.status}.", hint="Fork it to go on.")
+        if after is not None:
+            return StoredFeed(self._runtime, session, after=None if after == "start" else after)
+        if running:
+            return StoredFeed(self._runtime, session, first=running[0], position=f"{running[0].turn_id}:0")
+        if last := await self._store.last_turn(self._user, session_id):
+            return StoredFeed(self._runtime, session, after=last.turn_id, position=f"{last.turn_id}:{last.last_seq}")
+        return StoredFeed(self._runtime, session)
 
     async def cancel_turn(self, agent: str, session_id: str, *, turn_id: str | None = None) -> Turn | None:
         """See `SessionService`."""
@@ -157,6 +218,11 @@ class UserSessions(SessionService):
             if turn_id in {None, turn.turn_id}:
                 return await self._cancel(turn)
         return None
+
+    async def _cancel_all(self, session_id: str) -> None:
+        """Stop what runs, the queued turns first, so that none of them begins in between."""
+        for turn in reversed(await self._store.unfinished_turns(self._user, session_id)):
+            await self._cancel(turn)
 
     async def _cancel(self, turn: Turn) -> Turn | None:
         """Stop a turn wherever it runs, and wait until it is written down."""
@@ -213,8 +279,14 @@ def _grace(agent: Agent, request: SendMessage) -> float | None:
     return agent.config.streaming.resume_grace if request.session_id else 0.0
 
 
-def _shaped(agent: Agent, stream: TurnStream) -> TurnStream:
-    return stream if agent.config.reasoning.enable_streaming else WholeAnswer(stream)
+def _idempotency(key: str | None, *request: object) -> Idempotency | None:
+    """The caller's key with what it stands for."""
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest("This idempotency key is not valid.", hint="Use 1 to 255 printable ASCII characters.")
+    text = json.dumps(request, sort_keys=True, default=str)
+    return Idempotency(key=key, fingerprint=hashlib.sha256(text.encode()).hexdigest())
 
 
 def _no_session(session_id: str) -> SessionNotFound:

@@ -1,18 +1,26 @@
 """Readers of turns.
 
-One reads a turn that runs in this process, one a turn in the store (finished, or running in another process), and one
-shapes either for agents that do not stream.
+One reads a turn that runs in this process, one a turn in the store (finished, or running in another process), one shapes either for
+agents that do not stream, and one gives the turns of a session as they come.
+
+Where events after a reader's cursor are gone (expired, or lost with a process that died), it gets a `TurnReset` with the whole text
+and then the turn's last event: nothing is lost silently.
 """
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from hector_nb.events import LoggedEvent, TextDelta, is_last
-from hector_nb.runtime.run import TurnRun
-from hector_nb.service import TurnStream
-from hector_nb.sessions import Turn
-from hector_nb.stores.base import Store, Watch
+from hector_nb.errors import ModelInterrupted, TurnNotFound
+from hector_nb.events import Event, LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset, is_last
+from hector_nb.messages import Usage
+from hector_nb.runtime.run import TurnRun, failed
+from hector_nb.service import SessionFeed, TurnStream
+from hector_nb.sessions import Session, Turn
+from hector_nb.stores.base import TurnLog, Watch
+
+if TYPE_CHECKING:
+    from hector_nb.runtime.runtime import Runtime
 
 _LOOK_EVERY = 1.0
 """Seconds after which a reader looks at the store again even if nothing was announced."""
@@ -27,11 +35,14 @@ class LiveStream(TurnStream):
         self.last_seq = None
         self._log = run.log
         self._after = after
+        self._left = False
         self._log.join()
 
     async def read(self) -> Sequence[LoggedEvent]:
         """See `TurnStream`."""
         batch = await self._log.read(self._after)
+        if not batch and self._after > self._log.events[-1].seq:
+            batch = _reset(self.turn_id, _text(self._log.events), self._log.events[-1])
         if batch:
             self._after = batch[-1].seq
         return batch
@@ -40,20 +51,39 @@ class LiveStream(TurnStream):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave."""
-        self._log.leave()
+        if not self._left:
+            self._left = True
+            self._log.leave()
 
 
 class StoredStream(TurnStream):
     """Reads a turn from the store, and waits there for what another process adds."""
 
-    def __init__(self, turn: Turn, *, store: Store, after: int = 0) -> None:
+    def __init__(self, turn: Turn, *, runtime: "Runtime", after: int = 0) -> None:
         self.session_id = turn.session_id
         self.turn_id = turn.turn_id
         self.last_seq = turn.last_seq if turn.finished else None
         self._user = turn.user
-        self._store = store
+        self._runtime = runtime
+        self._store = runtime.store
         self._after = after
         self._ended = False
+        self._joined = False
+
+    async def __aenter__(self) -> Self:
+        """Join: the process that runs the turn learns that somebody reads it here."""
+        if self.last_seq is None:
+            await self._runtime.join_elsewhere(self.turn_id)
+            self._joined = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave."""
+        if self._joined:
+            self._joined = False
+            await self._runtime.leave_elsewhere(self.turn_id)
 
     async def read(self) -> Sequence[LoggedEvent]:
         """See `TurnStream`."""
@@ -63,6 +93,9 @@ class StoredStream(TurnStream):
         if found is None:
             async with self._store.watch(self.session_id) as watch:
                 found = await self._wait(watch)
+        if found:
+            self._after = found[-1].seq
+        self._ended = not found or is_last(found[-1].event)
         return found
 
     async def _wait(self, watch: Watch) -> Sequence[LoggedEvent]:
@@ -73,19 +106,31 @@ class StoredStream(TurnStream):
     async def _look(self) -> Sequence[LoggedEvent] | None:
         """Events that are there, () at the end, None if there may be more later."""
         log = await self._store.read_turn(self._user, self.turn_id, after=self._after)
-        if log is not None and log.events:
-            self._after = log.events[-1].seq
-            self._ended = is_last(log.events[-1].event)
-            return log.events
-        if log is None or log.turn.finished:
-            self._ended = True
-            return ()
-        return None
+        if log is None:
+            erased = failed(TurnNotFound("This turn was erased."))
+            return (LoggedEvent(self._after + 1, erased),)
+        if log.events:
+            return await self._unbroken(log)
+        if not log.turn.finished:
+            return None
+        return () if self._after == log.turn.last_seq else await self._rest(log.turn)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Leave."""
+    async def _unbroken(self, log: TurnLog) -> Sequence[LoggedEvent]:
+        """The events, unless this reader has seen some that were lost with their process."""
+        first = log.events[0]
+        if (
+            isinstance(first.event, TurnFailed)
+            and first.event.kept_until is not None
+            and self._after > first.event.kept_until
+        ):
+            return _reset(self.turn_id, await self._store.answer(self._user, self.turn_id), first)
+        return log.events
+
+    async def _rest(self, turn: Turn) -> Sequence[LoggedEvent]:
+        """What a reader gets whose events have expired, or who is ahead of a finished turn."""
+        log = await self._store.read_turn(self._user, self.turn_id, after=turn.last_seq - 1)
+        last = log.events[-1] if log and log.events else LoggedEvent(turn.last_seq, _closing(turn))
+        return _reset(self.turn_id, await self._store.answer(self._user, self.turn_id), last)
 
 
 class WholeAnswer(TurnStream):
@@ -108,9 +153,9 @@ class WholeAnswer(TurnStream):
                     self._text.append(logged.event.text)
                     self._seq = logged.seq
                     continue
-                if self._text:
+                if self._text and not isinstance(logged.event, TurnReset):
                     passed.append(LoggedEvent(self._seq, TextDelta(text="".join(self._text))))
-                    self._text.clear()
+                self._text.clear()
                 passed.append(logged)
             if passed:
                 return passed
@@ -126,3 +171,76 @@ class WholeAnswer(TurnStream):
     ) -> None:
         """Leave."""
         await self._stream.__aexit__(kind, error, traceback)
+
+
+class StoredFeed(SessionFeed):
+    """The turns of a session in their order, whoever starts them and wherever they run."""
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        session: Session,
+        *,
+        first: Turn | None = None,
+        after: str | None = None,
+        position: str = "start",
+    ) -> None:
+        self.position = position
+        self._runtime = runtime
+        self._user = session.user
+        self._session_id = session.session_id
+        self._first = first
+        self._after = after
+
+    async def next_turn(self) -> TurnStream | None:
+        """See `SessionFeed`."""
+        store = self._runtime.store
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._after = first.turn_id
+            return open_turn(self._runtime, first)
+        async with store.watch(self._session_id) as watch:
+            while True:
+                session = await store.get_session(self._user, self._session_id)
+                if session is None:
+                    return None
+                if turn := await store.next_turn(self._user, self._session_id, after=self._after):
+                    self._after = turn.turn_id
+                    return open_turn(self._runtime, turn)
+                if session.status != "active":
+                    return None
+                await watch.wait(_LOOK_EVERY)
+
+
+def open_turn(runtime: "Runtime", turn: Turn, *, after: int = 0) -> TurnStream:
+    """A reader of a turn, wherever it runs."""
+    run = runtime.runs.get(turn.turn_id)
+    live = run is not None and not run.finished.is_set() and not turn.finished
+    stream = LiveStream(run, after=after) if run and live else StoredStream(turn, runtime=runtime, after=after)
+    return shaped(runtime, turn.agent, stream)
+
+
+def shaped(runtime: "Runtime", agent: str, stream: TurnStream) -> TurnStream:
+    """The stream as the agent's `enable_streaming` wants it."""
+    known = runtime.agents.get(agent)
+    return stream if known is None or known.config.reasoning.enable_streaming else WholeAnswer(stream)
+
+
+def _text(events: Sequence[LoggedEvent]) -> str:
+    return "".join(logged.event.text for logged in events if isinstance(logged.event, TextDelta))
+
+
+def _reset(turn_id: str, text: str, last: LoggedEvent) -> Sequence[LoggedEvent]:
+    return LoggedEvent(last.seq - 1, TurnReset(turn_id=turn_id, text=text)), last
+
+
+def _closing(turn: Turn) -> Event:
+    """The last event of a turn whose log has expired."""
+    if turn.status in {"complete", "cancelled"}:
+        return TurnDone(
+            turn_id=turn.turn_id,
+            message_id=None,
+            finish_reason="cancelled" if turn.status == "cancelled" else "stop",
+            usage=turn.usage or Usage(estimated=True),
+        )
+    return failed(ModelInterrupted(f"The turn has {turn.status}; its events have expired."))

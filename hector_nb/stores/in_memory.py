@@ -11,12 +11,32 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hector_nb.errors import Conflict, SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
+from hector_nb.errors import (
+    Conflict,
+    MessageNotFound,
+    SessionBusy,
+    SessionEnded,
+    SessionNotFound,
+    TooManyWaiting,
+    TurnNotFound,
+)
 from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message
 from hector_nb.sessions import FINISHED, Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import codec
-from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Watch, Window
+from hector_nb.stores.base import (
+    KEEP_KEYS,
+    MAX_WAITING,
+    BegunTurn,
+    Idempotency,
+    NewTurn,
+    QueuedTurn,
+    RepeatedTurn,
+    TurnLog,
+    TurnOutcome,
+    Watch,
+    Window,
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,8 +47,18 @@ class _Turn:
     position: int | None = None
     number: int = 0
     cancel: bool = False
-    log: list[Event] = field(default_factory=list)
+    log: list[LoggedEvent] = field(default_factory=list)
     events_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What was made with an idempotency key: a session, or a turn in it."""
+
+    fingerprint: str
+    session: "_Session"
+    turn_id: str | None
+    made_at: datetime
 
 
 @dataclass(kw_only=True, eq=False)
@@ -54,10 +84,25 @@ class _Session:
         if kept.position is None:
             kept.position = self.append(kept.input)
             kept.number = self.user_messages
+            self.name(kept.input.content)
+
+    def name(self, message: str) -> None:
+        if not self.session.title:
+            self.session = replace(self.session, title=codec.title_of(message))
+
+    def found_by(self, starts: Sequence[str]) -> bool:
+        texts = (self.session.title, *(message.content for message in self.messages))
+        return bool(starts) and any(codec.finds(starts, text) for text in texts)
 
     def seen(self, now: datetime) -> Session:
         runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
         return codec.seen_at(replace(self.session, running_turn=next(runs, None)), now)
+
+    def position_of(self, message_id: str) -> int:
+        for position, message in enumerate(self.messages, 1):
+            if message.message_id == message_id:
+                return position
+        raise MessageNotFound(f"There is no message {message_id!r} in this session.")
 
     def forgettable(self, now: datetime) -> bool:
         ended = (kept.turn.finished and (kept.events_until is None or kept.events_until <= now) for kept in self.turns)
@@ -94,6 +139,8 @@ class InMemoryStore:
         self._turns: dict[str, _Turn] = {}
         self._holders: dict[str, datetime] = {}
         self._watches: dict[str, set[_Watch]] = {}
+        self._requests: dict[tuple[str, str], _Request] = {}
+        self._readers: set[tuple[str, str]] = set()
 
     async def aopen(self) -> None:
         """Nothing to open."""
@@ -101,9 +148,13 @@ class InMemoryStore:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    async def create_session(self, session: Session) -> tuple[Session, bool]:
+    async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
         """See `Store`."""
-        return self._create(session)
+        if made := self._made_by(session.user, idempotency):
+            return made.session.seen(_now()), False
+        created = self._create(session)
+        self._remember(idempotency, self._sessions[session.user, session.session_id], None)
+        return created
 
     async def get_session(self, user: str, session_id: str) -> Session | None:
         """See `Store`."""
@@ -122,6 +173,7 @@ class InMemoryStore:
     ) -> Page[Session]:
         """See `Store`."""
         before = codec.decode_cursor(cursor, 2) if cursor else None
+        starts = codec.asked(query or "")
         now = _now()
         found = [
             kept
@@ -130,7 +182,7 @@ class InMemoryStore:
             and kept.session.listed
             and (agent is None or kept.session.agent == agent)
             and (status is None or kept.seen(now).status == status)
-            and (query is None or _title_matches(kept.session.title, query))
+            and (query is None or kept.found_by(starts))
             and (before is None or kept.place() < before)
         ]
         found.sort(key=_Session.place, reverse=True)
@@ -161,8 +213,8 @@ class InMemoryStore:
         kept = self._sessions.pop((user, session_id), None)
         if kept is None:
             return False
-        for turn in kept.turns:
-            del self._turns[turn.turn.turn_id]
+        self._forget(kept, kept.turns)
+        self._requests = {key: made for key, made in self._requests.items() if made.session is not kept}
         self._wake(session_id)
         return True
 
@@ -175,8 +227,12 @@ class InMemoryStore:
         more = codec.encode_cursor(after + limit) if len(messages) > after + limit else None
         return Page(items=messages[after : after + limit], next_cursor=more)
 
-    async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+    async def begin_turn(
+        self, new: NewTurn, *, window: Window, lifetime: Lifetime
+    ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """See `Store`."""
+        if new.turn_id not in self._turns and (made := self._made_by(new.user, new.idempotency)) and made.turn_id:
+            return RepeatedTurn(turn=self._turns[made.turn_id].turn)
         if new.create_session is not None:
             self._create(new.create_session)
         session = self._find(new.user, new.session_id)
@@ -204,14 +260,17 @@ class InMemoryStore:
         events: Sequence[Event] = (),
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
+        skip: int = 0,
     ) -> Turn | None:
         """See `Store`."""
         kept = self._turns.get(turn_id)
         if kept is None or kept.turn.finished:
             return None
         session = self._sessions[kept.turn.user, kept.turn.session_id]
-        kept.log += codec.stored_events(events)
-        kept.turn = replace(kept.turn, last_seq=kept.turn.last_seq + len(events))
+        first = kept.turn.last_seq + skip + 1
+        kept.log += [LoggedEvent(seq, event) for seq, event in enumerate(codec.stored_events(events), first)]
+        if events:
+            kept.turn = replace(kept.turn, last_seq=first + len(events) - 1)
         if outcome is not None or messages:
             session.append_input(kept)
         for message in messages:
@@ -239,8 +298,7 @@ class InMemoryStore:
         kept = self._turns.get(turn_id)
         if kept is None or kept.turn.user != user:
             return None
-        events = kept.log[after : after + limit]
-        return TurnLog(turn=kept.turn, events=[LoggedEvent(after + n, event) for n, event in enumerate(events, 1)])
+        return TurnLog(turn=kept.turn, events=[logged for logged in kept.log if logged.seq > after][:limit])
 
     async def unfinished_turns(self, user: str, session_id: str) -> Sequence[Turn]:
         """See `Store`."""
@@ -268,7 +326,8 @@ class InMemoryStore:
         self._holders[holder] = now
         last = now - timedelta(seconds=dead_after)
         dead = {name for name, beat in self._holders.items() if beat <= last and name != holder}
-        self._holders = {name: beat for name, beat in self._holders.items() if name not in dead}
+        for name in dead:
+            await self.goodbye(name)
         taken = [kept for kept in self._unfinished() if kept.holder not in self._holders]
         for kept in taken:
             kept.holder = holder
@@ -277,6 +336,7 @@ class InMemoryStore:
     async def goodbye(self, holder: str) -> None:
         """See `Store`."""
         self._holders.pop(holder, None)
+        self._readers = {reader for reader in self._readers if reader[1] != holder}
 
     @asynccontextmanager
     async def watch(self, session_id: str) -> AsyncIterator[Watch]:
@@ -301,7 +361,117 @@ class InMemoryStore:
                 await self.delete_session(kept.turn.user, kept.turn.session_id)
             kept.log = []
             kept.events_until = None
-        return min(limit, len(expired))
+        old = [key for key, made in self._requests.items() if not _is_known(made, now)][:limit]
+        for key in old:
+            del self._requests[key]
+        return min(limit, len(expired)) + len(old)
+
+    async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
+        """See `Store`."""
+        if not self._create(session)[1]:
+            raise Conflict(f"The session id {session.session_id!r} is in use.", hint="Choose another id.")
+        kept = self._sessions[session.user, session.session_id]
+        for message in messages:
+            kept.append(message)
+        for said in (message.content for message in messages if message.role == "user"):
+            kept.name(said)
+        return kept.seen(_now())
+
+    async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
+        """See `Store`."""
+        source = self._find(new.user, session_id)
+        upto = len(source.messages) if after is None else source.position_of(after)
+        return await self.import_session(new, source.messages[:upto])
+
+    async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
+        """See `Store`."""
+        kept = self._find(user, session_id)
+        upto = 0 if after is None else kept.position_of(after)
+        if unfinished := kept.unfinished():
+            raise SessionBusy(details={"running_turn": unfinished[0].turn.turn_id})
+        rest, erased = kept.messages[:upto], {message.turn_id for message in kept.messages[upto:]}
+        kept.messages, kept.user_messages = [], 0
+        kept.session = replace(kept.session, message_count=0, token_count=0)
+        for message in rest:
+            kept.append(message)
+        self._forget(kept, [turn for turn in kept.turns if turn.turn.turn_id in erased])
+        self._wake(session_id)
+        return kept.seen(_now())
+
+    async def answer(self, user: str, turn_id: str) -> str:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        if kept is None or kept.turn.user != user:
+            return ""
+        messages = self._sessions[user, kept.turn.session_id].messages
+        return "".join(each.content for each in messages if each.turn_id == turn_id and each.role == "assistant")
+
+    async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
+        """See `Store`."""
+        turns = [kept.turn for kept in self._find(user, session_id).turns]
+        places = {turn.turn_id: place for place, turn in enumerate(turns)}
+        if after in places:
+            return next(iter(turns[places[after] + 1 :]), None)
+        return next((turn for turn in turns if after is None or turn.turn_id > after), None)
+
+    async def last_turn(self, user: str, session_id: str) -> Turn | None:
+        """See `Store`."""
+        turns = self._find(user, session_id).turns
+        return turns[-1].turn if turns else None
+
+    async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
+        """See `Store`."""
+        now = _now()
+        over = [
+            kept
+            for kept in self._sessions.values()
+            if kept.session.status == "active" and kept.seen(now).status == "expired" and not kept.unfinished()
+        ][:limit]
+        for kept in over:
+            kept.session = replace(kept.session, status="expired")
+            self._wake(kept.session.session_id)
+        return [kept.session for kept in over]
+
+    async def join_turn(self, turn_id: str, holder: str) -> None:
+        """See `Store`."""
+        self._holders[holder] = _now()
+        if turn_id in self._turns:
+            self._readers.add((turn_id, holder))
+
+    async def leave_turn(self, turn_id: str, holder: str) -> None:
+        """See `Store`."""
+        if (turn_id, holder) in self._readers:
+            self._readers.discard((turn_id, holder))
+            self._wake(self._turns[turn_id].turn.session_id)
+
+    async def has_readers(self, turn_id: str, *, besides: str, dead_after: float) -> bool:
+        """See `Store`."""
+        last = _now() - timedelta(seconds=dead_after)
+        return any(
+            name == turn_id and holder != besides and self._holders.get(holder, last) > last
+            for name, holder in self._readers
+        )
+
+    def _made_by(self, user: str, idempotency: Idempotency | None) -> _Request | None:
+        """What the same request made before."""
+        made = self._requests.get((user, idempotency.key)) if idempotency else None
+        if idempotency is None or made is None or not _is_known(made, _now()):
+            return None
+        idempotency.check(made.fingerprint)
+        return made
+
+    def _remember(self, idempotency: Idempotency | None, session: _Session, turn_id: str | None) -> None:
+        if idempotency is not None:
+            made = _Request(fingerprint=idempotency.fingerprint, session=session, turn_id=turn_id, made_at=_now())
+            self._requests[session.session.user, idempotency.key] = made
+
+    def _forget(self, session: _Session, turns: Sequence[_Turn]) -> None:
+        """Erase turns with all that belongs to them."""
+        gone = {kept.turn.turn_id for kept in turns}
+        session.turns = [kept for kept in session.turns if kept.turn.turn_id not in gone]
+        self._turns = {turn_id: kept for turn_id, kept in self._turns.items() if turn_id not in gone}
+        self._readers = {reader for reader in self._readers if reader[0] not in gone}
+        self._requests = {key: made for key, made in self._requests.items() if made.turn_id not in gone}
 
     def _create(self, session: Session) -> tuple[Session, bool]:
         kept = self._sessions.get((session.user, session.session_id))
@@ -345,6 +515,7 @@ class InMemoryStore:
         )
         kept = _Turn(turn=turn, holder=new.holder, input=new.message)
         self._turns[new.turn_id] = kept
+        self._remember(new.idempotency, session, new.turn_id)
         session.turns.append(kept)
         self._holders[new.holder] = _now()
         self._wake(new.session_id)
@@ -366,6 +537,10 @@ class InMemoryStore:
             watch.changed.set()
 
 
+def _is_known(made: _Request, now: datetime) -> bool:
+    return made.made_at > now - timedelta(seconds=KEEP_KEYS)
+
+
 def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
     assert kept.position is not None
     before = kept.position - 1
@@ -378,8 +553,3 @@ def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
         history=history,
         first_position=kept.position - len(history),
     )
-
-
-def _title_matches(title: str, query: str) -> bool:
-    titled, asked = codec.words(title), codec.words(query)
-    return bool(asked) and all(any(word.startswith(start) for word in titled) for start in asked)

@@ -1,13 +1,9 @@
 """One turn after another, as a user of the service sees them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import pytest
 
-from hector_nb.bootstrap import make_agent
-from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.errors import (
     AgentNotFound,
     InvalidRequest,
@@ -20,64 +16,11 @@ from hector_nb.errors import (
     TurnNotFound,
 )
 from hector_nb.events import TextDelta, TurnDone, TurnFailed, TurnStarted
-from hector_nb.models.scripted import ScriptedModel, Step
-from hector_nb.runtime.runtime import Runtime
-from hector_nb.service import SendMessage, SessionService, TurnStream, collect
-from hector_nb.stores.base import MAX_WAITING, Store
-from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.service import SendMessage, collect
+from hector_nb.stores.base import MAX_WAITING
+from tests.runtime.world import first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
-
-
-class World:
-    """An engine with one agent whose model plays a script."""
-
-    def __init__(self, runtime: Runtime, model: ScriptedModel) -> None:
-        self.runtime = runtime
-        self.model = model
-        self.service: SessionService = runtime.for_user("ada")
-
-    async def session(self) -> str:
-        return (await self.service.create_session("assistant"))[0].session_id
-
-    async def send(self, text: str, session_id: str | None = None, **more: object) -> TurnStream:
-        return await self.service.stream_message(
-            "assistant",
-            SendMessage(message=text, session_id=session_id, **more),  # type: ignore[arg-type]
-        )
-
-    async def transcript(self, session_id: str) -> list[tuple[str, str, str]]:
-        page = await self.service.list_messages("assistant", session_id)
-        return [(each.role, each.content, each.status) for each in page.items]
-
-
-@asynccontextmanager
-async def opened(
-    replies: Sequence[Sequence[Step]], store: Store | None = None, **agent: object
-) -> AsyncIterator[World]:
-    model = ScriptedModel(replies)
-    config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
-    made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
-    runtime = Runtime(store=store or InMemoryStore(), agents={"assistant": made})
-    await runtime.aopen()
-    try:
-        async with asyncio.timeout(10):
-            yield World(runtime, model)
-    finally:
-        await runtime.aclose()
-
-
-async def text_of(stream: TurnStream) -> str:
-    async with stream:
-        return "".join([each.event.text async for each in stream if isinstance(each.event, TextDelta)])
-
-
-async def first_text(stream: TurnStream) -> None:
-    """Read until the first word of the answer."""
-    while True:
-        for logged in await stream.read():
-            if isinstance(logged.event, TextDelta):
-                return
 
 
 async def test_an_answer_comes_piece_by_piece_and_is_in_the_transcript_when_its_end_is_seen() -> None:
@@ -374,12 +317,11 @@ async def test_deleting_a_session_stops_what_runs_in_it() -> None:
 
 async def test_a_stopping_process_keeps_what_was_said() -> None:
     never = asyncio.Event()
-    store = InMemoryStore()
-    async with opened([["so far", never]], store) as world:
+    async with opened([["so far", never]]) as world:
         session = await world.session()
         stream = await world.send("go", session)
         await first_text(stream)
-    async with opened([["next"]], store) as world:
+    async with opened([["next"]]) as world:
         assert (await world.transcript(session))[-1] == ("assistant", "so far", "interrupted")
         assert await text_of(await world.send("again", session)) == "next"
 

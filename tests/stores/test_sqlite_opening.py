@@ -58,7 +58,7 @@ async def test_everything_is_there_when_it_is_opened_again(tmp_path):
     await exchange(store, "t1")
     before = await store.get_session(USER, "s")
     await store.aclose()
-    assert [file.name for file in tmp_path.iterdir()] == ["hector.db"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["hector.db", "hector.db-holders"]
     store = await opened(path)
     assert await store.get_session(USER, "s") == before
     assert len((await store.read_turn(USER, "t1")).events) == 2

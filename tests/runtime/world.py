@@ -1,0 +1,73 @@
+"""An engine whose model plays a script, for tests of the engine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from hector_nb.bootstrap import make_agent
+from hector_nb.config.schema import AgentConfig, Config, LLMConfig
+from hector_nb.events import LoggedEvent, TextDelta
+from hector_nb.models.scripted import ScriptedModel, Step
+from hector_nb.runtime.runtime import Runtime
+from hector_nb.service import SendMessage, SessionService, TurnStream
+from hector_nb.stores.base import Store
+from hector_nb.stores.in_memory import InMemoryStore
+
+new_store: Callable[[], Store] = InMemoryStore
+"""Gives each engine of a test its store."""
+
+
+class World:
+    """An engine with one agent whose model plays a script."""
+
+    def __init__(self, runtime: Runtime, model: ScriptedModel) -> None:
+        self.runtime = runtime
+        self.model = model
+        self.service: SessionService = runtime.for_user("ada")
+
+    async def session(self) -> str:
+        """A new session's id."""
+        return (await self.service.create_session("assistant"))[0].session_id
+
+    async def send(self, text: str, session_id: str | None = None, **more: object) -> TurnStream:
+        return await self.service.stream_message(
+            "assistant",
+            SendMessage(message=text, session_id=session_id, **more),  # type: ignore[arg-type]
+        )
+
+    async def transcript(self, session_id: str) -> list[tuple[str, str, str]]:
+        page = await self.service.list_messages("assistant", session_id)
+        return [(each.role, each.content, each.status) for each in page.items]
+
+
+@asynccontextmanager
+async def opened(replies: Sequence[Sequence[Step]], **agent: object) -> AsyncIterator[World]:
+    model = ScriptedModel(replies)
+    config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
+    made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
+    runtime = Runtime(store=new_store(), agents={"assistant": made})
+    await runtime.aopen()
+    try:
+        async with asyncio.timeout(10):
+            yield World(runtime, model)
+    finally:
+        await runtime.aclose()
+
+
+async def text_of(stream: TurnStream) -> str:
+    async with stream:
+        return "".join([each.event.text async for each in stream if isinstance(each.event, TextDelta)])
+
+
+async def first_text(stream: TurnStream) -> None:
+    """Read until the first word of the answer."""
+    while True:
+        for logged in await stream.read():
+            if isinstance(logged.event, TextDelta):
+                return
+
+
+async def events_of(stream: TurnStream) -> list[LoggedEvent]:
+    """All that is left of a turn."""
+    async with stream:
+        return [each async for each in stream]
