@@ -108,6 +108,6 @@ class Lifecycle:
             turn.turn_id,
             events=[replace(_DIED, kept_until=log.turn.last_seq)],
             skip=_LOST_AT_MOST,
-            messages=[replace(message, tokens=len(message.content) // 4)],
+            messages=[replace(message, tokens=4 + len(message.content) // 4)],
             outcome=TurnOutcome(status="interrupted"),
         )

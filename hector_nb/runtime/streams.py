@@ -32,7 +32,7 @@ class LiveStream(TurnStream):
     def __init__(self, run: TurnRun, *, after: int = 0) -> None:
         self.session_id = run.new.session_id
         self.turn_id = run.new.turn_id
-        self.last_seq = None
+        self.last_seq = run.log.events[-1].seq if run.log.finished else None
         self._log = run.log
         self._after = after
         self._left = False
@@ -121,7 +121,7 @@ class StoredStream(TurnStream):
         if (
             isinstance(first.event, TurnFailed)
             and first.event.kept_until is not None
-            and self._after > first.event.kept_until
+            and first.event.kept_until < self._after < first.seq - 1
         ):
             return _reset(self.turn_id, await self._store.answer(self._user, self.turn_id), first)
         return log.events
@@ -130,6 +130,8 @@ class StoredStream(TurnStream):
         """What a reader gets whose events have expired, or who is ahead of a finished turn."""
         log = await self._store.read_turn(self._user, self.turn_id, after=turn.last_seq - 1)
         last = log.events[-1] if log and log.events else LoggedEvent(turn.last_seq, _closing(turn))
+        if self._after == turn.last_seq - 1:
+            return (last,)
         return _reset(self.turn_id, await self._store.answer(self._user, self.turn_id), last)
 
 
