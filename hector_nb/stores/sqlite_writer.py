@@ -31,7 +31,7 @@ _TIDY_PAGES = 500
 _MERGE_SHARE = 20
 """After a merge of the full-text index, so many times as long goes by before the next one."""
 _LAST_MERGE_SECONDS = 0.2
-"""For how long it is merged when the store closes; what is left is done by whoever opens it next."""
+"""For how long it is merged when the store closes."""
 
 
 class Writer(threading.Thread):
@@ -69,7 +69,7 @@ class Writer(threading.Thread):
         settle([opening])
         while not self.inbox.finished:
             self._work(database)
-        with suppress(apsw.Error):
+        with suppress(apsw.Error):  # what is left to merge is done by whoever opens it next
             self._merge(database, until=time.monotonic() + _LAST_MERGE_SECONDS)
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
             database.connection.close()

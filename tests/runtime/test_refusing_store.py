@@ -1,37 +1,39 @@
 """A database that refuses in mid-turn: readers are told at once, nothing blocks, and the session works when it recovers."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from hector_nb.errors import StoreFull
-from hector_nb.events import Event, TurnFailed
+from hector_nb.events import TurnFailed
 from hector_nb.sessions import Turn
-from hector_nb.stores.in_memory import InMemoryStore
-from tests.runtime.test_turns import first_text, opened, text_of
+from hector_nb.stores.base import Store
+from tests.runtime.world import first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
 
 
-class RefusingStore(InMemoryStore):
-    """Has no room for what turns write, until told otherwise."""
+class Refusal:
+    """Stands before a store's `write_turn` and, while `full`, says that there is no room."""
 
-    full = False
-    refused = 0
+    def __init__(self, store: Store) -> None:
+        self.full = False
+        self.refused = 0
+        self._write = store.write_turn
+        store.write_turn = self._refuse  # type: ignore[method-assign]
 
-    async def write_turn(self, turn_id: str, *, events: Sequence[Event] = (), **more: Any) -> Turn | None:
-        """Refuse, or write."""
+    async def _refuse(self, turn_id: str, **what: Any) -> Turn | None:
         if self.full:
             self.refused += 1
             raise StoreFull
-        return await super().write_turn(turn_id, events=events, **more)
+        return await self._write(turn_id, **what)
 
 
 async def test_readers_are_told_at_once_and_the_outcome_is_stored_when_there_is_room() -> None:
-    store, gate = RefusingStore(), asyncio.Event()
-    async with opened([["so ", gate, "far"], ["fine"]], store) as world:
+    gate = asyncio.Event()
+    async with opened([["so ", gate, "far"], ["fine"]]) as world:
+        store = Refusal(world.runtime.store)
         session = await world.session()
         stream = await world.send("go", session)
         await first_text(stream)
@@ -50,8 +52,9 @@ async def test_readers_are_told_at_once_and_the_outcome_is_stored_when_there_is_
 
 
 async def test_events_refused_for_a_moment_are_written_the_next_time() -> None:
-    store, gate, rest = RefusingStore(), asyncio.Event(), asyncio.Event()
-    async with opened([["a", gate, "b", rest, "c"]], store) as world:
+    gate, rest = asyncio.Event(), asyncio.Event()
+    async with opened([["a", gate, "b", rest, "c"]]) as world:
+        store = Refusal(world.runtime.store)
         session = await world.session()
         stream = await world.send("go", session)
         await first_text(stream)

@@ -18,9 +18,9 @@ CREATE TABLE sessions (
     UNIQUE (owner, session_id)
 ) STRICT;
 
--- A listing of all is merged from one range for each status. The last column lets it skip what has just expired.
-CREATE INDEX sessions_by_activity ON sessions (owner, status, last_active_at, key, expires_at) WHERE listed;
-CREATE INDEX sessions_of_agent ON sessions (owner, agent, status, last_active_at, key, expires_at) WHERE listed;
+-- A listing of all is merged from one range for each status. The columns after the key spare it the rows.
+CREATE INDEX sessions_by_activity ON sessions (owner, status, last_active_at, key, expires_at, listed) WHERE listed;
+CREATE INDEX sessions_of_agent ON sessions (owner, agent, status, last_active_at, key, expires_at, listed) WHERE listed;
 CREATE INDEX sessions_to_expire ON sessions (expires_at) WHERE status = 'active' AND expires_at IS NOT NULL;
 
 -- place = session << 24 | position: the transcript of a session lies together, and its newest N messages are one range.
