@@ -57,7 +57,9 @@ def test_what_it_refers_to_is_there_and_nothing_is_left_over() -> None:
     for ref in used:
         assert validator(ref)._resolver.lookup(URI + ref)
     components = document()["components"]
-    there = {f"#/components/{kind}/{name}" for kind in ("parameters", "responses", "schemas") for name in components[kind]}
+    there = {
+        f"#/components/{kind}/{name}" for kind in ("parameters", "responses", "schemas") for name in components[kind]
+    }
     assert there - used == {"#/components/schemas/SocketMessage", "#/components/schemas/SocketFrame"}
 
 

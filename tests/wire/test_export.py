@@ -121,7 +121,9 @@ def test_a_notebook_has_a_cell_for_each_message() -> None:
     title, first, second, third, fourth, fifth, _ = [cell.source for cell in notebook.cells]
     assert title.startswith("# Why \\*is\\* the sky \\<blue\\>?\n\nassistant · sess\\_1 · 2026-11-22 19:15 UTC")
     assert first == "**User**\n\nMake a file 日本"
-    assert second.startswith("**Assistant**\n\n*Thinking*\n\n````text\nHm.\n```\n````\n\nLet me …\n\n*Calls write\\_file*")
+    assert second.startswith(
+        "**Assistant**\n\n*Thinking*\n\n````text\nHm.\n```\n````\n\nLet me …\n\n*Calls write\\_file*"
+    )
     assert '"path": "a.py"' in second
     assert third == "**Tool (failed)**\n\n````text\nno\n```\nroom\n````"
     assert fourth.startswith("**Assistant (cancelled)**")
