@@ -1,54 +1,48 @@
-"""What happens beside the answer: thinking, tools, debugging. It has an output of its own above the answer's.
+"""What happens beside the answer: thinking, tools, debugging. In a notebook it has an output of its own above the answer's.
 
 Its HTML is made here, of escaped text only; nothing a model says reaches it as markup.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
-from hector_nb.events import Event, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnStarted
+from hector_nb.events import Event, TextDelta, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnStarted
 from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain
 from hector_nb.wire.safe_markdown import safe_html
 
 
 class Aside:
-    """Follows a turn's events.
+    """What a turn's events tell beside the answer. Kept only; the subclasses show it.
 
     Args:
-        thinking: Show the model's reasoning.
-        tools: Show tool calls and how they went.
-        debug: Show session, memory and token counts.
-        live: Update the output as things happen; else it is sent once, at the end.
+        thinking: Tell the model's reasoning.
+        tools: Tell tool calls and how they went.
+        debug: Tell session, memory and token counts.
     """
 
-    def __init__(self, publish: Publish, *, thinking: bool, tools: bool, debug: bool, live: bool) -> None:
+    def __init__(self, *, thinking: bool, tools: bool, debug: bool) -> None:
         self.thoughts = ""
-        self._publish = publish
+        self.text = ""
         self._thinking = thinking
         self._tools = tools
         self._debug = debug
-        self._live = live
-        self._pace = Pace()
-        self._id = uuid4().hex
-        self._there = False
-        self._text = ""
 
     def take(self, event: Event) -> None:
         """See whether there is something to tell."""
         if isinstance(event, ThinkingDelta):
             self.thoughts += event.text
-        if told := "".join(self._told(event)):
-            self._text += told
-            size = len(self._text.encode("utf-8", "replace"))
-            if self._live and self._pace.allows(size) and self._pace.take(size, self._text):
-                self._send(is_open=True)
+        for told in self._told(event):
+            self.text += told
+            self.show(told)
+
+    def show(self, told: str) -> None:
+        """Show what is new."""
 
     def end(self) -> None:
-        """Send the last form."""
-        if self._text:
-            self._send(is_open=False)
+        """Show the last form."""
 
     def _told(self, event: Event) -> Iterator[str]:
         match event:
@@ -68,13 +62,66 @@ class Aside:
                 yield self._line(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
 
     def _line(self, text: str) -> str:
-        return f"{'' if not self._text or self._text.endswith(chr(10)) else chr(10)}{plain(text)}\n"
+        return f"{'' if not self.text or self.text.endswith(chr(10)) else chr(10)}{plain(text)}\n"
+
+
+class AsideOutput(Aside):
+    """An output above the answer's; `live`: it is updated as things happen, else it is sent once, at the end."""
+
+    def __init__(self, publish: Publish, *, live: bool, thinking: bool, tools: bool, debug: bool) -> None:
+        super().__init__(thinking=thinking, tools=tools, debug=debug)
+        self._publish = publish
+        self._live = live
+        self._pace = Pace()
+        self._id = uuid4().hex
+        self._there = False
+
+    def show(self, told: str) -> None:
+        """See `Aside`."""
+        size = len(self.text.encode("utf-8", "replace"))
+        if self._live and self._pace.allows(size) and self._pace.take(size, self.text):
+            self._send(is_open=True)
+
+    def end(self) -> None:
+        """See `Aside`."""
+        if self.text:
+            self._send(is_open=False)
 
     def _send(self, *, is_open: bool) -> None:
-        title = "Thinking" if self._text == plain(self.thoughts) else "Behind the answer"
+        title = "Thinking" if self.text == plain(self.thoughts) else "Behind the answer"
         body = (
             f'<details{" open" if is_open else ""} style="opacity: 0.75"><summary>{title}</summary>'
-            f'<pre style="white-space: pre-wrap">{safe_html(self._text)}</pre></details>'
+            f'<pre style="white-space: pre-wrap">{safe_html(self.text)}</pre></details>'
         )
-        self._publish({"text/html": body, "text/plain": self._text.rstrip("\n")}, {}, self._id, self._there)
+        self._publish({"text/html": body, "text/plain": self.text.rstrip("\n")}, {}, self._id, self._there)
         self._there = True
+
+
+class AsideInTerminal(Aside):
+    """Lines between those of the answer."""
+
+    def __init__(self, *, thinking: bool, tools: bool, debug: bool) -> None:
+        super().__init__(thinking=thinking, tools=tools, debug=debug)
+        self._voice = ""
+        self._line_is_open = False
+
+    def take(self, event: Event) -> None:
+        """See `Aside`."""
+        if isinstance(event, TextDelta):
+            self._speak("answer", event.text)
+        super().take(event)
+
+    def show(self, told: str) -> None:
+        """See `Aside`."""
+        if self._voice == "answer":
+            told = told.removeprefix("\n")
+        self._speak("aside", told)
+        sys.stdout.write(told)
+        sys.stdout.flush()
+
+    def _speak(self, voice: str, text: str) -> None:
+        """Begin a line if somebody else's is unfinished."""
+        if self._line_is_open and voice != self._voice:
+            sys.stdout.write("\n")
+        self._voice = voice
+        self._line_is_open = not text.endswith("\n")

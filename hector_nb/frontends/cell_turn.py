@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import groupby
 
 from hector_nb.errors import HectorError, ModelInterrupted
 from hector_nb.events import Event, TextDelta, ToolCalled, TurnDone, TurnFailed
@@ -72,19 +73,23 @@ class CellTurn:
         )
 
     def _take(self, batch: Sequence[Event]) -> None:
-        # One update for all that came together.
-        said = "".join(event.text for event in batch if isinstance(event, TextDelta))
-        for event in batch:
-            self._aside.take(event)
-            if isinstance(event, ToolCalled):
-                self._calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
-            elif isinstance(event, TurnDone | TurnFailed):
-                self._last = event
-        if said:
-            self._text.append(said)
-            self._view.add(said)
-        else:
-            self._view.tick()
+        for is_text, events in groupby(batch, lambda event: isinstance(event, TextDelta)):
+            together = list(events)
+            for event in together:
+                self._aside.take(event)
+                self._note(event)
+            if is_text:
+                # One update for all that came together.
+                said = "".join(event.text for event in together if isinstance(event, TextDelta))
+                self._text.append(said)
+                self._view.add(said)
+        self._view.tick()
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, ToolCalled):
+            self._calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
+        elif isinstance(event, TurnDone | TurnFailed):
+            self._last = event
 
     def _stop(self) -> None:
         """Let the turn end and show what was said. Nothing may keep an interrupted cell from ending."""

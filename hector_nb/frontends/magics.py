@@ -57,6 +57,7 @@ class HectorMagics(Magics):
         {name}, {name.attribute}, {name[0]} and {name["key"]} are filled in from the notebook's variables; all other
         braces stay. The session belongs to the notebook and lasts until the kernel is restarted; every session stays in
         the store, and `%hector use AGENT -s ID` goes on with it. ■ (or I, I) stops the answer and keeps what was said.
+        `%reload_ext hector_nb` reads the configuration again.
         """
         if cell is None:
             return self.notebook.line(line)

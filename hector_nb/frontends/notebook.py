@@ -12,7 +12,7 @@ from typing import Any
 
 from hector_nb import __version__
 from hector_nb.errors import HectorError
-from hector_nb.frontends.aside import Aside
+from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
 from hector_nb.frontends.cell_turn import CellTurn
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
@@ -64,14 +64,7 @@ class Notebook:
     def _ask(self, arguments: PromptArguments) -> CellReply:
         prompt = arguments.prompt if arguments.raw else interpolate(arguments.prompt, self._variables())
         info, session_id = self._service.ask(lambda service: self._sessions.choose(service, arguments))
-        view, live = self._view(arguments, info)
-        aside = Aside(
-            publish,
-            thinking=arguments.thinking or info.reasoning.show_thinking,
-            tools=info.reasoning.show_tool_execution,
-            debug=arguments.debug or info.reasoning.show_debug_info,
-            live=live,
-        )
+        view, aside = self._views(arguments, info)
         # The cell stops its turn itself.
         request = SendMessage(message=prompt, session_id=session_id, on_disconnect="continue")
         turn = CellTurn(
@@ -91,15 +84,21 @@ class Notebook:
         view.note(footer(reply, timed=not _is_set("HECTOR_NB_DETERMINISTIC")))
         return reply
 
-    def _view(self, arguments: PromptArguments, info: AgentInfo) -> tuple[AnswerView, bool]:
-        """What shows the answer, and whether it is updated while it comes."""
+    def _views(self, arguments: PromptArguments, info: AgentInfo) -> tuple[AnswerView, Aside]:
+        """What shows the answer, and what shows all else."""
         stream = arguments.stream and not _is_recorded()
         markdown = arguments.format == "markdown"
+        told = {
+            "thinking": arguments.thinking or info.reasoning.show_thinking,
+            "tools": info.reasoning.show_tool_execution,
+            "debug": arguments.debug or info.reasoning.show_debug_info,
+        }
         if not hasattr(self._shell, "kernel"):
-            return TerminalOutput(stream=stream), False
+            return TerminalOutput(stream=stream), AsideInTerminal(**told)
         if not stream:
-            return FinalOutput(markdown=markdown, publish=publish), False
-        return LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish), True
+            return FinalOutput(markdown=markdown, publish=publish), AsideOutput(publish, live=False, **told)
+        view = LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish)
+        return view, AsideOutput(publish, live=True, **told)
 
     def _keep(self, reply: CellReply, arguments: PromptArguments) -> None:
         self._shell.user_ns["_hector"] = reply

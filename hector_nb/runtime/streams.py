@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hector_nb.errors import ModelInterrupted, TurnNotFound
+from hector_nb.errors import ModelInterrupted, StoreError, TurnNotFound
 from hector_nb.events import Event, LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset, is_last
 from hector_nb.messages import Usage
 from hector_nb.runtime.run import TurnRun, failed
@@ -89,10 +89,15 @@ class StoredStream(TurnStream):
         """See `TurnStream`."""
         if self._ended:
             return ()
-        found = await self._look()
-        if found is None:
-            async with self._store.watch(self.session_id) as watch:
-                found = await self._wait(watch)
+        try:
+            found = await self._look()
+            if found is None:
+                async with self._store.watch(self.session_id) as watch:
+                    found = await self._wait(watch)
+        except StoreError:
+            if not self._runtime.closing:
+                raise
+            return ()
         if found:
             self._after = found[-1].seq
         self._ended = not found or is_last(found[-1].event)
@@ -195,7 +200,15 @@ class StoredFeed(SessionFeed):
         self._after = after
 
     async def next_turn(self) -> TurnStream | None:
-        """See `SessionFeed`."""
+        """See `SessionFeed`; it ends with its process, too."""
+        try:
+            return await self._next()
+        except StoreError:
+            if not self._runtime.closing:
+                raise
+            return None
+
+    async def _next(self) -> TurnStream | None:
         store = self._runtime.store
         if self._first is not None:
             first, self._first = self._first, None

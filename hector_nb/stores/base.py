@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from hector_nb.errors import InvalidRequest
 from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message, Usage
 from hector_nb.sessions import IfBusy, Lifetime, Page, Session, SessionStatus, Turn, TurnStatus
 
 MAX_WAITING = 16
 """Messages that may wait in one session."""
+KEEP_KEYS = 86_400.0
+"""Seconds for which it is remembered what an idempotency key was used for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +29,17 @@ class Idempotency:
 
     key: str
     fingerprint: str
+
+    def check(self, fingerprint: str) -> None:
+        """Compare with the request for which the key was used before.
+
+        Raises:
+            InvalidRequest: that was another one.
+        """
+        if fingerprint != self.fingerprint:
+            raise InvalidRequest(
+                "This idempotency key was used for another request.", hint="Use a new key for each new request."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +154,8 @@ class Store(Protocol):
     async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
         """Store a session; where its user has that id already, or has used the key already, the stored one and False.
 
+        A key is remembered for `KEEP_KEYS` seconds, or until what it made is erased.
+
         Raises:
             Conflict: the id is in use with another agent.
             InvalidRequest: the key was used for another request.
@@ -160,7 +176,11 @@ class Store(Protocol):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Session]:
-        """Listed sessions, newest activity first. `query` finds titles that have, for each of its words, a word that begins with it.
+        """Listed sessions, newest activity first, at a cost that does not grow with their number.
+
+        `query` finds sessions whose title or one of whose messages has, for each of its words, a word that begins with it. Case and
+        accents do not matter, nothing in it is an operator, and its first 16 words count. Of a message the first 20,000 characters
+        can be found.
 
         Raises:
             InvalidRequest: the cursor is not one of ours.
@@ -205,7 +225,8 @@ class Store(Protocol):
     ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """Queue the turn and begin it if no other is before it; called again for a queued turn, begin it when its time has come.
 
-        Beginning appends the user's message to the transcript and refreshes the session's activity. With `if_busy` `interrupt`
+        Beginning appends the user's message to the transcript and refreshes the session's activity. A session without a title gets
+        one from its message: the first line, not longer than 60 characters. With `if_busy` `interrupt`
         the session's unfinished turns are asked to stop. A turn that waits in the queue when its session expires still begins.
         A call for a turn that has begun already, by its holder, gives the same answer again and changes nothing.
 
@@ -258,11 +279,15 @@ class Store(Protocol):
         ...
 
     async def heartbeat(self, holder: str) -> None:
-        """Say that this holder lives. Queueing a turn says so too."""
+        """Say that this holder lives. Queueing or joining a turn says so too."""
         ...
 
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
-        """Unfinished turns whose holder sent no heartbeat for `dead_after` seconds or has said goodbye; they are held by `holder` from now on."""
+        """Unfinished turns whose holder is dead or has said goodbye; they are held by `holder` from now on.
+
+        A holder is dead when its process has ended, or its store was closed; where a store cannot tell, when it has sent no
+        heartbeat for `dead_after` seconds. Where there is nothing to take, nothing is written.
+        """
         ...
 
     async def goodbye(self, holder: str) -> None:
@@ -274,11 +299,14 @@ class Store(Protocol):
         ...
 
     async def sweep(self, *, limit: int = 500) -> int:
-        """Erase a bounded number of event logs whose time has passed, and with them their one-off sessions; how many."""
+        """Erase a bounded number of event logs and idempotency keys whose time has passed; how many.
+
+        A one-off session is erased with its event log.
+        """
         ...
 
     async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
-        """Store a session with its transcript.
+        """Store a session with its transcript; without a title it gets one from the user's first message.
 
         Raises:
             Conflict: the id is in use.
@@ -294,7 +322,7 @@ class Store(Protocol):
         ...
 
     async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
-        """Erase the messages that follow `after` (None: all), and the turns they belong to.
+        """Erase the messages that follow `after` (None: all), and the turns they belong to with their events.
 
         Raises:
             SessionNotFound, MessageNotFound: there is nothing to rewind to.
@@ -303,26 +331,36 @@ class Store(Protocol):
         ...
 
     async def answer(self, user: str, turn_id: str) -> str:
-        """What the assistant has said in a finished turn, from the transcript."""
+        """What the assistant has said in a turn, from the transcript; empty where there is no such turn."""
         ...
 
     async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
         """The turn that was queued right after `after` (None: the session's first).
 
-        Where `after` was erased, by rewinding, it is the first turn whose id is greater: ids sort by time.
+        Where `after` was erased, the first one whose id, and that means whose time, is later.
+
+        Raises:
+            SessionNotFound: there is no such session.
         """
         ...
 
     async def last_turn(self, user: str, session_id: str) -> Turn | None:
-        """The turn that was queued last."""
+        """The turn that was queued last.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
         ...
 
     async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
-        """Mark sessions whose time has passed, a bounded number of them; each is returned once in all processes."""
+        """Mark sessions whose time has passed, a bounded number of them; each is returned once in all processes.
+
+        A session with an unfinished turn waits until that is finished.
+        """
         ...
 
     async def join_turn(self, turn_id: str, holder: str) -> None:
-        """This process has readers of a turn that another process runs."""
+        """This process has readers of a turn that another process runs, until it says otherwise, says goodbye or dies."""
         ...
 
     async def leave_turn(self, turn_id: str, holder: str) -> None:

@@ -20,8 +20,19 @@ from hector_nb.sessions import Session
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_WORD = re.compile(r"[^\W_]+")
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_ASCII_WORD = re.compile(r"[a-z0-9]{1,64}")
+_WORD = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_]){{1,64}}")
+_RUN = re.compile(rf"[{_UNSPACED}]{{2}}")
 _CURSOR = re.compile(r"[0-9a-f]{1,15}(?:\.[0-9a-f]{1,15})*")
+SEARCHED_CHARS = 20_000
+"""How much of a text can be searched: its beginning."""
+_MOST_WORDS = 16
+"""Words of a query that count."""
+_TITLE_CHARS = 60
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -56,10 +67,53 @@ def seen_at(session: Session, now: datetime) -> Session:
     return session
 
 
+class _WithoutMarks(dict[int, int | None]):
+    """A table for `str.translate` that drops combining characters; it fills itself with what it meets."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.combining(chr(code)) else code
+        return self[code]
+
+
+_WITHOUT_MARKS = _WithoutMarks()
+
+
 def words(text: str) -> list[str]:
-    """The words of a text or query, without case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return _WORD.findall("".join(char for char in decomposed if not unicodedata.combining(char)))
+    """The words of a text, without case and accents; one that is longer than 64 characters counts as several.
+
+    Of a script without spaces every two neighbours are a word, so that what stands in the middle is found.
+    """
+    folded = text.casefold()
+    if folded.isascii():
+        return _ASCII_WORD.findall(folded)
+    folded = unicodedata.normalize("NFKD", folded).translate(_WITHOUT_MARKS)
+    found: list[str] = []
+    for word in _WORD.findall(folded):
+        found += [word[at : at + 2] for at in range(len(word))] if _RUN.match(word) else [word]
+    return found
+
+
+def searched(text: str) -> str:
+    """The different words by which a text can be found."""
+    return " ".join(dict.fromkeys(words(clean(text[:SEARCHED_CHARS]))))
+
+
+def asked(query: str) -> list[str]:
+    """What the words of a text have to begin with."""
+    return list(dict.fromkeys(words(clean(query))))[:_MOST_WORDS]
+
+
+def finds(starts: Sequence[str], text: str) -> bool:
+    """Whether each of `starts` begins a word by which the text can be found."""
+    found = f" {searched(text)}"
+    return all(f" {start}" in found for start in starts)
+
+
+def title_of(text: str) -> str:
+    """A title for a session that begins with this message: its first line, not longer than 60 characters."""
+    first, *_ = [*text.lstrip()[:1000].splitlines(), ""]
+    title = " ".join(clean(first).split())
+    return title if len(title) <= _TITLE_CHARS else f"{title[: _TITLE_CHARS - 1].rstrip()}…"
 
 
 def encode_cursor(*numbers: int) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 
 from hector_nb.errors import (
     Conflict,
-    InvalidRequest,
     MessageNotFound,
     SessionBusy,
     SessionEnded,
@@ -26,6 +25,7 @@ from hector_nb.messages import Message
 from hector_nb.sessions import FINISHED, Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import codec
 from hector_nb.stores.base import (
+    KEEP_KEYS,
     MAX_WAITING,
     BegunTurn,
     Idempotency,
@@ -51,6 +51,16 @@ class _Turn:
     events_until: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What was made with an idempotency key: a session, or a turn in it."""
+
+    fingerprint: str
+    session: "_Session"
+    turn_id: str | None
+    made_at: datetime
+
+
 @dataclass(kw_only=True, eq=False)
 class _Session:
     key: int
@@ -74,6 +84,15 @@ class _Session:
         if kept.position is None:
             kept.position = self.append(kept.input)
             kept.number = self.user_messages
+            self.name(kept.input.content)
+
+    def name(self, message: str) -> None:
+        if not self.session.title:
+            self.session = replace(self.session, title=codec.title_of(message))
+
+    def found_by(self, starts: Sequence[str]) -> bool:
+        texts = (self.session.title, *(message.content for message in self.messages))
+        return bool(starts) and any(codec.finds(starts, text) for text in texts)
 
     def seen(self, now: datetime) -> Session:
         runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
@@ -120,7 +139,7 @@ class InMemoryStore:
         self._turns: dict[str, _Turn] = {}
         self._holders: dict[str, datetime] = {}
         self._watches: dict[str, set[_Watch]] = {}
-        self._keys_used: dict[tuple[str, str], tuple[str, str]] = {}
+        self._requests: dict[tuple[str, str], _Request] = {}
         self._readers: set[tuple[str, str]] = set()
 
     async def aopen(self) -> None:
@@ -131,13 +150,11 @@ class InMemoryStore:
 
     async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
         """See `Store`."""
-        if idempotency is not None:
-            known = self._known(session.user, idempotency)
-            if known is not None and (session.user, known) in self._sessions:
-                return self._sessions[session.user, known].seen(_now()), False
-        kept, created = self._create(session)
-        self._remember(session.user, idempotency, kept.session_id)
-        return kept, created
+        if made := self._made_by(session.user, idempotency):
+            return made.session.seen(_now()), False
+        created = self._create(session)
+        self._remember(idempotency, self._sessions[session.user, session.session_id], None)
+        return created
 
     async def get_session(self, user: str, session_id: str) -> Session | None:
         """See `Store`."""
@@ -156,6 +173,7 @@ class InMemoryStore:
     ) -> Page[Session]:
         """See `Store`."""
         before = codec.decode_cursor(cursor, 2) if cursor else None
+        starts = codec.asked(query or "")
         now = _now()
         found = [
             kept
@@ -164,7 +182,7 @@ class InMemoryStore:
             and kept.session.listed
             and (agent is None or kept.session.agent == agent)
             and (status is None or kept.seen(now).status == status)
-            and (query is None or _title_matches(kept.session.title, query))
+            and (query is None or kept.found_by(starts))
             and (before is None or kept.place() < before)
         ]
         found.sort(key=_Session.place, reverse=True)
@@ -195,8 +213,8 @@ class InMemoryStore:
         kept = self._sessions.pop((user, session_id), None)
         if kept is None:
             return False
-        for turn in kept.turns:
-            del self._turns[turn.turn.turn_id]
+        self._forget(kept, kept.turns)
+        self._requests = {key: made for key, made in self._requests.items() if made.session is not kept}
         self._wake(session_id)
         return True
 
@@ -213,10 +231,8 @@ class InMemoryStore:
         self, new: NewTurn, *, window: Window, lifetime: Lifetime
     ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """See `Store`."""
-        if new.idempotency is not None and new.turn_id not in self._turns:
-            known = self._turns.get(self._known(new.user, new.idempotency) or "")
-            if known is not None:
-                return RepeatedTurn(turn=known.turn)
+        if new.turn_id not in self._turns and (made := self._made_by(new.user, new.idempotency)) and made.turn_id:
+            return RepeatedTurn(turn=self._turns[made.turn_id].turn)
         if new.create_session is not None:
             self._create(new.create_session)
         session = self._find(new.user, new.session_id)
@@ -310,7 +326,8 @@ class InMemoryStore:
         self._holders[holder] = now
         last = now - timedelta(seconds=dead_after)
         dead = {name for name, beat in self._holders.items() if beat <= last and name != holder}
-        self._holders = {name: beat for name, beat in self._holders.items() if name not in dead}
+        for name in dead:
+            await self.goodbye(name)
         taken = [kept for kept in self._unfinished() if kept.holder not in self._holders]
         for kept in taken:
             kept.holder = holder
@@ -319,6 +336,7 @@ class InMemoryStore:
     async def goodbye(self, holder: str) -> None:
         """See `Store`."""
         self._holders.pop(holder, None)
+        self._readers = {reader for reader in self._readers if reader[1] != holder}
 
     @asynccontextmanager
     async def watch(self, session_id: str) -> AsyncIterator[Watch]:
@@ -343,7 +361,10 @@ class InMemoryStore:
                 await self.delete_session(kept.turn.user, kept.turn.session_id)
             kept.log = []
             kept.events_until = None
-        return min(limit, len(expired))
+        old = [key for key, made in self._requests.items() if not _is_known(made, now)][:limit]
+        for key in old:
+            del self._requests[key]
+        return min(limit, len(expired)) + len(old)
 
     async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
         """See `Store`."""
@@ -352,6 +373,8 @@ class InMemoryStore:
         kept = self._sessions[session.user, session.session_id]
         for message in messages:
             kept.append(message)
+        for said in (message.content for message in messages if message.role == "user"):
+            kept.name(said)
         return kept.seen(_now())
 
     async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
@@ -366,15 +389,12 @@ class InMemoryStore:
         upto = 0 if after is None else kept.position_of(after)
         if unfinished := kept.unfinished():
             raise SessionBusy(details={"running_turn": unfinished[0].turn.turn_id})
-        rest, kept.messages = kept.messages[:upto], []
-        kept.user_messages, kept.session = 0, replace(kept.session, message_count=0, token_count=0)
+        rest, erased = kept.messages[:upto], {message.turn_id for message in kept.messages[upto:]}
+        kept.messages, kept.user_messages = [], 0
+        kept.session = replace(kept.session, message_count=0, token_count=0)
         for message in rest:
             kept.append(message)
-        stay = {message.turn_id for message in rest}
-        for turn in kept.turns:
-            if turn.turn.turn_id not in stay:
-                del self._turns[turn.turn.turn_id]
-        kept.turns = [turn for turn in kept.turns if turn.turn.turn_id in stay]
+        self._forget(kept, [turn for turn in kept.turns if turn.turn.turn_id in erased])
         self._wake(session_id)
         return kept.seen(_now())
 
@@ -389,12 +409,10 @@ class InMemoryStore:
     async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
         """See `Store`."""
         turns = [kept.turn for kept in self._find(user, session_id).turns]
-        places = [number for number, turn in enumerate(turns, 1) if turn.turn_id == after]
-        if places:
-            turns = turns[places[0] :]
-        elif after is not None:
-            turns = [turn for turn in turns if turn.turn_id > after]
-        return turns[0] if turns else None
+        places = {turn.turn_id: place for place, turn in enumerate(turns)}
+        if after in places:
+            return next(iter(turns[places[after] + 1 :]), None)
+        return next((turn for turn in turns if after is None or turn.turn_id > after), None)
 
     async def last_turn(self, user: str, session_id: str) -> Turn | None:
         """See `Store`."""
@@ -417,13 +435,14 @@ class InMemoryStore:
     async def join_turn(self, turn_id: str, holder: str) -> None:
         """See `Store`."""
         self._holders[holder] = _now()
-        self._readers.add((turn_id, holder))
+        if turn_id in self._turns:
+            self._readers.add((turn_id, holder))
 
     async def leave_turn(self, turn_id: str, holder: str) -> None:
         """See `Store`."""
-        self._readers.discard((turn_id, holder))
-        if kept := self._turns.get(turn_id):
-            self._wake(kept.turn.session_id)
+        if (turn_id, holder) in self._readers:
+            self._readers.discard((turn_id, holder))
+            self._wake(self._turns[turn_id].turn.session_id)
 
     async def has_readers(self, turn_id: str, *, besides: str, dead_after: float) -> bool:
         """See `Store`."""
@@ -433,18 +452,26 @@ class InMemoryStore:
             for name, holder in self._readers
         )
 
-    def _known(self, user: str, idempotency: Idempotency) -> str | None:
-        """What was made with this key."""
-        fingerprint, made = self._keys_used.get((user, idempotency.key), (idempotency.fingerprint, None))
-        if fingerprint != idempotency.fingerprint:
-            raise InvalidRequest(
-                "This idempotency key was used for another request.", hint="Use a new key for each new request."
-            )
+    def _made_by(self, user: str, idempotency: Idempotency | None) -> _Request | None:
+        """What the same request made before."""
+        made = self._requests.get((user, idempotency.key)) if idempotency else None
+        if idempotency is None or made is None or not _is_known(made, _now()):
+            return None
+        idempotency.check(made.fingerprint)
         return made
 
-    def _remember(self, user: str, idempotency: Idempotency | None, made: str) -> None:
+    def _remember(self, idempotency: Idempotency | None, session: _Session, turn_id: str | None) -> None:
         if idempotency is not None:
-            self._keys_used[user, idempotency.key] = idempotency.fingerprint, made
+            made = _Request(fingerprint=idempotency.fingerprint, session=session, turn_id=turn_id, made_at=_now())
+            self._requests[session.session.user, idempotency.key] = made
+
+    def _forget(self, session: _Session, turns: Sequence[_Turn]) -> None:
+        """Erase turns with all that belongs to them."""
+        gone = {kept.turn.turn_id for kept in turns}
+        session.turns = [kept for kept in session.turns if kept.turn.turn_id not in gone]
+        self._turns = {turn_id: kept for turn_id, kept in self._turns.items() if turn_id not in gone}
+        self._readers = {reader for reader in self._readers if reader[0] not in gone}
+        self._requests = {key: made for key, made in self._requests.items() if made.turn_id not in gone}
 
     def _create(self, session: Session) -> tuple[Session, bool]:
         kept = self._sessions.get((session.user, session.session_id))
@@ -488,7 +515,7 @@ class InMemoryStore:
         )
         kept = _Turn(turn=turn, holder=new.holder, input=new.message)
         self._turns[new.turn_id] = kept
-        self._remember(new.user, new.idempotency, new.turn_id)
+        self._remember(new.idempotency, session, new.turn_id)
         session.turns.append(kept)
         self._holders[new.holder] = _now()
         self._wake(new.session_id)
@@ -510,6 +537,10 @@ class InMemoryStore:
             watch.changed.set()
 
 
+def _is_known(made: _Request, now: datetime) -> bool:
+    return made.made_at > now - timedelta(seconds=KEEP_KEYS)
+
+
 def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
     assert kept.position is not None
     before = kept.position - 1
@@ -522,8 +553,3 @@ def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
         history=history,
         first_position=kept.position - len(history),
     )
-
-
-def _title_matches(title: str, query: str) -> bool:
-    titled, asked = codec.words(title), codec.words(query)
-    return bool(asked) and all(any(word.startswith(start) for word in titled) for start in asked)

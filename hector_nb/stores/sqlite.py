@@ -1,7 +1,7 @@
 """The SQLite store: one file, safe for several processes at once, usable from every event loop of a process.
 
-Below are a thread that writes (`sqlite_writer`), threads that read (`sqlite_readers`), and what they run: `sqlite_sessions` and
-`sqlite_turns`. Nothing blocks the event loop, and each method is one job and one transaction. A write that was handed over is
+Below are a thread that writes (`sqlite_writer`), threads that read (`sqlite_readers`), what they run (`sqlite_sessions`,
+`sqlite_messages`, `sqlite_turns` and their like), and the locks by which processes know who lives (`holder_locks`). Nothing blocks the event loop, and each method is one job and one transaction. A write that was handed over is
 done even if its caller is cancelled while it waits, and writes of one process happen in the order in which they were called.
 """
 
@@ -17,8 +17,28 @@ from hector_nb.errors import StoreError
 from hector_nb.events import Event
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Page, Session, SessionStatus, Turn
-from hector_nb.stores import codec, sqlite_sessions, sqlite_turns
-from hector_nb.stores.base import BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Watch, Window
+from hector_nb.stores import (
+    codec,
+    sqlite_histories,
+    sqlite_holders,
+    sqlite_listing,
+    sqlite_messages,
+    sqlite_requests,
+    sqlite_sessions,
+    sqlite_turns,
+)
+from hector_nb.stores.base import (
+    BegunTurn,
+    Idempotency,
+    NewTurn,
+    QueuedTurn,
+    RepeatedTurn,
+    TurnLog,
+    TurnOutcome,
+    Watch,
+    Window,
+)
+from hector_nb.stores.holder_locks import HolderLocks
 from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_jobs import Job
 from hector_nb.stores.sqlite_readers import Readers
@@ -34,6 +54,7 @@ class SQLiteStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._watches = Watches()
+        self._locks = HolderLocks(self.path.with_name(f"{self.path.name}-holders"))
         self._writer: Writer | None = None
         self._readers: Readers | None = None
 
@@ -58,10 +79,11 @@ class SQLiteStore:
             await asyncio.to_thread(readers.stop)
             writer.inbox.close()
             await asyncio.to_thread(writer.join)
+            self._locks.abandon()
 
-    async def create_session(self, session: Session) -> tuple[Session, bool]:
+    async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
         """See `Store`."""
-        return await self._write(partial(sqlite_sessions.create, session=session))
+        return await self._write(partial(sqlite_requests.create, session=session, idempotency=idempotency))
 
     async def get_session(self, user: str, session_id: str) -> Session | None:
         """See `Store`."""
@@ -78,7 +100,7 @@ class SQLiteStore:
         cursor: str | None = None,
     ) -> Page[Session]:
         """See `Store`."""
-        wanted = partial(sqlite_sessions.listing, agent=agent, status=status, query=query, limit=limit, cursor=cursor)
+        wanted = partial(sqlite_listing.listing, agent=agent, status=status, query=query, limit=limit, cursor=cursor)
         return await self._read(partial(wanted, user=user))
 
     async def update_session(
@@ -100,12 +122,15 @@ class SQLiteStore:
         self, user: str, session_id: str, *, limit: int = 100, cursor: str | None = None
     ) -> Page[Message]:
         """See `Store`."""
-        wanted = partial(sqlite_sessions.messages, limit=limit, cursor=cursor)
+        wanted = partial(sqlite_messages.page, limit=limit, cursor=cursor)
         return await self._read(partial(wanted, user=user, session_id=session_id))
 
-    async def begin_turn(self, new: NewTurn, *, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+    async def begin_turn(
+        self, new: NewTurn, *, window: Window, lifetime: Lifetime
+    ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """See `Store`."""
-        return await self._write(partial(sqlite_turns.begin, new=new, window=window, lifetime=lifetime))
+        begin = partial(sqlite_turns.begin, new=new, window=window, lifetime=lifetime)
+        return await self._write(self._living(new.holder, begin))
 
     async def write_turn(
         self,
@@ -114,11 +139,12 @@ class SQLiteStore:
         events: Sequence[Event] = (),
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
+        skip: int = 0,
     ) -> Turn | None:
         """See `Store`."""
         payload = codec.encode_events(events) if events else None
-        written = partial(sqlite_turns.write, payload=payload, count=len(events), messages=messages, outcome=outcome)
-        return await self._write(partial(written, turn_id=turn_id))
+        written = partial(sqlite_turns.write, payload=payload, count=len(events), skip=skip)
+        return await self._write(partial(written, turn_id=turn_id, messages=messages, outcome=outcome))
 
     async def get_turn(self, user: str, turn_id: str) -> Turn | None:
         """See `Store`."""
@@ -142,15 +168,19 @@ class SQLiteStore:
 
     async def heartbeat(self, holder: str) -> None:
         """See `Store`."""
-        await self._write(partial(sqlite_turns.heartbeat, holder=holder))
+        await self._write(self._living(holder, partial(sqlite_holders.heartbeat, holder=holder)))
 
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
         """See `Store`."""
-        return await self._write(partial(sqlite_turns.take_over, holder=holder, dead_after=dead_after))
+        look = partial(sqlite_holders.dead_besides, locks=self._locks, holder=holder, dead_after=dead_after)
+        dead, something = await self._read(look)
+        if not something:
+            return []
+        return await self._write(self._living(holder, partial(sqlite_holders.take_over, holder=holder, dead=dead)))
 
     async def goodbye(self, holder: str) -> None:
         """See `Store`."""
-        await self._write(partial(sqlite_turns.goodbye, holder=holder))
+        await self._write(partial(sqlite_holders.goodbye, locks=self._locks, holder=holder))
 
     @asynccontextmanager
     async def watch(self, session_id: str) -> AsyncIterator[Watch]:
@@ -167,6 +197,56 @@ class SQLiteStore:
     async def sweep(self, *, limit: int = 500) -> int:
         """See `Store`."""
         return await self._write(partial(sqlite_turns.sweep, limit=limit))
+
+    async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
+        """See `Store`."""
+        return await self._write(partial(sqlite_histories.import_session, session=session, messages=messages))
+
+    async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
+        """See `Store`."""
+        return await self._write(partial(sqlite_histories.fork, session_id=session_id, new=new, after=after))
+
+    async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
+        """See `Store`."""
+        return await self._write(partial(sqlite_histories.rewind, user=user, session_id=session_id, after=after))
+
+    async def answer(self, user: str, turn_id: str) -> str:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.answer, user=user, turn_id=turn_id))
+
+    async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.next_turn, user=user, session_id=session_id, after=after))
+
+    async def last_turn(self, user: str, session_id: str) -> Turn | None:
+        """See `Store`."""
+        return await self._read(partial(sqlite_turns.last_turn, user=user, session_id=session_id))
+
+    async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
+        """See `Store`."""
+        return await self._write(partial(sqlite_sessions.expire, limit=limit))
+
+    async def join_turn(self, turn_id: str, holder: str) -> None:
+        """See `Store`."""
+        await self._write(self._living(holder, partial(sqlite_holders.join, turn_id=turn_id, holder=holder)))
+
+    async def leave_turn(self, turn_id: str, holder: str) -> None:
+        """See `Store`."""
+        await self._write(partial(sqlite_holders.leave, turn_id=turn_id, holder=holder))
+
+    async def has_readers(self, turn_id: str, *, besides: str, dead_after: float) -> bool:
+        """See `Store`."""
+        look = partial(sqlite_holders.has_readers, locks=self._locks, dead_after=dead_after)
+        return await self._read(partial(look, turn_id=turn_id, besides=besides))
+
+    def _living(self, holder: str, call: Callable[[Database], T]) -> Callable[[Database], T]:
+        """The call, after which others can see whether this holder lives."""
+
+        def locked(database: Database) -> T:
+            self._locks.hold(holder)
+            return call(database)
+
+        return locked
 
     async def _write(self, call: Callable[[Database], T]) -> T:
         return await self._ask(self._writer, call)

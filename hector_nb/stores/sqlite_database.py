@@ -12,7 +12,7 @@ import apsw
 
 from hector_nb.errors import HectorError, StoreError, StoreFull
 from hector_nb.stores import mounts, sql
-from hector_nb.stores.codec import clean
+from hector_nb.stores.codec import clean, searched
 
 Values = Mapping[str, str | int | None]
 
@@ -105,7 +105,9 @@ def open_database(path: Path) -> Database:
     with translated(path):
         database = connect(path)
         try:
+            database.run("BEGIN")  # one look: another process may be creating the store
             _check(database, path)
+            database.run("COMMIT")
             _prepare(database)
             _migrate(database, path)
         except BaseException:
@@ -128,6 +130,7 @@ def connect(path: Path) -> Database:
     connection.set_busy_handler(patience(BUSY_SECONDS))
     # Otherwise partial indexes have statements prepared anew for each binding, which costs more than to run them.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.create_scalar_function("words", lambda *texts: searched(str(texts[0])), 1, deterministic=True)
     return Database(connection)
 
 

@@ -1,4 +1,4 @@
-"""Turns, their event logs and their holders in SQLite: plain functions, each run inside one transaction."""
+"""Turns and their event logs in SQLite: plain functions, each run inside one transaction."""
 
 import json
 from collections.abc import Sequence
@@ -8,15 +8,30 @@ from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooMany
 from hector_nb.events import LoggedEvent
 from hector_nb.messages import Message, Usage
 from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
-from hector_nb.stores import codec, sql, sqlite_sessions
-from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, TurnLog, TurnOutcome, Window
-from hector_nb.stores.sqlite_database import Database, Values
+from hector_nb.stores import codec, sql, sqlite_messages, sqlite_requests, sqlite_sessions
+from hector_nb.stores.base import (
+    MAX_WAITING,
+    BegunTurn,
+    NewTurn,
+    QueuedTurn,
+    RepeatedTurn,
+    TurnLog,
+    TurnOutcome,
+    Window,
+)
+from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
 
 _SQL = sql.queries("turns")
-_FIND = f"{_SQL['select_turns']}\n{_SQL['this_turn']}"
-_UNFINISHED = f"{_SQL['select_turns']}\n{_SQL['unfinished_of_session']}"
-_UNHELD = f"{_SQL['select_turns']}\n{_SQL['unheld']}"
+_SIGN_OF_LIFE = sql.queries("holders")["sign_of_life"]
+SELECT_TURNS = _SQL["select_turns"]
+"""A query to which a condition is added; its rows are `TurnRow`s."""
+_FIND = f"{SELECT_TURNS}\n{_SQL['this_turn']}"
+_UNFINISHED = f"{SELECT_TURNS}\n{_SQL['unfinished_of_session']}"
+_AFTER = f"{SELECT_TURNS}\n{_SQL['turn_after']}"
+_MADE_AFTER = f"{SELECT_TURNS}\n{_SQL['turn_made_after']}"
+_LAST_POSITION = (1 << 24) - 1
+_LAST = f"{SELECT_TURNS}\n{_SQL['last_of_session']}"
 
 
 class TurnRow(NamedTuple):
@@ -33,6 +48,7 @@ class TurnRow(NamedTuple):
     message_id: str
     input: str | None
     position: int | None
+    until: int | None
     number: int | None
     last_seq: int
     finish_reason: str | None
@@ -41,6 +57,7 @@ class TurnRow(NamedTuple):
     usage_estimated: int | None
     created_at: int
     finished_at: int | None
+    listed: int
 
     def turn(self) -> Turn:
         """The turn."""
@@ -72,20 +89,22 @@ def find(db: Database, turn_id: str) -> TurnRow | None:
     return TurnRow(*row) if row else None
 
 
-def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn:
+def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn | RepeatedTurn:
     """See `Store.begin_turn`."""
+    row = find(db, new.turn_id)
+    if row is None and (repeated := _made_by(db, new)):
+        return RepeatedTurn(turn=repeated.turn())
     if new.create_session is not None:
         sqlite_sessions.create(db, new.create_session)
     session = sqlite_sessions.find(db, new.user, new.session_id)
     if session.agent != new.agent:
         raise SessionNotFound(f"There is no session {session.session_id!r} with the agent {new.agent!r}.")
-    row = find(db, new.turn_id)
     queue = db.all(_SQL["queue_of_session"], {"session": session.key})
     if row is None:
         row, place = _queue(db, session, new, queue), len(queue)
     elif row.session != session.key or row.finished_at is not None or row.holder != new.holder:
         raise TurnNotFound(f"The turn {row.turn_id!r} is no longer in the queue.")
-    elif row.position is None and session.ended_at is not None:
+    elif row.position is None and session.status == "ended":
         raise _ended(session.session_id, "ended")
     else:
         place = [key for key, *_ in queue].index(row.key)
@@ -94,6 +113,12 @@ def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> Beg
     if row.position is None:
         row = _begin(db, session, row, lifetime)
     return _begun(db, new, row, window)
+
+
+def _made_by(db: Database, new: NewTurn) -> TurnRow | None:
+    """The turn that the same request started before."""
+    made = sqlite_requests.made_by(db, new.user, new.idempotency)
+    return find(db, made.turn_id) if made and made.turn_id else None
 
 
 def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]) -> TurnRow:
@@ -121,10 +146,11 @@ def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]
             "created_at": now,
         },
     )
-    db.run(_SQL["sign_of_life"], {"holder": new.holder, "now": now})
+    db.run(_SIGN_OF_LIFE, {"holder": new.holder, "now": now})
     db.changed.add(session.session_id)
     row = find(db, new.turn_id)
     assert row is not None
+    sqlite_requests.remember(db, new.user, new.idempotency, session=session.key, turn=row.key)
     return row
 
 
@@ -139,11 +165,11 @@ def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) 
 def _begun(db: Database, new: NewTurn, row: TurnRow, window: Window) -> BegunTurn:
     assert row.position is not None
     assert row.number is not None
-    history = sqlite_sessions.history(db, row.session, before=row.position, window=window)
+    history = sqlite_messages.history(db, row.session, before=row.position, window=window)
     return BegunTurn(
         session=sqlite_sessions.find(db, new.user, new.session_id).session(now_micros()),
         turn=row.turn(),
-        message=sqlite_sessions.message_at(db, row.session, row.position),
+        message=sqlite_messages.at(db, row.session, row.position),
         message_number=row.number,
         history=history,
         first_position=row.position - len(history),
@@ -164,7 +190,8 @@ def _append_input(db: Database, row: TurnRow) -> TurnRow:
         tokens=tokens,
         **codec.decode_extra(extra),
     )
-    position, number = sqlite_sessions.append(db, row.session, message)
+    position, number = sqlite_messages.append(db, row.session, message)
+    sqlite_sessions.name(db, row.session, content, listed=bool(row.listed))
     row = row._replace(input=None, position=position, number=number)
     db.run(_SQL["place_turn"], row._asdict())
     return row
@@ -177,18 +204,19 @@ def write(
     count: int,
     messages: Sequence[Message],
     outcome: TurnOutcome | None,
+    skip: int,
 ) -> Turn | None:
     """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
     row = find(db, turn_id)
     if row is None or row.finished_at is not None:
         return None
-    row = row._replace(last_seq=row.last_seq + count)
     if payload is not None:
+        row = row._replace(last_seq=row.last_seq + skip + count)
         db.run(_SQL["insert_events"], {"turn": row.key, "last_seq": row.last_seq, "payload": payload})
     if outcome is not None or messages:
         _append_input(db, row)
     for message in messages:
-        sqlite_sessions.append(db, row.session, message)
+        sqlite_messages.append(db, row.session, message)
     db.changed.add(row.session_id)
     if outcome is not None:
         return _write_outcome(db, row, outcome)
@@ -244,6 +272,32 @@ def unfinished(db: Database, user: str, session_id: str) -> Sequence[Turn]:
     return [TurnRow(*row).turn() for row in db.all(_UNFINISHED, {"session": session.key})]
 
 
+def answer(db: Database, user: str, turn_id: str) -> str:
+    """See `Store.answer`."""
+    row = find(db, turn_id)
+    if row is None or row.owner != user or row.position is None:
+        return ""
+    until = _LAST_POSITION if row.until is None else row.until
+    return sqlite_messages.answer(db, row.session, turn_id, position=row.position, until=until)
+
+
+def next_turn(db: Database, user: str, session_id: str, after: str | None) -> Turn | None:
+    """See `Store.next_turn`."""
+    session = sqlite_sessions.find(db, user, session_id).key
+    before = find(db, after) if after is not None else None
+    if after is None or (before is not None and before.session == session):
+        row = db.one(_AFTER, {"session": session, "after": before.key if before else 0})
+    else:
+        row = db.one(_MADE_AFTER, {"session": session, "turn_id": after})
+    return TurnRow(*row).turn() if row else None
+
+
+def last_turn(db: Database, user: str, session_id: str) -> Turn | None:
+    """See `Store.last_turn`."""
+    row = db.one(_LAST, {"session": sqlite_sessions.find(db, user, session_id).key})
+    return TurnRow(*row).turn() if row else None
+
+
 def request_cancel(db: Database, turn_id: str) -> None:
     """See `Store.request_cancel`."""
     db.changed.update(session_id for (session_id,) in db.all(_SQL["request_cancel"], {"turn_id": turn_id}))
@@ -254,41 +308,18 @@ def cancel_requests(db: Database, holder: str) -> Sequence[str]:
     return [turn_id for (turn_id,) in db.all(_SQL["cancel_requests"], {"holder": holder})]
 
 
-def heartbeat(db: Database, holder: str) -> None:
-    """See `Store.heartbeat`."""
-    db.run(_SQL["heartbeat"], {"holder": holder, "now": now_micros()})
-
-
-def take_over(db: Database, holder: str, dead_after: float) -> Sequence[Turn]:
-    """See `Store.take_over`. Where there is nothing to take, it writes nothing."""
-    values: Values = {"before": now_micros() - int(dead_after * 1_000_000), "holder": holder}
-    rows = [TurnRow(*row) for row in db.all(_UNHELD, values)]
-    db.run(_SQL["forget_silent_holders"], values)
-    for row in rows:
-        db.run(_SQL["hold_turn"], {"key": row.key, "holder": holder})
-        db.changed.add(row.session_id)
-    if rows:
-        heartbeat(db, holder)
-    return [row.turn() for row in rows]
-
-
-def goodbye(db: Database, holder: str) -> None:
-    """See `Store.goodbye`."""
-    db.run(_SQL["forget_holder"], {"holder": holder})
-
-
 def sweep(db: Database, limit: int) -> int:
     """See `Store.sweep`."""
     now = now_micros()
     rows = db.all(_SQL["expired_logs"], {"now": now, "limit": limit})
-    for turn, session, session_id, listed in rows:
+    for turn, session, owner, session_id, listed in rows:
         if not listed and not db.value(_SQL["needed_turns"], {"session": session, "now": now}):
-            sqlite_sessions.erase(db, session, session_id)
+            sqlite_sessions.delete(db, owner, session_id)
             continue
         db.run(_SQL["erase_events"], {"turn": turn})
         db.run(_SQL["mark_erased"], {"turn": turn})
     db.erased |= bool(rows)
-    return len(rows)
+    return len(rows) + sqlite_requests.sweep(db, limit)
 
 
 def _ended(session_id: str, status: str) -> SessionEnded:

@@ -5,6 +5,7 @@ acknowledged is on the disk, and a thousand small writes share the cost of one. 
 written, while somebody in this process watches, and frees the space of what was erased.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 import apsw
 
 from hector_nb.errors import HectorError
+from hector_nb.stores import sqlite_texts
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, open_database, patience, translate
 from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
 from hector_nb.stores.sqlite_watch import Watches
@@ -26,6 +28,10 @@ _TIDY_SECONDS = 1.0
 """The time between two attempts to free space, while there is some."""
 _TIDY_PAGES = 500
 """Pages freed in one step."""
+_MERGE_SHARE = 20
+"""After a merge of the full-text index, so many times as long goes by before the next one."""
+_LAST_MERGE_SECONDS = 0.2
+"""For how long it is merged when the store closes."""
 
 
 class Writer(threading.Thread):
@@ -39,6 +45,7 @@ class Writer(threading.Thread):
         self._version = 0
         self._untidy = True
         self._tidied_at = 0.0
+        self._merge_from = 0.0
 
     def open(self) -> Job:
         """Start; the job is done when the database is open."""
@@ -62,6 +69,8 @@ class Writer(threading.Thread):
         settle([opening])
         while not self.inbox.finished:
             self._work(database)
+        with suppress(apsw.Error):  # what is left to merge is done by whoever opens it next
+            self._merge(database, until=time.monotonic() + _LAST_MERGE_SECONDS)
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
             database.connection.close()
 
@@ -147,10 +156,27 @@ class Writer(threading.Thread):
         self._tidied_at = now
         database.connection.set_busy_handler(None)
         try:
+            merged = now >= self._merge_from and self._merge(database)
             while self.inbox.empty and database.value("PRAGMA freelist_count"):
                 database.run(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall()
-            if self.inbox.empty:
+            if merged and self.inbox.empty:
                 database.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 self._untidy = False
         finally:
             database.connection.set_busy_handler(patience(BUSY_SECONDS))
+
+    def _merge(self, database: Database, *, until: float = math.inf) -> bool:
+        """Let what was erased leave the full-text index, in steps between which others may write; whether it has."""
+        started = time.monotonic()
+        while sqlite_texts.unmerged(database):
+            if not self.inbox.empty or time.monotonic() > until:
+                break
+            try:
+                database.run("BEGIN IMMEDIATE")
+                sqlite_texts.merge(database)
+                database.run("COMMIT")
+            except apsw.Error:
+                self._roll_back(database)
+                raise
+        self._merge_from = time.monotonic() + _MERGE_SHARE * (time.monotonic() - started)
+        return not sqlite_texts.unmerged(database)

@@ -1,6 +1,7 @@
 """A real JupyterLab and a real browser."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -84,7 +85,7 @@ class Lab:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         yield launched
         launched.close()
 

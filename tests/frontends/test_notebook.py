@@ -46,11 +46,15 @@ class World:
 
     def cell(self, line: str, cell: str) -> str:
         """The Markdown that a cell leaves."""
+        self.run(line, cell)
+        return self.markdown
+
+    def run(self, line: str, cell: str) -> None:
+        """Run a cell that may leave none."""
         # pytest sets it again for each phase of a test.
         self._monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
         del self.outputs[:]
         self.notebook.cell(line, cell)
-        return self.markdown
 
     @property
     def markdown(self) -> str:
@@ -344,9 +348,17 @@ def test_debugging_shows_session_message_and_tokens(open_world: Any) -> None:
 def test_the_terminal_gets_the_text(open_world: Any, capsys: pytest.CaptureFixture[str]) -> None:
     world = open_world(["Hello ", "there"])
     del world.shell.kernel
-    world.notebook.cell("", "hi")
+    world.run("", "hi")
     assert capsys.readouterr().out == "Hello there\n"
     assert world.outputs == []
+
+
+def test_the_terminal_keeps_thinking_apart(open_world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    world = open_world([ThinkingDelta(text="Hm"), ThinkingDelta(text=" hm"), "Yes", "."])
+    del world.shell.kernel
+    world.run("--thinking --debug", "hi")
+    out = capsys.readouterr().out
+    assert "Hm hm\nYes.\n[Response: " in out
 
 
 def test_a_closed_notebook_opens_again(open_world: Any) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from hector_nb.errors import InvalidRequest, MessageNotFound, SessionBusy, SessionEnded
 from hector_nb.service import SendMessage
-from hector_nb.stores.in_memory import InMemoryStore
 from tests.runtime.world import first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
@@ -58,14 +57,13 @@ async def test_a_session_expires_by_inactivity_and_reading_does_not_keep_it_aliv
 
 
 async def test_expiry_is_noticed_once_in_all_processes() -> None:
-    store = InMemoryStore()
-    async with opened([], store, sessions={"max_duration": 0.01}) as world:
+    async with opened([], sessions={"max_duration": 0.01}) as world:
         session = await world.session()
         async with asyncio.timeout(5):
             while (await world.service.get_session("assistant", session)).status == "active":
                 await asyncio.sleep(0.01)
-        assert [each.session_id for each in await store.expire_sessions()] == [session]
-        assert await store.expire_sessions() == []
+        assert [each.session_id for each in await world.runtime.store.expire_sessions()] == [session]
+        assert await world.runtime.store.expire_sessions() == []
 
 
 async def test_a_fork_shares_the_past_and_goes_its_own_way() -> None:

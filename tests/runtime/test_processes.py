@@ -10,7 +10,6 @@ from hector_nb.messages import Message
 from hector_nb.service import SendMessage, collect
 from hector_nb.sessions import Lifetime
 from hector_nb.stores.base import BegunTurn, NewTurn, Window
-from hector_nb.stores.in_memory import InMemoryStore
 from tests.runtime.world import World, events_of, first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +23,8 @@ async def stored(world: World, turn_id: str) -> None:
 
 
 async def test_a_turn_is_read_from_another_process_while_it_runs() -> None:
-    store, gate = InMemoryStore(), asyncio.Event()
-    async with opened([["one ", "two ", gate, "three"]], store) as here, opened([], store) as there:
+    gate = asyncio.Event()
+    async with opened([["one ", "two ", gate, "three"]]) as here, opened([]) as there:
         session = await here.session()
         stream = await here.send("go", session)
         await first_text(stream)
@@ -45,8 +44,8 @@ async def test_a_turn_is_read_from_another_process_while_it_runs() -> None:
 
 
 async def test_a_turn_is_cancelled_from_another_process() -> None:
-    store, never = InMemoryStore(), asyncio.Event()
-    async with opened([["so far", never]], store) as here, opened([], store) as there:
+    never = asyncio.Event()
+    async with opened([["so far", never]]) as here, opened([]) as there:
         session = await here.session()
         stream = await here.send("go", session)
         await first_text(stream)
@@ -58,8 +57,8 @@ async def test_a_turn_is_cancelled_from_another_process() -> None:
 
 
 async def test_messages_from_two_processes_never_interleave() -> None:
-    store, gate = InMemoryStore(), asyncio.Event()
-    async with opened([["one", gate, "!"]], store) as here, opened([["two"]], store) as there:
+    gate = asyncio.Event()
+    async with opened([["one", gate, "!"]]) as here, opened([["two"]]) as there:
         session = await here.session()
         first = await here.send("1", session)
         await first_text(first)
@@ -72,11 +71,11 @@ async def test_messages_from_two_processes_never_interleave() -> None:
 
 
 async def test_a_reader_in_another_process_keeps_a_turn_alive_and_its_leaving_ends_it() -> None:
-    store, gate, never = InMemoryStore(), asyncio.Event(), asyncio.Event()
+    gate, never = asyncio.Event(), asyncio.Event()
     streaming = {"resume_grace": 0.05}
     async with (
-        opened([["one", gate, "two", never]], store, streaming=streaming) as here,
-        opened([], store, streaming=streaming) as there,
+        opened([["one", gate, "two", never]], streaming=streaming) as here,
+        opened([], streaming=streaming) as there,
     ):
         session = await here.session()
         stream = await here.send("go", session)
@@ -120,11 +119,10 @@ async def dead_turn(world: World, session: str, *words: str) -> str:
 
 
 async def test_a_dead_process_leaves_a_valid_session_and_its_readers_are_told() -> None:
-    store = InMemoryStore()
-    async with opened([], store) as setup:
+    async with opened([]) as setup:
         session = await setup.session()
         turn_id = await dead_turn(setup, session, "so ", "far")
-    async with opened([["fine"]], store) as world:
+    async with opened([["fine"]]) as world:
         events = await events_of(await world.service.follow_turn("assistant", turn_id))
         assert [each.event.text for each in events if isinstance(each.event, TextDelta)] == ["so ", "far"]
         assert isinstance(events[-1].event, TurnFailed)
@@ -137,11 +135,10 @@ async def test_a_dead_process_leaves_a_valid_session_and_its_readers_are_told() 
 
 
 async def test_a_reader_that_saw_more_than_the_dead_process_stored_gets_the_kept_text_instead() -> None:
-    store = InMemoryStore()
-    async with opened([], store) as setup:
+    async with opened([]) as setup:
         session = await setup.session()
         turn_id = await dead_turn(setup, session, "so ", "far")
-    async with opened([], store) as world:
+    async with opened([]) as world:
         for seen in (4, 5, 20):  # three events were stored
             reset, last = await events_of(await world.service.follow_turn("assistant", turn_id, after=seen))
             assert reset.event == TurnReset(turn_id=turn_id, text="so far")
@@ -153,13 +150,12 @@ async def test_a_reader_that_saw_more_than_the_dead_process_stored_gets_the_kept
 
 
 async def test_when_the_events_have_expired_a_reader_gets_the_text_and_the_end() -> None:
-    store = InMemoryStore()
-    async with opened([["the ", "answer"]], store, sessions={"keep_events": 0}) as world:
+    async with opened([["the ", "answer"]], sessions={"keep_events": 0}) as world:
         session = await world.session()
         stream = await world.send("go", session)
         events = await events_of(stream)
         last_seq = events[-1].seq
-        await store.sweep()
+        await world.runtime.store.sweep()
         for seen in (0, 2, last_seq - 2, last_seq + 1, 500):
             reset, last = await events_of(await world.service.follow_turn("assistant", stream.turn_id, after=seen))
             assert reset.event == TurnReset(turn_id=stream.turn_id, text="the answer")
@@ -186,8 +182,7 @@ async def test_a_cursor_ahead_of_a_running_turn_waits_for_it_and_is_then_put_rig
 
 
 async def test_the_same_request_with_the_same_key_is_one_turn() -> None:
-    store = InMemoryStore()
-    async with opened([["once"]], store) as here, opened([], store) as there:
+    async with opened([["once"]]) as here, opened([]) as there:
         session = await here.session()
         request = SendMessage(message="go", session_id=session, idempotency_key="k1")
         first = await here.service.stream_message("assistant", request)
@@ -199,8 +194,8 @@ async def test_the_same_request_with_the_same_key_is_one_turn() -> None:
 
 
 async def test_a_feed_gives_the_running_turn_and_every_later_one_whoever_starts_it() -> None:
-    store, gate = InMemoryStore(), asyncio.Event()
-    async with opened([["one", gate]], store) as here, opened([["two"]], store) as there:
+    gate = asyncio.Event()
+    async with opened([["one", gate]]) as here, opened([["two"]]) as there:
         session = await here.session()
         before = await here.service.follow_session("assistant", session)
         assert before.position == "start"

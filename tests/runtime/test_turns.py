@@ -18,7 +18,6 @@ from hector_nb.errors import (
 from hector_nb.events import TextDelta, TurnDone, TurnFailed, TurnStarted
 from hector_nb.service import SendMessage, collect
 from hector_nb.stores.base import MAX_WAITING
-from hector_nb.stores.in_memory import InMemoryStore
 from tests.runtime.world import first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
@@ -318,12 +317,11 @@ async def test_deleting_a_session_stops_what_runs_in_it() -> None:
 
 async def test_a_stopping_process_keeps_what_was_said() -> None:
     never = asyncio.Event()
-    store = InMemoryStore()
-    async with opened([["so far", never]], store) as world:
+    async with opened([["so far", never]]) as world:
         session = await world.session()
         stream = await world.send("go", session)
         await first_text(stream)
-    async with opened([["next"]], store) as world:
+    async with opened([["next"]]) as world:
         assert (await world.transcript(session))[-1] == ("assistant", "so far", "interrupted")
         assert await text_of(await world.send("again", session)) == "next"
 

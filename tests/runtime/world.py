@@ -1,7 +1,7 @@
 """An engine whose model plays a script, for tests of the engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from hector_nb.bootstrap import make_agent
@@ -12,6 +12,9 @@ from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SendMessage, SessionService, TurnStream
 from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
+
+new_store: Callable[[], Store] = InMemoryStore
+"""Gives each engine of a test its store."""
 
 
 class World:
@@ -38,13 +41,11 @@ class World:
 
 
 @asynccontextmanager
-async def opened(
-    replies: Sequence[Sequence[Step]], store: Store | None = None, **agent: object
-) -> AsyncIterator[World]:
+async def opened(replies: Sequence[Sequence[Step]], **agent: object) -> AsyncIterator[World]:
     model = ScriptedModel(replies)
     config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
     made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
-    runtime = Runtime(store=store or InMemoryStore(), agents={"assistant": made})
+    runtime = Runtime(store=new_store(), agents={"assistant": made})
     await runtime.aopen()
     try:
         async with asyncio.timeout(10):

@@ -13,6 +13,15 @@ async def store(request, tmp_path):
 
 
 @pytest.fixture
+async def elsewhere(store):
+    """The store as another process has it open."""
+    other = SQLiteStore(store.path) if isinstance(store, SQLiteStore) else store
+    await other.aopen()
+    yield other
+    await other.aclose()
+
+
+@pytest.fixture
 async def sqlite(tmp_path):
     store = SQLiteStore(tmp_path / "hector.db")
     await store.aopen()

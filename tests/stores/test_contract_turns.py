@@ -318,11 +318,12 @@ async def test_cancel_requests_reach_the_holder_until_the_turn_is_finished(store
     assert await store.cancel_requests("a") == []
 
 
-async def test_turns_of_a_silent_holder_are_taken_over(store, session):
-    await store.heartbeat("dead")
-    await begin(store, "t1", holder="dead")
-    await begin(store, "t2", holder="dead")
+async def test_turns_of_a_dead_holder_are_taken_over(store, elsewhere, session):
+    await elsewhere.heartbeat("dead")
+    await begin(elsewhere, "t1", holder="dead")
+    await begin(elsewhere, "t2", holder="dead")
     assert await store.take_over("alive", dead_after=60) == []
+    await elsewhere.aclose()
     taken = await store.take_over("alive", dead_after=0)
     assert [turn.turn_id for turn in taken] == ["t1", "t2"]
     await store.request_cancel("t1")

@@ -1,10 +1,13 @@
 """Several processes, real ones, on one file."""
 
 import asyncio
+import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import apsw
 import pytest
 
 from hector_nb.stores.base import BegunTurn
@@ -102,19 +105,77 @@ async def session(sqlite):
     await sqlite.create_session(make_session())
 
 
-async def test_the_turn_of_a_killed_process_is_taken_over_with_what_it_said(sqlite, session):
+async def begun(process, *lines):
+    for line in ("open", *lines):
+        assert (await process.stdout.readline()).decode() == f"{line}\n"
+
+
+async def test_the_turn_of_a_killed_process_is_taken_over_at_once_with_what_it_said(sqlite, session):
     async with worker(sqlite.path, "other", "hold") as process:
-        assert await process.stdout.readline() == b"open\n"
-        assert await process.stdout.readline() == b"holding\n"
+        await begun(process, "holding")
         assert (await begin(sqlite, "next")).running == "held"
-        assert await sqlite.take_over("holder-1", dead_after=60) == []
+        assert await sqlite.take_over("holder-1", dead_after=0) == []
         process.kill()
         await process.wait()
-    assert [turn.turn_id for turn in await sqlite.take_over("holder-1", dead_after=0)] == ["held"]
+    assert [turn.turn_id for turn in await sqlite.take_over("holder-1", dead_after=3600)] == ["held"]
     log = await sqlite.read_turn(USER, "held")
     assert "".join(event.text for _, event in log.events) == "half an ans"
     await finish(sqlite, "held")
     assert isinstance(await begin(sqlite, "next"), BegunTurn)
+
+
+async def test_a_process_that_stands_still_is_not_dead(sqlite, session):
+    async with worker(sqlite.path, "other", "hold") as process:
+        await begun(process, "holding")
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.1)  # longer than `dead_after`: what is tested is that nothing happens
+        assert await sqlite.take_over("holder-1", dead_after=0.05) == []
+        process.send_signal(signal.SIGCONT)
+        assert await sqlite.take_over("holder-1", dead_after=0.05) == []
+
+
+async def test_a_process_is_dead_though_a_child_of_it_lives(sqlite, session):
+    async with worker(sqlite.path, "other", "fork") as process:
+        await begun(process)
+        child = int(await process.stdout.readline())
+        try:
+            process.kill()
+            await process.wait()
+            os.kill(child, 0)
+            assert [turn.turn_id for turn in await sqlite.take_over("holder-1", dead_after=3600)] == ["held"]
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+async def test_readers_of_a_process_count_while_it_lives(sqlite, session):
+    await begin(sqlite, "read")
+    async with worker(sqlite.path, "other", "read") as process:
+        await begun(process, "reading")
+        process.send_signal(signal.SIGSTOP)
+        assert await sqlite.has_readers("read", besides="holder-1", dead_after=0)
+        process.kill()
+        await process.wait()
+        assert not await sqlite.has_readers("read", besides="holder-1", dead_after=3600)
+
+
+async def test_nothing_stays_of_dead_processes(sqlite, session):
+    await begin(sqlite, "read")
+    for action in ("hold", "read"):
+        async with worker(sqlite.path, action, action) as process:
+            await begun(process, "holding" if action == "hold" else "reading")
+            process.kill()
+            await process.wait()
+    folder = sqlite.path.with_name("hector.db-holders")
+    assert {file.name for file in folder.iterdir()} == {"hold", "read", "holder-1"}
+    await sqlite.take_over("holder-1", dead_after=3600)
+    assert await sqlite.take_over("holder-1", dead_after=3600) == []
+    assert {file.name for file in folder.iterdir()} == {"holder-1"}
+    connection = apsw.Connection(str(sqlite.path))
+    assert connection.execute("SELECT holder FROM holders").fetchall() == [("holder-1",)]
+    assert connection.execute("SELECT count(*) FROM readers").get == 0
+    connection.close()
+    await sqlite.goodbye("holder-1")
+    assert list(folder.iterdir()) == []
 
 
 async def test_a_cancel_request_and_its_effect_cross_processes_at_once(sqlite, session):

@@ -1,6 +1,8 @@
 """A process of its own that uses a store: `python -m tests.stores.worker FILE NAME ACTION`. It prints what the store acknowledged."""
 
 import asyncio
+import os
+import signal
 import sys
 
 from hector_nb.events import TextDelta
@@ -38,6 +40,24 @@ async def hold(store, name):
     await asyncio.sleep(3600)
 
 
+async def hold_and_fork(store, name):
+    """Begin a turn in a process that has a child, forked with all that is open."""
+    await store.begin_turn(make_turn("held", holder=name), window=Window(), lifetime=Lifetime())
+    child = os.fork()
+    if child == 0:
+        os.closerange(0, 3)
+        signal.pause()
+    say(child)
+    await asyncio.sleep(3600)
+
+
+async def read(store, name):
+    """Read a turn, and hang."""
+    await store.join_turn("read", name)
+    say("reading")
+    await asyncio.sleep(3600)
+
+
 async def obey(store, name):
     """Begin a turn and finish it when somebody asks for that."""
     turn = make_turn("obedient", holder=name)
@@ -62,6 +82,10 @@ async def main(path, name, action):
             await talk(store, name, "s", 1_000_000)
         case "hold":
             await hold(store, name)
+        case "fork":
+            await hold_and_fork(store, name)
+        case "read":
+            await read(store, name)
         case "obey":
             await obey(store, name)
     await store.aclose()

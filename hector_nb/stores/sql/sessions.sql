@@ -1,11 +1,11 @@
 -- name: insert_session
-INSERT INTO sessions (owner, session_id, agent, title, metadata, listed, created_at, last_active_at, expires_at, ended_at)
-VALUES (:owner, :session_id, :agent, :title, :metadata, :listed, :created_at, :last_active_at, :expires_at, :ended_at)
+INSERT INTO sessions (owner, session_id, agent, status, title, metadata, listed, created_at, last_active_at, expires_at)
+VALUES (:owner, :session_id, :agent, :status, :title, :metadata, :listed, :created_at, :last_active_at, :expires_at)
 RETURNING key;
 
 -- name: select_sessions
 SELECT
-    key, session_id, agent, owner, title, metadata, created_at, last_active_at, expires_at, ended_at,
+    key, session_id, agent, owner, status, title, metadata, created_at, last_active_at, expires_at,
     message_count, user_message_count, token_count, listed,
     (
         SELECT turn_id FROM turns
@@ -17,55 +17,35 @@ FROM sessions
 -- name: this_session
 WHERE owner = :owner AND session_id = :session_id;
 
+-- name: these_sessions
+WHERE key IN (SELECT value FROM json_each(:keys));
+
+-- name: select_places
+SELECT last_active_at, key FROM sessions;
+
 -- name: update_title
 UPDATE sessions SET title = :title WHERE key = :key;
+
+-- name: name_untitled
+UPDATE sessions SET title = :title WHERE key = :key AND title = '' RETURNING key;
 
 -- name: update_metadata
 UPDATE sessions SET metadata = :metadata WHERE key = :key;
 
 -- name: end_session
-UPDATE sessions SET ended_at = :now WHERE key = :key AND ended_at IS NULL;
+UPDATE sessions SET status = 'ended' WHERE key = :key;
 
 -- name: refresh_session
 UPDATE sessions SET last_active_at = :last_active_at, expires_at = :expires_at WHERE key = :key;
 
--- name: insert_words
-INSERT INTO titles (rowid, words) VALUES (:key, :words);
-
--- name: delete_words
-DELETE FROM titles WHERE rowid = :key;
-
--- name: count_titles
-SELECT count(*) FROM (SELECT 1 FROM titles WHERE words MATCH :words LIMIT :most);
-
--- name: insert_message
-INSERT INTO messages (place, message_id, turn_id, role, created_at, tokens, content, extra)
-VALUES ((:session << 24) + :position, :message_id, :turn_id, :role, :created_at, :tokens, :content, :extra);
-
--- name: count_message
-UPDATE sessions SET
-    message_count = message_count + 1,
-    user_message_count = user_message_count + (:role = 'user'),
-    token_count = token_count + :tokens
-WHERE key = :session
-RETURNING message_count, user_message_count;
-
--- name: messages_after
-SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
-WHERE place > (:session << 24) + :after AND place < (:session + 1) << 24
-ORDER BY place LIMIT :limit;
-
--- name: messages_before
-SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
-WHERE place > (:session << 24) + :after AND place < (:session << 24) + :before
-ORDER BY place DESC;
-
--- name: message_at
-SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
-WHERE place = (:session << 24) + :position;
-
--- name: erase_turns
-DELETE FROM turns WHERE session = :session RETURNING key;
+-- name: expire_sessions
+UPDATE sessions SET status = 'expired' WHERE key IN (
+    SELECT key FROM sessions
+    WHERE status = 'active' AND expires_at <= :now
+        AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.key AND finished_at IS NULL)
+    ORDER BY expires_at LIMIT :limit
+)
+RETURNING key;
 
 -- name: erase_messages
 DELETE FROM messages WHERE place > :session << 24 AND place < (:session + 1) << 24;

@@ -1,7 +1,7 @@
 -- name: select_turns
 SELECT
-    turns.key, session, turn_id, session_id, agent, owner, status, holder, message_id, input, position, number,
-    last_seq, finish_reason, prompt_tokens, completion_tokens, usage_estimated, turns.created_at, finished_at
+    turns.key, session, turn_id, session_id, agent, owner, turns.status, holder, message_id, input, position, until, number,
+    last_seq, finish_reason, prompt_tokens, completion_tokens, usage_estimated, turns.created_at, finished_at, listed
 FROM turns JOIN sessions ON sessions.key = turns.session
 
 -- name: this_turn
@@ -12,6 +12,15 @@ WHERE session = :session AND finished_at IS NULL ORDER BY turns.key;
 
 -- name: queue_of_session
 SELECT key, turn_id, status FROM turns WHERE session = :session AND finished_at IS NULL ORDER BY key;
+
+-- name: turn_after
+WHERE session = :session AND turns.key > :after ORDER BY turns.key LIMIT 1;
+
+-- name: turn_made_after
+WHERE session = :session AND turn_id > :turn_id ORDER BY turns.key LIMIT 1;
+
+-- name: last_of_session
+WHERE session = :session ORDER BY turns.key DESC LIMIT 1;
 
 -- name: insert_turn
 INSERT INTO turns (turn_id, session, status, holder, message_id, input, created_at)
@@ -29,7 +38,8 @@ UPDATE turns SET last_seq = :last_seq WHERE key = :key;
 -- name: update_outcome
 UPDATE turns SET
     last_seq = :last_seq, status = :status, finish_reason = :finish_reason, prompt_tokens = :prompt_tokens,
-    completion_tokens = :completion_tokens, usage_estimated = :usage_estimated, finished_at = :finished_at, events_until = :events_until
+    completion_tokens = :completion_tokens, usage_estimated = :usage_estimated, finished_at = :finished_at, events_until = :events_until,
+    until = (SELECT message_count FROM sessions WHERE sessions.key = session)
 WHERE key = :key;
 
 -- name: events_after
@@ -47,33 +57,8 @@ UPDATE turns SET cancel = 1 WHERE session = :session AND finished_at IS NULL;
 -- name: cancel_requests
 SELECT turn_id FROM turns WHERE finished_at IS NULL AND cancel AND holder = :holder ORDER BY key;
 
--- name: heartbeat
-INSERT INTO holders (holder, seen_at) VALUES (:holder, :now)
-ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at;
-
--- name: sign_of_life
-INSERT INTO holders (holder, seen_at) VALUES (:holder, :now)
-ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at WHERE seen_at < excluded.seen_at - 1000000;
-
--- name: forget_silent_holders
-DELETE FROM holders WHERE seen_at <= :before AND holder <> :holder;
-
--- name: forget_holder
-DELETE FROM holders WHERE holder = :holder;
-
--- name: unheld
-WHERE turns.key IN (
-    SELECT key FROM turns INDEXED BY turns_unfinished
-    WHERE finished_at IS NULL AND holder <> :holder
-        AND holder NOT IN (SELECT holder FROM holders WHERE seen_at > :before)
-)
-ORDER BY turns.key;
-
--- name: hold_turn
-UPDATE turns SET holder = :holder WHERE key = :key;
-
 -- name: expired_logs
-SELECT turns.key, session, session_id, listed FROM turns JOIN sessions ON sessions.key = turns.session
+SELECT turns.key, session, owner, session_id, listed FROM turns JOIN sessions ON sessions.key = turns.session
 WHERE events_until IS NOT NULL AND events_until <= :now
 ORDER BY events_until LIMIT :limit;
 
@@ -82,6 +67,12 @@ SELECT count(*) FROM turns WHERE session = :session AND (finished_at IS NULL OR 
 
 -- name: erase_events
 DELETE FROM turn_events WHERE place > :turn << 24 AND place < (:turn + 1) << 24;
+
+-- name: turns_of_session
+SELECT key FROM turns WHERE session = :session;
+
+-- name: erase_turn
+DELETE FROM turns WHERE key = :turn;
 
 -- name: mark_erased
 UPDATE turns SET events_until = NULL WHERE key = :turn;

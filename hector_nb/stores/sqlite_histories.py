@@ -1,0 +1,54 @@
+"""Sessions that begin with the past of another one, or lose some of theirs, in SQLite; each function runs inside one transaction."""
+
+from collections.abc import Sequence
+
+from hector_nb.errors import Conflict, SessionBusy
+from hector_nb.messages import Message
+from hector_nb.sessions import Session
+from hector_nb.stores import sql, sqlite_messages, sqlite_sessions
+from hector_nb.stores.sqlite_database import Database
+from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
+
+_QUEUE = sql.queries("turns")["queue_of_session"]
+
+
+def import_session(db: Database, session: Session, messages: Sequence[Message]) -> Session:
+    """See `Store.import_session`."""
+    row = _new(db, session)
+    sqlite_messages.fill(db, row, messages)
+    return _finished(db, row)
+
+
+def fork(db: Database, session_id: str, new: Session, after: str | None) -> Session:
+    """See `Store.fork_session`."""
+    source = sqlite_sessions.find(db, new.user, session_id)
+    upto = source.message_count if after is None else sqlite_messages.position_of(db, source.key, after)
+    row = _new(db, new)
+    sqlite_messages.copy(db, row, source.key, upto=upto)
+    return _finished(db, row)
+
+
+def rewind(db: Database, user: str, session_id: str, after: str | None) -> Session:
+    """See `Store.rewind_session`."""
+    row = sqlite_sessions.find(db, user, session_id)
+    upto = 0 if after is None else sqlite_messages.position_of(db, row.key, after)
+    if queue := db.all(_QUEUE, {"session": row.key}):
+        raise SessionBusy(details={"running_turn": queue[0][1]})
+    sqlite_sessions.erase_turns(db, sqlite_messages.turns_after(db, row.key, after=upto))
+    sqlite_messages.erase(db, row, after=upto)
+    db.changed.add(session_id)
+    return sqlite_sessions.find(db, user, session_id).session(now_micros())
+
+
+def _new(db: Database, session: Session) -> SessionRow:
+    if not sqlite_sessions.create(db, session)[1]:
+        raise Conflict(f"The session id {session.session_id!r} is in use.", hint="Choose another id.")
+    return sqlite_sessions.find(db, session.user, session.session_id)
+
+
+def _finished(db: Database, row: SessionRow) -> Session:
+    """The session with its transcript, named like one that began with its first message."""
+    said = None if row.title else sqlite_messages.first_of_user(db, row.key)
+    if said is not None:
+        sqlite_sessions.name(db, row.key, said, listed=bool(row.listed))
+    return sqlite_sessions.find(db, row.owner, row.session_id).session(now_micros())
