@@ -19,6 +19,7 @@ from hector_nb.errors import HectorError, Unavailable
 from hector_nb.service import SessionService
 from hector_nb.transports.handlers import ENGINE, Engine
 from hector_nb.transports.routes import ROUTES
+from hector_nb.transports.websocket import close_sockets
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
@@ -143,8 +144,10 @@ class HectorExtension(ExtensionApp):
         return self.engine.turns or None
 
     async def stop_extension(self) -> None:
-        """Stop the engine."""
+        """Stop the engine, then say goodbye to those who are connected."""
         await self.engine.aclose()
+        if self.serverapp is not None:
+            close_sockets(self.serverapp.web_app.settings)
 
     @property
     def engine(self) -> Engine:

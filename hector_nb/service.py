@@ -17,6 +17,7 @@ from hector_nb.events import (
     ToolCalled,
     TurnDone,
     TurnFailed,
+    TurnReset,
 )
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.sessions import IfBusy, Page, Session, SessionStatus, Turn
@@ -186,7 +187,7 @@ class SessionService(Protocol):
         title: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> Session:
-        """A new session with this transcript."""
+        """A new session with this transcript; messages without `tokens` are counted."""
         ...
 
     async def list_messages(
@@ -235,6 +236,8 @@ async def collect(stream: TurnStream) -> Reply:
             match event:
                 case TextDelta():
                     text.append(event.text)
+                case TurnReset():
+                    text = [event.text]
                 case ToolCalled():
                     calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
                 case TurnFailed():

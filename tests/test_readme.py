@@ -89,12 +89,24 @@ def test_the_curl_lines_answer(served: str) -> None:
     )
     assert '"session_id": "sess_abc123"' in created
     assert '"response": "Quantum computing."' in sent
+    (looked,) = blocks("sh", "openapi.json")
+    contract, found, exported = (
+        subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True).stdout
+        for line in looked.replace("http://localhost:8080", served).splitlines()
+    )
+    assert json.loads(contract)["openapi"].startswith("3.1")
+    assert [each["session_id"] for each in json.loads(found)["sessions"]] == ["sess_abc123"]
+    assert "Quantum computing." in exported
     frames = re.sub(r"turn_\w+", "turn_", streamed).strip().split("\n")
     printed = re.sub(r"turn_\w+", "turn_", README.partition("The last one prints\n")[2].partition("\n\nA line")[0])
     assert frames[:3] == ["retry: 2000", "id: turn_:2", 'data: {"chunk": "Quantum"}']
     assert frames[-1] == "data: [DONE]"
     shape = [line.strip().split(" ")[0] for line in printed.strip().split("\n")]
     assert set(shape) == {line.split(" ")[0] for line in frames}
+
+
+# The page is made by the test, so the browser does not know that it comes from this machine.
+_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
 
 
 def _answer(html: str, route: Route) -> None:
@@ -115,7 +127,7 @@ def test_the_pages_lines_show_the_answer_in_a_browser(served: str) -> None:
     ]
     subprocess.run(create, check=True, capture_output=True, timeout=30)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
         for script in blocks("js"):
             page = browser.new_page()
             page.route(f"{served}/page", partial(_answer, f"<!doctype html><body><script>{script}</script>"))

@@ -11,7 +11,7 @@ from uuid import uuid4
 from hector_nb.events import Event, TextDelta, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnStarted
 from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain
-from hector_nb.frontends.safe_markdown import safe_html
+from hector_nb.wire.safe_markdown import safe_html
 
 
 class Aside:

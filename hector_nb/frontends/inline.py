@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from hector_nb.frontends.render import PlainText, plain
-from hector_nb.frontends.safe_markdown import SafeMarkdown, safe_html
+from hector_nb.wire.safe_markdown import SafeMarkdown, safe_html
 
 Bundle = Mapping[str, str]
 Publish = Callable[[Bundle, Mapping[str, Any], str, bool], None]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from hector_nb.frontends.render import plain
-from hector_nb.frontends.safe_markdown import safe_html
+from hector_nb.wire.safe_markdown import safe_html
 
 Row = TypeVar("Row")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from hector_nb.events import FinishReason, encode_usage
 from hector_nb.frontends.render import plain
-from hector_nb.frontends.safe_markdown import neutralise
 from hector_nb.messages import ToolCall, Usage
 from hector_nb.service import AgentInfo
+from hector_nb.wire.safe_markdown import neutralise
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from hector_nb.frontends.render import plain
-from hector_nb.frontends.safe_markdown import neutralise
 from hector_nb.messages import Message
+from hector_nb.wire.safe_markdown import neutralise
 
 
 class Transcript(list[Message]):

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from hector_nb.errors import ModelInterrupted, StoreError
-from hector_nb.events import TextDelta, ThinkingDelta
+from hector_nb.events import Event, TextDelta, ThinkingDelta
 from hector_nb.ids import new_id
 from hector_nb.messages import Message
 from hector_nb.runtime.run import TurnRun, failed
@@ -20,6 +20,9 @@ _log = logging.getLogger("hector_nb.runtime")
 _BEAT_EVERY = 2.0
 _DEAD_AFTER = 10.0
 """Seconds without a heartbeat after which a process counts as dead."""
+_RECOVER_EVERY = 5.0
+_NOTICE_WITHIN = 1.0
+"""Seconds between looks for dead processes while somebody here waits for another's turn."""
 _LISTEN_EVERY = 0.2
 """Seconds between looks for cancel requests, while turns run."""
 _SWEEP_EVERY = 60.0
@@ -37,12 +40,13 @@ class Lifecycle:
         self._runs = runs
         self._readers = readers
         self._busy = asyncio.Event()
+        self._left_behind: list[Turn] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; the first thing is to recover what others left."""
         self._tasks = [
-            asyncio.create_task(self._every(_DEAD_AFTER / 2, self._recover)),
+            asyncio.create_task(self._every(_NOTICE_WITHIN, self._recover, at_least_every=_RECOVER_EVERY)),
             asyncio.create_task(self._every(_SWEEP_EVERY, self._sweep)),
             asyncio.create_task(self._every(_BEAT_EVERY, self._beat, while_busy=True)),
             asyncio.create_task(self._every(_LISTEN_EVERY, self._listen, while_busy=True)),
@@ -60,17 +64,33 @@ class Lifecycle:
         with suppress(StoreError):
             await self._store.goodbye(self._holder)
 
-    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]], *, while_busy: bool = False) -> None:
+    async def _every(
+        self,
+        seconds: float,
+        act: Callable[[], Awaitable[None]],
+        *,
+        while_busy: bool = False,
+        at_least_every: float | None = None,
+    ) -> None:
+        """Act every so often: always, or `while_busy`, or less often while not busy (`at_least_every`)."""
         while True:
             if while_busy:
-                if not self._runs and not self._readers:
-                    self._busy.clear()
-                await self._busy.wait()
+                await self._until_busy(None)
             try:
                 await act()
             except StoreError as error:
                 _log.warning("%s", error.message)
             await asyncio.sleep(seconds)
+            if at_least_every is not None:
+                await self._until_busy(at_least_every - seconds)
+
+    async def _until_busy(self, seconds: float | None) -> None:
+        """Wait until turns run or are read here, at most so many seconds."""
+        if not self._runs and not self._readers:
+            self._busy.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._busy.wait()
 
     async def _beat(self) -> None:
         await self._store.heartbeat(self._holder)
@@ -85,16 +105,15 @@ class Lifecycle:
             await asyncio.sleep(0)
 
     async def _recover(self) -> None:
-        """Close the turns of dead processes: what they had said is kept and marked."""
-        for turn in await self._store.take_over(self._holder, dead_after=_DEAD_AFTER):
-            if turn.turn_id not in self._runs:
-                await self._close(turn)
+        """Close the turns of dead processes: what they had said is kept and marked. What the store refuses is tried again."""
+        taken = await self._store.take_over(self._holder, dead_after=_DEAD_AFTER)
+        self._left_behind += [turn for turn in taken if turn.turn_id not in self._runs]
+        while self._left_behind:
+            await self._close(self._left_behind[0])
+            del self._left_behind[0]
 
     async def _close(self, turn: Turn) -> None:
-        log = await self._store.read_turn(turn.user, turn.turn_id)
-        if log is None:
-            return
-        events = [logged.event for logged in log.events]
+        events, last_seq = await self._events(turn)
         message = Message(
             message_id=new_id("msg"),
             turn_id=turn.turn_id,
@@ -106,8 +125,17 @@ class Lifecycle:
         )
         await self._store.write_turn(
             turn.turn_id,
-            events=[replace(_DIED, kept_until=log.turn.last_seq)],
+            events=[replace(_DIED, kept_until=last_seq)],
             skip=_LOST_AT_MOST,
             messages=[replace(message, tokens=len(message.content) // 4)],
             outcome=TurnOutcome(status="interrupted"),
         )
+
+    async def _events(self, turn: Turn) -> tuple[Sequence[Event], int]:
+        """All that the turn's process has stored, however much, and the last one's number."""
+        events: list[Event] = []
+        seq = 0
+        while (log := await self._store.read_turn(turn.user, turn.turn_id, after=seq)) and log.events:
+            events += [logged.event for logged in log.events]
+            seq = log.events[-1].seq
+        return events, seq

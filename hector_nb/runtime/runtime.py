@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from hector_nb.errors import AgentNotFound, Unavailable
+from hector_nb.errors import AgentNotFound, StoreError, Unavailable
 from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.lifecycle import Lifecycle
@@ -26,7 +26,7 @@ class Runtime:
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
         self._lifecycle = Lifecycle(store=store, holder=self.holder, runs=self.runs, readers=self._readers)
-        self._closing = False
+        self.closing = False
 
     async def aopen(self) -> None:
         """Open the store and pick up what dead processes left behind."""
@@ -35,7 +35,7 @@ class Runtime:
 
     async def aclose(self) -> None:
         """Stop all turns, keeping what was said, and free everything."""
-        self._closing = True
+        self.closing = True
         runs = list(self.runs.values())
         for run in runs:
             run.interrupt()
@@ -65,7 +65,7 @@ class Runtime:
 
     def start(self, new: NewTurn, *, grace: float | None) -> TurnRun:
         """Put a turn under way."""
-        if self._closing:
+        if self.closing:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
         run = TurnRun(new, agent=self.agent(new.agent), store=self.store, runs=self.runs, grace=grace)
         self.runs[new.turn_id] = run
@@ -84,4 +84,8 @@ class Runtime:
         self._readers[turn_id] -= 1
         if not self._readers[turn_id]:
             del self._readers[turn_id]
-            await self.store.leave_turn(turn_id, self.holder)
+            try:
+                await self.store.leave_turn(turn_id, self.holder)
+            except StoreError:
+                if not self.closing:  # a process that has said goodbye has no readers
+                    raise

@@ -137,8 +137,10 @@ class UserSessions(SessionService):
         metadata: Mapping[str, Any] | None = None,
     ) -> Session:
         """See `SessionService`."""
-        new = self._new_session(self._runtime.agent(agent), new_id("sess"), title=title, metadata=metadata)
-        return await self._store.import_session(new, messages)
+        found = self._runtime.agent(agent)
+        new = self._new_session(found, new_id("sess"), title=title, metadata=metadata)
+        counted = [message if message.tokens else await found.count(message) for message in messages]
+        return await self._store.import_session(new, counted)
 
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
@@ -201,15 +203,19 @@ class UserSessions(SessionService):
         """See `SessionService`."""
         session = await self.get_session(agent, session_id)
         running = await self._store.unfinished_turns(self._user, session_id)
-        if session.status != "active" and not running:
+        if session.status != "active" and not running and not await self._is_followed(session_id, after):
             raise SessionEnded(f"The session {session_id!r} has {session.status}.", hint="Fork it to go on.")
         if after is not None:
-            return StoredFeed(self._runtime, session, after=None if after == "start" else after)
+            return StoredFeed(self._runtime, session, after=_turn(after))
         if running:
             return StoredFeed(self._runtime, session, first=running[0], position=f"{running[0].turn_id}:0")
         if last := await self._store.last_turn(self._user, session_id):
             return StoredFeed(self._runtime, session, after=last.turn_id, position=f"{last.turn_id}:{last.last_seq}")
         return StoredFeed(self._runtime, session)
+
+    async def _is_followed(self, session_id: str, after: str | None) -> bool:
+        """Whether there are turns after this one; None: only those to come count."""
+        return after is not None and await self._store.next_turn(self._user, session_id, after=_turn(after)) is not None
 
     async def cancel_turn(self, agent: str, session_id: str, *, turn_id: str | None = None) -> Turn | None:
         """See `SessionService`."""
@@ -277,6 +283,11 @@ def _grace(agent: Agent, request: SendMessage) -> float | None:
     if (request.on_disconnect or agent.config.streaming.on_disconnect) == "continue":
         return None
     return agent.config.streaming.resume_grace if request.session_id else 0.0
+
+
+def _turn(after: str) -> str | None:
+    """The turn that a feed begins after; None: none."""
+    return None if after == "start" else after
 
 
 def _idempotency(key: str | None, *request: object) -> Idempotency | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hector_nb.errors import ModelInterrupted, TurnNotFound
+from hector_nb.errors import ModelInterrupted, StoreError, TurnNotFound
 from hector_nb.events import Event, LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset, is_last
 from hector_nb.messages import Usage
 from hector_nb.runtime.run import TurnRun, failed
@@ -32,7 +32,7 @@ class LiveStream(TurnStream):
     def __init__(self, run: TurnRun, *, after: int = 0) -> None:
         self.session_id = run.new.session_id
         self.turn_id = run.new.turn_id
-        self.last_seq = None
+        self.last_seq = run.log.events[-1].seq if run.log.finished else None
         self._log = run.log
         self._after = after
         self._left = False
@@ -89,10 +89,15 @@ class StoredStream(TurnStream):
         """See `TurnStream`."""
         if self._ended:
             return ()
-        found = await self._look()
-        if found is None:
-            async with self._store.watch(self.session_id) as watch:
-                found = await self._wait(watch)
+        try:
+            found = await self._look()
+            if found is None:
+                async with self._store.watch(self.session_id) as watch:
+                    found = await self._wait(watch)
+        except StoreError:
+            if not self._runtime.closing:
+                raise
+            return ()
         if found:
             self._after = found[-1].seq
         self._ended = not found or is_last(found[-1].event)
@@ -121,7 +126,7 @@ class StoredStream(TurnStream):
         if (
             isinstance(first.event, TurnFailed)
             and first.event.kept_until is not None
-            and self._after > first.event.kept_until
+            and first.event.kept_until < self._after < first.seq - 1
         ):
             return _reset(self.turn_id, await self._store.answer(self._user, self.turn_id), first)
         return log.events
@@ -130,6 +135,8 @@ class StoredStream(TurnStream):
         """What a reader gets whose events have expired, or who is ahead of a finished turn."""
         log = await self._store.read_turn(self._user, self.turn_id, after=turn.last_seq - 1)
         last = log.events[-1] if log and log.events else LoggedEvent(turn.last_seq, _closing(turn))
+        if self._after == turn.last_seq - 1:
+            return (last,)
         return _reset(self.turn_id, await self._store.answer(self._user, self.turn_id), last)
 
 
@@ -193,7 +200,15 @@ class StoredFeed(SessionFeed):
         self._after = after
 
     async def next_turn(self) -> TurnStream | None:
-        """See `SessionFeed`."""
+        """See `SessionFeed`; it ends with its process, too."""
+        try:
+            return await self._next()
+        except StoreError:
+            if not self._runtime.closing:
+                raise
+            return None
+
+    async def _next(self) -> TurnStream | None:
         store = self._runtime.store
         if self._first is not None:
             first, self._first = self._first, None

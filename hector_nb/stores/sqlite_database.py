@@ -105,7 +105,9 @@ def open_database(path: Path) -> Database:
     with translated(path):
         database = connect(path)
         try:
+            database.run("BEGIN")  # one look: another process may be creating the store
             _check(database, path)
+            database.run("COMMIT")
             _prepare(database)
             _migrate(database, path)
         except BaseException:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from math import isfinite
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,7 +20,10 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_METADATA_BYTES = 64 * 1024
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json")
+MAX_DEPTH = 100
+"""How deep objects and lists may be nested in a body."""
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Title = Annotated[str, Field(max_length=500)]
 
 
 class Body(BaseModel):
@@ -32,7 +36,7 @@ class NewSession(Body):
     """`POST …/sessions`."""
 
     session_id: SessionId | None = None
-    title: Annotated[str, Field(max_length=500)] | None = None
+    title: Title | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -43,6 +47,23 @@ class NewMessage(Body):
     if_busy: IfBusy = "queue"
 
 
+class SessionChange(Body):
+    """`PATCH …/sessions/{id}`: what is given is changed, metadata as a whole."""
+
+    title: Title | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class HistoryPoint(Body):
+    """`POST …/fork` and `POST …/rewind`: the last message that stays, a `message_id`."""
+
+    after: str | None = None
+
+
+class Nothing(Body):
+    """`POST …/end`: no body, or an empty object."""
+
+
 class CancelTurn(Body):
     """`POST …/cancel`."""
 
@@ -50,12 +71,14 @@ class CancelTurn(Body):
 
 
 class SocketMessage(Body):
-    """What a client may say on a WebSocket: one of `message`, `cancel`, `resume`."""
+    """What a client may say on a WebSocket: one of `message`, `cancel`, `resume`, `follow`."""
 
     message: str | None = None
     if_busy: IfBusy = "queue"
+    idempotency_key: str | None = None
     cancel: Literal[True] | None = None
     resume: str | None = None
+    follow: Literal[True] | str | None = None
     session_id: SessionId | None = None
 
 
@@ -87,10 +110,12 @@ def read_json(raw: bytes, shape: type[Shape]) -> Shape:
         InvalidRequest: something in it is wrong.
     """
     try:
-        value = json.loads(raw, parse_constant=_no_constant)
+        value = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
+        _check_depth(value)
     except (ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise MalformedRequest(
-            f"This is not JSON: {error}.", hint='Send an object, for example {"message": "Hi"}.'
+            f"This is not JSON: {told}.", hint='Send an object, for example {"message": "Hi"}.'
         ) from None
     if not isinstance(value, dict):
         raise MalformedRequest(hint='Send an object, for example {"message": "Hi"}.')
@@ -196,6 +221,24 @@ def _did_you_mean(word: str, known: tuple[str, ...]) -> str | None:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse what could be read but not be written again."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        inner = [each for outer in level for each in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _scrubbed(value: Any) -> Any:

@@ -195,7 +195,9 @@ class HectorMixin:
 
 @web.stream_request_body
 class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
-    """A handler that takes and gives JSON. The body is kept only of those who are let in."""
+    """A handler that takes and gives JSON. The body is kept only of those who are let in. `max_body` is in bytes."""
+
+    max_body: ClassVar[int] = MAX_BODY_BYTES
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
         """Start with an empty body and a connected client."""
@@ -220,7 +222,7 @@ class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a piece of the body: nothing of those who are not let in, and not more than is allowed in all."""
-        if self._refusal is None and len(self._body) <= MAX_BODY_BYTES:
+        if self._refusal is None and len(self._body) <= self.max_body:
             self._body += chunk
 
     def body(self, shape: type[Shape]) -> Shape:
@@ -229,9 +231,24 @@ class RestHandler(HectorMixin, ExtensionHandlerMixin, APIHandler):
         Raises:
             InvalidRequest: it is not what it should be.
         """
-        if len(self._body) > MAX_BODY_BYTES:
-            raise MessageTooLarge("The body is larger than 8 MiB.", hint="A message may have 1 MiB.")
-        return read_body(bytes(self._body), self.request.headers.get("Content-Type"), shape)
+        return read_body(self.raw_body(), self.request.headers.get("Content-Type"), shape)
+
+    def raw_body(self) -> bytes:
+        """The body as it came.
+
+        Raises:
+            MessageTooLarge: it is larger than `max_body`.
+        """
+        if len(self._body) > self.max_body:
+            told = f"The body is larger than {self.max_body // 2**20} MiB."
+            raise MessageTooLarge(told, hint="A message may have 1 MiB, an import 64 MiB.")
+        return bytes(self._body)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's name for this request, so that it is carried out once however often it is sent."""
+        key: str | None = self.request.headers.get("Idempotency-Key")
+        return key
 
     def query(self, name: str) -> str | None:
         """The last value of a query parameter."""

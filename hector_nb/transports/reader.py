@@ -1,21 +1,97 @@
-"""How a reader of a turn is set up, the same for every wire that takes frames."""
+"""How a reader of a turn or of a session is set up, the same for every wire that takes frames."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Self
 
 from hector_nb.config.schema import StreamingConfig
-from hector_nb.service import AgentInfo, SessionService, TurnStream
-from hector_nb.wire.framer import Framer, reset_frames
-from hector_nb.wire.frames import Cursor, Frame, View
+from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
+from hector_nb.events import LoggedEvent, TurnFailed, TurnReset, is_last
+from hector_nb.service import AgentInfo, SessionFeed, SessionService, TurnStream
+from hector_nb.wire.framer import Framer
+from hector_nb.wire.frames import START, Cursor, View
 
 
-def make_framer(view: View, agent: AgentInfo, cursor: Cursor | None = None) -> Framer:
-    """A framer with the agent's settings, from the cursor on."""
-    streaming = agent.streaming
-    if not agent.reasoning.enable_streaming:
-        streaming = StreamingConfig(buffer_size=streaming.buffer_size)
-    return Framer(view, seq=cursor.seq if cursor else 0, offset=cursor.offset if cursor else 0, streaming=streaming)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """Who reads, with which agent's settings, and what is to be seen."""
+
+    service: SessionService
+    info: AgentInfo
+    view: View
+
+    def framer(self, cursor: Cursor | None = None) -> Framer:
+        """A framer with the agent's settings, from the cursor on."""
+        streaming = self.info.streaming
+        if not self.info.reasoning.enable_streaming:
+            streaming = StreamingConfig(buffer_size=streaming.buffer_size)
+        at = cursor or Cursor(turn_id="")
+        return Framer(self.view, seq=at.seq, offset=at.offset, streaming=streaming)
+
+    async def resume(self, cursor: Cursor, session_id: str | None = None) -> TurnStream:
+        """A stream that holds all that a framer needs to go on at the cursor.
+
+        Raises:
+            TurnNotFound: there is no such turn.
+        """
+        stream = await self._open(cursor, session_id, after=cursor.seq)
+        if is_over(stream, cursor):
+            return stream
+        history = None
+        tells_more = self.view.thinking or bool(self.info.tools)
+        if cursor.seq and tells_more and Framer.needs_history(self.view):
+            try:
+                history = await self._open(cursor, session_id, after=0)
+            except BaseException:
+                await stream.__aexit__(None, None, None)
+                raise
+        return _Resumed(self, stream, history, cursor)
+
+    async def follow(self, session_id: str, last: str | None = None) -> "Following | None":
+        """What a follower of a session gets after the event `last` (`start`: everything); None if nothing is left to come.
+
+        Raises:
+            InvalidRequest: `last` is no id of an event.
+            SessionNotFound, SessionEnded: there is nothing to follow, and never was for this reader.
+        """
+        cursor = None if last in {None, START} else Cursor.parse(last or "")
+        feed: SessionFeed | None = None
+        try:
+            after = cursor.turn_id if cursor else last
+            feed = await self.service.follow_session(self.info.name, session_id, after=after)
+        except (SessionNotFound, SessionEnded):
+            if last is None:
+                raise
+        rest = await self._rest(cursor, session_id, feed) if cursor else None
+        if feed is None and rest is None:
+            return None
+        return Following(position=last or (feed.position if feed else START), cursor=cursor, rest=rest, feed=feed)
+
+    async def _rest(self, cursor: Cursor, session_id: str, feed: SessionFeed | None) -> TurnStream | None:
+        """What is left of the turn that a follower had come to."""
+        try:
+            stream = await self.resume(cursor, session_id)
+        except TurnNotFound as error:
+            return None if feed is None else _Erased(session_id, cursor, error)
+        if not is_over(stream, cursor):
+            return stream
+        async with stream:
+            return None
+
+    async def _open(self, cursor: Cursor, session_id: str | None, *, after: int) -> TurnStream:
+        return await self.service.follow_turn(self.info.name, cursor.turn_id, session_id=session_id, after=after)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Following:
+    """A session as one follower gets it: the `rest` of the turn that it had come to at `cursor`, then the feed's turns."""
+
+    position: str
+    cursor: Cursor | None
+    rest: TurnStream | None
+    feed: SessionFeed | None
 
 
 def is_over(stream: TurnStream, cursor: Cursor) -> bool:
@@ -23,33 +99,90 @@ def is_over(stream: TurnStream, cursor: Cursor) -> bool:
     return (cursor.seq, cursor.offset) == (stream.last_seq, 0)
 
 
-def is_lost(stream: TurnStream, cursor: Cursor) -> bool:
-    """Whether the cursor lies behind the end of a finished turn."""
-    return stream.last_seq is not None and (cursor.seq, cursor.offset) > (stream.last_seq, 0)
+class _Resumed(TurnStream):
+    """Goes on after a cursor. First comes what a framer must know of the events before it.
 
-
-async def read_whole(service: SessionService, agent: AgentInfo, view: View, turn_id: str) -> list[Frame]:
-    """What a reader with a lost cursor receives of a finished turn."""
-    framer = make_framer(view, agent)
-    frames: list[Frame] = []
-    async with await service.follow_turn(agent.name, turn_id) as stream:
-        while events := await stream.read():
-            frames += framer.feed(events)
-    return reset_frames(turn_id, frames)
-
-
-async def open_at(
-    service: SessionService, agent: AgentInfo, view: View, session_id: str | None, cursor: Cursor
-) -> TurnStream:
-    """A stream that holds all that a framer needs to go on at the cursor.
-
-    Raises:
-        TurnNotFound: there is no such turn, or its events have expired.
+    A cursor inside an event that is not to be had any more is moved behind that event: there the service knows that something is
+    lost, and says so.
     """
-    whole = Framer.needs_history(view) and (view.thinking or bool(agent.tools))
-    return await service.follow_turn(
-        agent.name, cursor.turn_id, session_id=session_id, after=0 if whole else cursor.seq
-    )
+
+    def __init__(self, reader: Reader, stream: TurnStream, history: TurnStream | None, cursor: Cursor) -> None:
+        self.session_id = stream.session_id
+        self.turn_id = stream.turn_id
+        self.last_seq = stream.last_seq
+        self._reader = reader
+        self._stream = stream
+        self._history = history
+        self._cursor = cursor
+        self._inside = cursor.offset > 0
+
+    async def read(self) -> Sequence[LoggedEvent]:
+        """See `TurnStream`."""
+        if self._history is not None:
+            batch = await self._history.read()
+            known = [each for each in batch if each.seq <= self._cursor.seq and not _ends(each)]
+            if not known or known[-1].seq == self._cursor.seq:
+                await self._forget_history()
+            if known:
+                return known
+        batch = await self._stream.read()
+        if self._inside:
+            self._inside = False
+            if not batch or batch[0].seq > self._cursor.seq + 1:
+                await self._stream.__aexit__(None, None, None)
+                self._stream = await self._reader._open(self._cursor, self.session_id, after=self._cursor.seq + 1)
+                await self._stream.__aenter__()
+                batch = await self._stream.read()
+        return batch
+
+    async def _forget_history(self) -> None:
+        if self._history is not None:
+            history, self._history = self._history, None
+            await history.__aexit__(None, None, None)
+
+    async def __aenter__(self) -> Self:
+        """Join."""
+        await self._stream.__aenter__()
+        if self._history is not None:
+            await self._history.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave."""
+        try:
+            await self._forget_history()
+        finally:
+            await self._stream.__aexit__(kind, error, traceback)
+
+
+class _Erased(TurnStream):
+    """What a follower gets whose turn is gone, because the session was rewound: nothing is left of it."""
+
+    def __init__(self, session_id: str, cursor: Cursor, error: TurnNotFound) -> None:
+        self.session_id = session_id
+        self.turn_id = cursor.turn_id
+        self.last_seq = None
+        last = TurnFailed(code=error.code, message="This turn was erased.")
+        self._events = [
+            LoggedEvent(cursor.seq + 1, TurnReset(turn_id=cursor.turn_id, text="")),
+            LoggedEvent(cursor.seq + 2, last),
+        ]
+
+    async def read(self) -> Sequence[LoggedEvent]:
+        """See `TurnStream`."""
+        events, self._events = self._events, []
+        return events
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """There is nothing to leave."""
+
+
+def _ends(logged: LoggedEvent) -> bool:
+    return is_last(logged.event) or isinstance(logged.event, TurnReset)
 
 
 class Silence:

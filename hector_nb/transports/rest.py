@@ -1,21 +1,26 @@
 """REST: agents, sessions, messages. JSON in, JSON out; one handler for each path, listed in `routes.py`."""
 
+import asyncio
 from typing import cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 
 from hector_nb.service import SendMessage, SessionService, TurnStream, collect
-from hector_nb.sessions import SessionStatus
+from hector_nb.sessions import Session, SessionStatus
 from hector_nb.transports.bodies import (
     CancelTurn,
+    HistoryPoint,
     NewMessage,
     NewSession,
+    Nothing,
+    SessionChange,
     check_metadata,
     read_choice,
     read_flag,
     read_limit,
 )
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
+from hector_nb.wire import openapi
 from hector_nb.wire.codec import encode_agent, encode_message, encode_page, encode_reply, encode_session, encode_turn
 
 
@@ -40,10 +45,13 @@ class SessionsHandler(RestHandler):
         body = self.body(NewSession)
         check_metadata(body.metadata)
         session, created = await service.create_session(
-            agent, session_id=body.session_id, title=body.title, metadata=body.metadata
+            agent,
+            session_id=body.session_id,
+            title=body.title,
+            metadata=body.metadata,
+            idempotency_key=self.idempotency_key,
         )
-        self.set_header("Location", f"{self.request.path}/{session.session_id}")
-        self.reply(encode_session(session), status=201 if created else 200)
+        reply_with_session(self, session, created=created)
 
     @guarded("read")
     async def get(self, agent: str) -> None:
@@ -52,9 +60,9 @@ class SessionsHandler(RestHandler):
         page = await (await self.service()).list_sessions(
             agent,
             limit=read_limit(self.query("limit"), default=50),
-            cursor=self.query("cursor"),
+            cursor=self.query("cursor") or None,
             status=cast("SessionStatus | None", status),
-            query=self.query("q"),
+            query=self.query("q") or None,
         )
         self.reply(encode_page(page, "sessions", encode_session))
 
@@ -69,12 +77,54 @@ class SessionHandler(RestHandler):
         self.reply(encode_session(session))
 
     @guarded("write")
+    async def patch(self, agent: str, session_id: str) -> None:
+        """Change title or metadata."""
+        service = await self.service()
+        await service.get_session(agent, check_session_id(session_id))
+        body = self.body(SessionChange)
+        check_metadata(body.metadata)
+        session = await service.update_session(agent, session_id, title=body.title, metadata=body.metadata)
+        self.reply(encode_session(session))
+
+    @guarded("write")
     async def delete(self, agent: str, session_id: str) -> None:
         """Stop what runs in it, then erase it."""
         forget = read_flag("forget", self.query("forget")) or False
         await (await self.service()).delete_session(agent, check_session_id(session_id), forget=forget)
         self.set_status(204)
         self.finish()
+
+
+class EndHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}/end`."""
+
+    @guarded("write")
+    async def post(self, agent: str, session_id: str) -> None:
+        """Stop what runs in it and mark it complete; it stays readable."""
+        self.body(Nothing)
+        self.reply(encode_session(await (await self.service()).end_session(agent, check_session_id(session_id))))
+
+
+class ForkHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}/fork`."""
+
+    @guarded("write")
+    async def post(self, agent: str, session_id: str) -> None:
+        """A new session that shares this one's history, up to a message or whole."""
+        after = self.body(HistoryPoint).after
+        session = await (await self.service()).fork_session(agent, check_session_id(session_id), after=after)
+        reply_with_session(self, session, created=True)
+
+
+class RewindHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}/rewind`."""
+
+    @guarded("write")
+    async def post(self, agent: str, session_id: str) -> None:
+        """The same session without what follows a message, or emptied."""
+        after = self.body(HistoryPoint).after
+        session = await (await self.service()).rewind_session(agent, check_session_id(session_id), after=after)
+        self.reply(encode_session(session))
 
 
 class MessagesHandler(RestHandler):
@@ -92,7 +142,7 @@ class MessagesHandler(RestHandler):
             agent,
             check_session_id(session_id),
             limit=read_limit(self.query("limit"), default=100, most=1000),
-            cursor=self.query("cursor"),
+            cursor=self.query("cursor") or None,
         )
         self.reply(encode_page(page, "messages", encode_message))
 
@@ -117,6 +167,15 @@ class CancelHandler(RestHandler):
         self.reply({"cancelled": turn is not None, "turn": encode_turn(turn) if turn else None})
 
 
+class ContractHandler(RestHandler):
+    """`/hector/openapi.json`."""
+
+    @guarded("read")
+    async def get(self) -> None:
+        """What this API is, as an OpenAPI document."""
+        self.finish(await asyncio.to_thread(openapi.served, self.settings["base_url"]))
+
+
 class HealthHandler(RestHandler):
     """`/hector/health`: the one route that is open to all, and tells nothing else."""
 
@@ -129,13 +188,21 @@ class HealthHandler(RestHandler):
         self.reply({"status": "ok" if self.engine.healthy else "unavailable"})
 
 
+def reply_with_session(handler: RestHandler, session: Session, *, created: bool) -> None:
+    """Answer with a session and where it is: 201 if it is new."""
+    folder = handler.request.path.partition("/sessions")[0]
+    handler.set_header("Location", f"{folder}/sessions/{session.session_id}")
+    handler.reply(encode_session(session), status=201 if created else 200)
+
+
 async def start_turn(handler: RestHandler, service: SessionService, agent: str, session_id: str | None) -> TurnStream:
     """The turn that a request's body asks for."""
     await service.get_agent(agent)
     body = handler.body(NewMessage)
-    return await service.stream_message(
-        agent, SendMessage(message=body.message, session_id=session_id, if_busy=body.if_busy)
+    request = SendMessage(
+        message=body.message, session_id=session_id, if_busy=body.if_busy, idempotency_key=handler.idempotency_key
     )
+    return await service.stream_message(agent, request)
 
 
 async def answer(handler: RestHandler, agent: str, session_id: str | None) -> None:

@@ -6,13 +6,18 @@ from hector_nb.transports.handlers import UnknownPath
 from hector_nb.transports.rest import (
     AgentsHandler,
     CancelHandler,
+    ContractHandler,
+    EndHandler,
+    ForkHandler,
     HealthHandler,
     MessagesHandler,
     OneOffMessagesHandler,
+    RewindHandler,
     SessionHandler,
     SessionsHandler,
 )
 from hector_nb.transports.sse import OneOffStreamHandler, SessionStreamHandler
+from hector_nb.transports.transfer import ExportHandler, ImportHandler
 from hector_nb.transports.websocket import AgentSocket
 
 _AGENT = "/agents/([^/]+)"
@@ -21,14 +26,20 @@ _SESSION = f"{_AGENT}/sessions/([^/]+)"
 ROUTES: list[tuple[str, type[Any]]] = [
     ("/agents", AgentsHandler),
     (f"{_AGENT}/sessions", SessionsHandler),
+    (f"{_AGENT}/sessions/(import)", ImportHandler),
     (_SESSION, SessionHandler),
     (f"{_SESSION}/messages", MessagesHandler),
     (f"{_SESSION}/messages/stream", SessionStreamHandler),
     (f"{_SESSION}/cancel", CancelHandler),
+    (f"{_SESSION}/end", EndHandler),
+    (f"{_SESSION}/fork", ForkHandler),
+    (f"{_SESSION}/rewind", RewindHandler),
+    (f"{_SESSION}/export", ExportHandler),
     (f"{_AGENT}/messages", OneOffMessagesHandler),
     (f"{_AGENT}/messages/stream", OneOffStreamHandler),
     (f"{_AGENT}/stream", AgentSocket),
     ("/hector/health", HealthHandler),
+    (r"/hector/openapi\.json", ContractHandler),
     ("/agents(?:/.*)?", UnknownPath),
     ("/hector(?:/.*)?", UnknownPath),
 ]

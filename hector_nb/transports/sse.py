@@ -3,34 +3,38 @@ r"""Server-sent events: a turn's frames over one HTTP response.
 Without options the body is exactly the answer:
 
     retry: 2000
-    id: turn_01k…:2
+    id: turn_06c…:2
     data: {"chunk": "Quantum"}
 
-    id: turn_01k…:3
+    id: turn_06c…:3
     data: {"chunk": " computing"}
 
-    id: turn_01k…:5
+    id: turn_06c…:5
     data: [DONE]
 
 `?debug=true` and `?events=…` show more (see `wire/framer.py`). The last frame is `data: [DONE]` or `event: error`; a body that
 ends without either was cut, and `GET ?turn_id=…` with `Last-Event-ID` (or `?last_event_id=…`) goes on where it stopped: every event once. After
-the last frame there is nothing to go on with: 204, which also ends the retries of a browser's `EventSource`.
+the last frame there is nothing to go on with: 204, which also ends the retries of a browser's `EventSource`. Where the events
+after an id are gone, `event: reset` brings the text that replaces what the reader has of that turn.
+
+`GET` with neither `message` nor `turn_id` follows the session: the running turn from its beginning, then every later one, whoever
+starts it, each with its last frame; with `Last-Event-ID`, all that came after it. Then 204 means that the session is over.
 
 `POST` sends its headers with the first frame or the first heartbeat, so that a failure before is an HTTP status. `GET` sends them at
 once, with a block that carries an `id` and no data: whoever is cut before the first frame resumes the turn too.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from tornado.iostream import StreamClosedError
 
-from hector_nb.errors import InvalidRequest
+from hector_nb.errors import HectorError, InvalidRequest
 from hector_nb.events import LoggedEvent
-from hector_nb.service import AgentInfo, SendMessage, SessionService, TurnStream, failure
+from hector_nb.service import AgentInfo, SendMessage, TurnStream, failure
 from hector_nb.transports.bodies import read_events, read_flag
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
-from hector_nb.transports.reader import Silence, is_lost, is_over, make_framer, open_at, read_whole
+from hector_nb.transports.reader import Following, Reader, Silence, is_over
 from hector_nb.transports.rest import start_turn
 from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame, View, sse_blocks
@@ -44,77 +48,69 @@ class StreamHandler(RestHandler):
 
     async def start(self, agent: str, session_id: str | None) -> None:
         """`POST`: start a turn and send its frames."""
-        service = await self.service()
-        info = await service.get_agent(agent)
-        view = self._view(info)
-        stream = await start_turn(self, service, agent, session_id)
-        await self._relay(stream, info, make_framer(view, info), None)
+        reader = await self._reader(agent)
+        stream = await start_turn(self, reader.service, agent, session_id)
+        line = _Line(self, reader.info)
+        await self.while_connected(line.run(line.turn(stream, reader.framer())))
 
     async def open(self, agent: str, session_id: str | None) -> None:
-        """`GET`: start a turn, join one, or go on in one."""
-        service = await self.service()
-        info = await service.get_agent(agent)
-        if session_id is not None:
-            await service.get_session(agent, session_id)
-        view = self._view(info)
-        cursor = self._cursor()
-        if cursor is not None:
-            await self._resume(service, info, view, session_id, cursor)
-            return
-        message = self.query("message")
-        if message is None:
+        """`GET`: start a turn, join one, go on in one, or follow the session."""
+        reader = await self._reader(agent)
+        message, turn_id, last = self.query("message"), self.query("turn_id"), self._last_event_id()
+        if message is not None and turn_id is not None:
+            raise InvalidRequest("`message` starts a turn, `turn_id` joins one: give one of them.")
+        if message is None and turn_id is None and session_id is not None:
+            await self._follow(reader, session_id, last)
+        elif last is not None or turn_id is not None:
+            await self._resume(reader, session_id, _cursor(turn_id, last))
+        elif message is not None:
+            await self._start(reader, session_id, message)
+        else:
             raise InvalidRequest(
                 "`message` or `turn_id` is missing.",
                 hint="?message=… starts a turn, ?turn_id=turn_… joins one that exists.",
             )
-        stream = await service.stream_message(agent, SendMessage(message=message, session_id=session_id))
-        await self._relay(stream, info, make_framer(view, info), Cursor(turn_id=stream.turn_id))
 
-    def _view(self, info: AgentInfo) -> View:
-        return View.choose(
-            info.reasoning, events=read_events(self.query("events")), debug=read_flag("debug", self.query("debug"))
-        )
+    async def _reader(self, agent: str) -> Reader:
+        service = await self.service()
+        info = await service.get_agent(agent)
+        events, debug = read_events(self.query("events")), read_flag("debug", self.query("debug"))
+        return Reader(service=service, info=info, view=View.choose(info.reasoning, events=events, debug=debug))
 
-    def _cursor(self) -> Cursor | None:
-        """Where to go on: the id of the last event, or the beginning of `?turn_id=`."""
-        turn_id = self.query("turn_id")
+    def _last_event_id(self) -> str | None:
+        """The header is newer than the query, which an `EventSource` repeats at every attempt."""
         asked = (self.query("last_event_id") or "").replace(" ", "+")  # a plus sign in a query means a space
-        last = asked or self.request.headers.get("Last-Event-ID")
-        if not last:
-            return Cursor.parse(f"{turn_id}:0") if turn_id is not None else None
-        cursor = Cursor.parse(last)
-        if turn_id not in {None, cursor.turn_id}:
-            raise InvalidRequest("The id of the last event belongs to another turn than `turn_id`.")
-        return cursor
+        return self.request.headers.get("Last-Event-ID") or asked or None
 
-    async def _resume(
-        self, service: SessionService, info: AgentInfo, view: View, session_id: str | None, cursor: Cursor
-    ) -> None:
-        stream = await open_at(service, info, view, session_id, cursor)
+    async def _start(self, reader: Reader, session_id: str | None, message: str) -> None:
+        request = SendMessage(message=message, session_id=session_id, idempotency_key=self.idempotency_key)
+        stream = await reader.service.stream_message(reader.info.name, request)
+        await self._relay(reader, stream, Cursor(turn_id=stream.turn_id))
+
+    async def _resume(self, reader: Reader, session_id: str | None, cursor: Cursor) -> None:
+        stream = await reader.resume(cursor, session_id)
         if is_over(stream, cursor):
             async with stream:
-                self.set_status(204)
-                self.finish()
-        elif is_lost(stream, cursor):
-            async with stream:
-                frames = await read_whole(service, info, view, cursor.turn_id)
-                self.begin(stream)
-                self.write(sse_blocks(cursor.turn_id, frames))
-                self.finish(set_content_type=TYPE)
+                self._say_nothing_is_left()
         else:
-            await self._relay(stream, info, make_framer(view, info, cursor), cursor)
+            await self._relay(reader, stream, cursor)
 
-    def begin(self, stream: TurnStream) -> None:
-        """Set the headers of a stream and write what comes before its first frame."""
-        self.set_header("Content-Type", TYPE)
-        self.set_header("Cache-Control", "no-cache, no-transform")
-        self.set_header("X-Accel-Buffering", "no")
-        self.set_header("Hector-Session-Id", stream.session_id)
-        self.set_header("Hector-Turn-Id", stream.turn_id)
-        self.write("retry: 2000\n")
+    async def _follow(self, reader: Reader, session_id: str, last: str | None) -> None:
+        following = await reader.follow(session_id, last)
+        if following is None:
+            self._say_nothing_is_left()
+        else:
+            self.set_header("Hector-Session-Id", session_id)
+            line = _Line(self, reader.info)
+            await self.while_connected(line.run(line.session(following, reader)))
 
-    async def _relay(self, stream: TurnStream, info: AgentInfo, framer: Framer, opening: Cursor | None) -> None:
-        await self.while_connected(_Relay(self, stream, info, framer).run(opening))
+    async def _relay(self, reader: Reader, stream: TurnStream, cursor: Cursor) -> None:
+        line = _Line(self, reader.info)
+        await self.while_connected(line.run(line.turn(stream, reader.framer(cursor), position=str(cursor))))
+
+    def _say_nothing_is_left(self) -> None:
+        self.set_status(204)
+        self.finish()
 
 
 class SessionStreamHandler(StreamHandler):
@@ -127,7 +123,7 @@ class SessionStreamHandler(StreamHandler):
 
     @guarded("execute")
     async def get(self, agent: str, session_id: str) -> None:
-        """The same for `EventSource`, which can only GET; and joining and resuming."""
+        """The same for `EventSource`, which can only GET; and joining, resuming and following."""
         await self.open(agent, check_session_id(session_id))
 
 
@@ -145,31 +141,61 @@ class OneOffStreamHandler(StreamHandler):
         await self.open(agent, None)
 
 
-class _Relay:
-    """Sends one turn's frames to one client."""
+class _Line:
+    """One response: the frames of one turn or of many, and signs of life in silence."""
 
-    def __init__(self, handler: StreamHandler, stream: TurnStream, info: AgentInfo, framer: Framer) -> None:
+    def __init__(self, handler: StreamHandler, info: AgentInfo) -> None:
         self._handler = handler
-        self._stream = stream
-        self._framer = framer
         self._delay = info.streaming.delay_ms / 1000
         self._silence = Silence(info.streaming.heartbeat, self._beat)
+        self._turn_id = ""
+        self._framer = Framer(View())
         self._begun = False
         self._writing = False
 
-    async def run(self, opening: Cursor | None) -> None:
-        """From the first frame to the last, or until the turn's log ends without one."""
+    async def run(self, sending: Awaitable[None]) -> None:
+        """Send something, then end the response. What fails after the first byte cuts it off, so that the client resumes."""
         try:
-            async with self._stream:
-                with self._silence:
-                    if opening is not None:
-                        await self._write(f"id: {opening}\n\n".encode())
-                    while not self._framer.finished and (events := await self._stream.read()):
-                        await self._send(events)
+            with self._silence:
+                await sending
         except StreamClosedError:
             return
+        except HectorError as error:
+            if not self._begun:
+                raise
+            self._handler.log.warning("A stream was cut: %s", error.message)
         self._begin()
         self._handler.finish(set_content_type=TYPE)
+
+    async def turn(self, stream: TurnStream, framer: Framer, *, position: str | None = None) -> None:
+        """One turn, and nothing else."""
+        self._handler.set_header("Hector-Session-Id", stream.session_id)
+        self._handler.set_header("Hector-Turn-Id", stream.turn_id)
+        async with stream:
+            await self._open(position)
+            await self._relay(stream, framer)
+
+    async def session(self, following: Following, reader: Reader) -> None:
+        """What is left of one turn, then every later turn, until the session is over."""
+        if following.rest is None:
+            await self._open(following.position)
+        else:
+            async with following.rest:
+                await self._open(following.position)
+                await self._relay(following.rest, reader.framer(following.cursor))
+        while following.feed and (stream := await following.feed.next_turn()):
+            async with stream:
+                await self._relay(stream, reader.framer())
+
+    async def _open(self, position: str | None) -> None:
+        if position is not None:
+            await self._write(f"id: {position}\n\n".encode())
+
+    async def _relay(self, stream: TurnStream, framer: Framer) -> None:
+        """A turn's frames to its last, or until its log ends without one."""
+        self._turn_id, self._framer = stream.turn_id, framer
+        while not framer.finished and (events := await stream.read()):
+            await self._send(events)
 
     async def _send(self, events: Sequence[LoggedEvent]) -> None:
         frames = self._framer.feed(events)
@@ -178,10 +204,10 @@ class _Relay:
         if not self._begun and isinstance(frames[0], Failed):
             raise failure(frames[0].event)
         if not self._delay:
-            await self._write(sse_blocks(self._stream.turn_id, frames))
+            await self._write(sse_blocks(self._turn_id, frames))
             return
         for frame in frames:
-            await self._write(sse_blocks(self._stream.turn_id, [frame]))
+            await self._write(sse_blocks(self._turn_id, [frame]))
             if isinstance(frame, Chunk):
                 await asyncio.sleep(self._delay)
 
@@ -189,7 +215,10 @@ class _Relay:
         """Send the headers with what is written first."""
         if not self._begun:
             self._begun = True
-            self._handler.begin(self._stream)
+            self._handler.set_header("Content-Type", TYPE)
+            self._handler.set_header("Cache-Control", "no-cache, no-transform")
+            self._handler.set_header("X-Accel-Buffering", "no")
+            self._handler.write("retry: 2000\n")
 
     async def _write(self, data: bytes) -> None:
         self._begin()
@@ -205,5 +234,13 @@ class _Relay:
             return
         self._begin()
         held: list[Frame] = self._framer.flush()
-        self._handler.write(sse_blocks(self._stream.turn_id, held) if held else _HEARTBEAT)
+        self._handler.write(sse_blocks(self._turn_id, held) if held else _HEARTBEAT)
         self._handler.flush()
+
+
+def _cursor(turn_id: str | None, last: str | None) -> Cursor:
+    """Where to go on in a turn: after the last event, or at the beginning."""
+    cursor = Cursor.parse(last if last is not None else f"{turn_id}:0")
+    if turn_id not in {None, cursor.turn_id}:
+        raise InvalidRequest("The id of the last event belongs to another turn than `turn_id`.")
+    return cursor

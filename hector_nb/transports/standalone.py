@@ -24,7 +24,8 @@ from hector_nb.transports.handlers import ENGINE, Engine, UnknownPath
 from hector_nb.transports.listen import Listen
 
 _BACKLOG = 4096
-_MAX_BODY_BYTES = 64 * 1024 * 1024
+_MAX_BODY_BYTES = 1024 * 1024 * 1024
+"""What is more than a handler takes passes by unkept, so that the client reads why; beyond this the connection is closed."""
 _EXTENSION = "hector_nb"
 _log = logging.getLogger("hector_nb.transports")
 

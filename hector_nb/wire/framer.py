@@ -20,6 +20,7 @@ from hector_nb.events import (
     ToolReturned,
     TurnDone,
     TurnFailed,
+    TurnReset,
     TurnStarted,
     encode_usage,
     is_last,
@@ -91,6 +92,9 @@ class Framer:
         """The frames that these events complete, in order. More than `buffer_size` chunks at once are joined."""
         frames: list[Frame] = []
         for seq, event in events:
+            if type(event) is TurnReset:
+                frames.append(self._reset(seq, event))
+                continue
             text = self._text(event)
             if seq <= self._seq:
                 self.finished = is_last(event)
@@ -108,6 +112,13 @@ class Framer:
     def flush(self) -> list[Frame]:
         """What waits for its chunk to be filled, because the turn is silent."""
         return [self._held.take(self._held.length)] if self._held.length else []
+
+    def _reset(self, seq: int, event: TurnReset) -> Frame:
+        """What the reader has, and what is held for it, is replaced; it goes on from here, wherever its cursor was."""
+        self._held = _Held()
+        self._seq, self._offset = seq, 0
+        self._kind, self._ends_line = TextDelta, not event.text or event.text[-1] == "\n"
+        return Named(seq, 0, "reset", {"turn_id": event.turn_id, "text": event.text})
 
     def _other(self, frames: list[Frame], seq: int, event: Event) -> None:
         """Everything but text."""
@@ -152,13 +163,6 @@ class Framer:
             self._kind = type(event)
         self._ends_line = text[-1] == "\n"
         return text
-
-
-def reset_frames(turn_id: str, frames: Sequence[Frame]) -> list[Frame]:
-    """For a reader whose cursor is lost: `reset` with the whole text to replace what it has, then the last frame."""
-    text = "".join([frame.text for frame in frames if isinstance(frame, Chunk)])
-    last = frames[-1]
-    return [Named(last.seq - 1, 0, "reset", {"turn_id": turn_id, "text": text}), last]
 
 
 def said(event: Event, view: View) -> str:

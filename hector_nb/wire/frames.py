@@ -18,6 +18,8 @@ from hector_nb.wire.status import encode_failure
 
 EVENT_GROUPS = frozenset({"tools", "thinking", "usage", "context", "debug"})
 """What `?events=` may name, besides `all`."""
+START = "start"
+"""The id of the last event of a session that has none yet."""
 _CURSOR = re.compile(r"(turn_[A-Za-z0-9_.-]{1,64}):(\d{1,12})(?:\+(\d{1,12}))?")
 
 

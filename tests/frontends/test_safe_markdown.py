@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from hector_nb.frontends.safe_markdown import SafeMarkdown, neutralise, safe_html
+from hector_nb.wire.safe_markdown import SafeMarkdown, neutralise, safe_html
 from tests.frontends.hostile_markdown import HOSTILE
 
 HARMLESS_TAG = re.compile(r"</?(?:code|br|sub|sup|span)[ \t]*/?>", re.IGNORECASE)

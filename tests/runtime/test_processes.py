@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hector_nb.errors import ModelInterrupted
+from hector_nb.errors import ModelInterrupted, SessionEnded
 from hector_nb.events import LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset, TurnStarted
 from hector_nb.messages import Message
 from hector_nb.service import SendMessage, collect
@@ -144,6 +144,7 @@ async def test_a_reader_that_saw_more_than_the_dead_process_stored_gets_the_kept
             assert reset.event == TurnReset(turn_id=turn_id, text="so far")
             assert isinstance(last.event, TurnFailed)
             assert reset.seq < last.seq
+            assert await events_of(await world.service.follow_turn("assistant", turn_id, after=reset.seq)) == [last]
         first, *_ = await events_of(await world.service.follow_turn("assistant", turn_id, after=3))
         assert isinstance(first.event, TurnFailed)
 
@@ -153,13 +154,17 @@ async def test_when_the_events_have_expired_a_reader_gets_the_text_and_the_end()
         session = await world.session()
         stream = await world.send("go", session)
         events = await events_of(stream)
+        last_seq = events[-1].seq
         await world.runtime.store.sweep()
-        for seen in (0, 2):
+        for seen in (0, 2, last_seq - 2, last_seq + 1, 500):
             reset, last = await events_of(await world.service.follow_turn("assistant", stream.turn_id, after=seen))
             assert reset.event == TurnReset(turn_id=stream.turn_id, text="the answer")
             assert isinstance(last.event, TurnDone)
-            assert last.seq == events[-1].seq
-        assert await events_of(await world.service.follow_turn("assistant", stream.turn_id, after=last.seq)) == []
+            assert last.seq == last_seq
+        assert await events_of(await world.service.follow_turn("assistant", stream.turn_id, after=last_seq)) == []
+        (only,) = await events_of(await world.service.follow_turn("assistant", stream.turn_id, after=last_seq - 1))
+        assert isinstance(only.event, TurnDone)
+        assert (await collect(await world.service.follow_turn("assistant", stream.turn_id))).response == "the answer"
 
 
 async def test_a_cursor_ahead_of_a_running_turn_waits_for_it_and_is_then_put_right() -> None:
@@ -210,6 +215,38 @@ async def test_a_feed_gives_the_running_turn_and_every_later_one_whoever_starts_
         assert [(await before.next_turn()).turn_id for _ in "12"] == [first.turn_id, second.turn_id]
         await there.service.end_session("assistant", session)
         assert await feed.next_turn() is None
+
+
+async def test_a_feed_goes_on_after_its_turn_was_erased() -> None:
+    async with opened([["one"], ["two"], ["three"]]) as world:
+        session = await world.session()
+        first = await world.send("1", session)
+        assert await text_of(first) == "one"
+        keep = (await world.service.list_messages("assistant", session)).items[-1].message_id
+        erased = await world.send("2", session)
+        assert await text_of(erased) == "two"
+        feed = await world.service.follow_session("assistant", session, after=erased.turn_id)
+        await world.service.rewind_session("assistant", session, after=keep)
+        third = await world.send("3", session)
+        assert await text_of(third) == "three"
+        assert (await feed.next_turn()).turn_id == third.turn_id
+        again = await world.service.follow_session("assistant", session, after=erased.turn_id)
+        assert (await again.next_turn()).turn_id == third.turn_id
+
+
+async def test_an_ended_session_gives_its_later_turns_to_those_who_lack_them_and_then_nothing() -> None:
+    async with opened([["one"], ["two"]]) as world:
+        session = await world.session()
+        first, second = await world.send("1", session), await world.send("2", session)
+        assert [await text_of(each) for each in (first, second)] == ["one", "two"]
+        await world.service.end_session("assistant", session)
+        for after, left in (("start", [first, second]), (first.turn_id, [second])):
+            feed = await world.service.follow_session("assistant", session, after=after)
+            assert [(await feed.next_turn()).turn_id for _ in left] == [each.turn_id for each in left]
+            assert await feed.next_turn() is None
+        for after in (None, second.turn_id):
+            with pytest.raises(SessionEnded):
+                await world.service.follow_session("assistant", session, after=after)
 
 
 def texts(events: list[LoggedEvent]) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from hector_nb.errors import StoreError
 from hector_nb.stores import mounts, sql
 from hector_nb.stores.sqlite import SQLiteStore
+from hector_nb.stores.sqlite_database import Database, open_database
 
 from .making import USER, begin, exchange, make_session, transcript
 
@@ -153,6 +154,23 @@ async def test_another_programs_database_is_refused_and_kept(tmp_path):
     before = path.read_bytes()
     assert "another program" in (await refused(path)).message
     assert path.read_bytes() == before
+
+
+async def test_a_store_that_is_being_created_is_not_taken_for_another_programs(tmp_path, monkeypatch):
+    path, look, created = tmp_path / "hector.db", Database.value, []
+
+    def value(self, query, values=None):
+        found = look(self, query, values)
+        if "application_id" in query and not created:
+            created.append(threading.Thread(target=lambda: open_database(path).connection.close()))
+            created[0].start()
+            created[0].join(0.5)  # with one look it has to wait for us
+        return found
+
+    monkeypatch.setattr(Database, "value", value)
+    await asyncio.to_thread(lambda: open_database(path).connection.close())
+    created[0].join(5)
+    assert not created[0].is_alive()
 
 
 async def test_a_newer_store_is_refused_unchanged(tmp_path):

@@ -15,6 +15,7 @@ from hector_nb.service import SessionService
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
+from tests.transports.contract import check
 
 TOKEN = "the-token"
 USERS = {TOKEN: "local", "token-of-ada": "ada", "token-of-bob": "bob"}
@@ -93,7 +94,9 @@ class Site:
             more["json"] = body
         async with self.http.request(verb, self.base + path, **more) as response:
             text = await response.text()
-            return response.status, json.loads(text) if text else None
+            found = json.loads(text) if text else None
+            check(verb, path.partition("?")[0], response.status, response.headers.get("Content-Type"), found)
+            return response.status, found
 
     async def new_session(self, agent: str = "assistant", **body: Any) -> str:
         status, session = await self.call("POST", f"/agents/{agent}/sessions", body or None)
@@ -106,6 +109,7 @@ class Site:
         if body is not None:
             more["json"] = body
         async with self.http.request(verb, self.base + path, **more) as response:
+            check(verb, path.partition("?")[0], response.status, response.headers.get("Content-Type"), "")
             return Stream(response, await response.read())
 
 

@@ -215,18 +215,19 @@ async def test_an_event_source_that_reconnects_goes_on_in_the_same_turn(site: Si
 
 
 async def finished(site: Site, *words: str, agent: str = "assistant") -> tuple[str, Stream]:
-    """A session's path and the stream of its one turn."""
+    """The path at which a session's one turn is read again, and its stream."""
     path = f"/agents/{agent}/sessions/{await site.new_session(agent)}/messages/stream"
     site.world.will_say(*words)
-    return path, await site.stream("POST", path, {"message": "Hi"})
+    stream = await site.stream("POST", path, {"message": "Hi"})
+    return f"{path}?turn_id={stream.turn_id}", stream
 
 
 async def test_resuming_gives_every_event_once_from_every_place(site: Site) -> None:
     path, stream = await finished(site, "One", " two", " three")
     for number, event in enumerate(stream.events[:-1]):
-        rest = await site.stream("GET", f"{path}?last_event_id={event['id']}")
+        rest = await site.stream("GET", f"{path}&last_event_id={event['id']}")
         assert rest.events == stream.events[number + 1 :]
-    from_start = await site.stream("GET", f"{path}?turn_id={stream.turn_id}")
+    from_start = await site.stream("GET", path)
     assert from_start.events == stream.events
     from_zero = await site.stream("GET", path, headers={"Last-Event-ID": f"{stream.turn_id}:0"})
     assert from_zero.events == stream.events
@@ -246,23 +247,25 @@ async def test_resuming_inside_an_event_goes_on_exactly_there(site: Site) -> Non
 async def test_after_the_last_frame_there_is_nothing_to_go_on_with(site: Site) -> None:
     path, stream = await finished(site, "Hi")
     assert await site.call("GET", path, headers={"Last-Event-ID": stream.last["id"]}) == (204, None)
-    assert await site.call("GET", f"{path}?last_event_id={stream.last['id']}") == (204, None)
-    assert await site.call("GET", f"{path}?message=Hi", headers={"Last-Event-ID": stream.last["id"]}) == (204, None)
+    assert await site.call("GET", f"{path}&last_event_id={stream.last['id']}") == (204, None)
+    by_message = path.replace(f"turn_id={stream.turn_id}", "message=Hi")
+    assert await site.call("GET", by_message, headers={"Last-Event-ID": stream.last["id"]}) == (204, None)
 
 
 async def test_who_lacks_only_the_last_frame_gets_that_frame(site: Site) -> None:
     path, stream = await finished(site, "Hi")
-    rest = await site.stream("GET", f"{path}?last_event_id={stream.events[-2]['id']}")
+    rest = await site.stream("GET", f"{path}&last_event_id={stream.events[-2]['id']}")
     assert rest.events == [stream.last]
     site.world.will_say("Hi", ModelError("It broke."))
+    path, _, _ = path.partition("?")
     failed = await site.stream("POST", path, {"message": "Hi"})
-    rest = await site.stream("GET", f"{path}?last_event_id={failed.events[-2]['id']}")
+    rest = await site.stream("GET", f"{path}?turn_id={failed.turn_id}&last_event_id={failed.events[-2]['id']}")
     assert rest.events == [failed.last]
 
 
 async def test_a_cursor_behind_the_end_is_reset(site: Site) -> None:
     path, stream = await finished(site, "Hel", "lo")
-    rest = await site.stream("GET", f"{path}?last_event_id={stream.turn_id}:99")
+    rest = await site.stream("GET", f"{path}&last_event_id={stream.turn_id}:99")
     assert rest.named == [("reset", {"turn_id": stream.turn_id, "text": "Hello"})]
     assert rest.last == stream.last
 
@@ -290,14 +293,14 @@ async def test_one_off_turns_can_be_joined_and_resumed_too(site: Site) -> None:
 async def test_debug_lines_survive_a_resume(site: Site) -> None:
     path, stream = await finished(site, ThinkingDelta(text="Hm."), "Hello", agent="chatty")  # type: ignore[arg-type]
     for number, event in enumerate(stream.events[:-1]):
-        rest = await site.stream("GET", f"{path}?last_event_id={event['id']}")
+        rest = await site.stream("GET", f"{path}&last_event_id={event['id']}")
         assert rest.events == stream.events[number + 1 :]
 
 
 @pytest.mark.parametrize(
     ("query", "status", "told"),
     [
-        ("", 422, "`message` or `turn_id` is missing."),
+        ("?message=Hi&turn_id=turn_a", 422, "`message` starts a turn, `turn_id` joins one"),
         ("?message=", 422, "The message is empty."),
         ("?message=Hi&debug=perhaps", 422, "`debug` must be true or false."),
         ("?message=Hi&events=tool", 422, "`events` cannot be 'tool'"),
@@ -305,7 +308,6 @@ async def test_debug_lines_survive_a_resume(site: Site) -> None:
         ("?turn_id=nonsense", 422, "The id of the last event is not one of ours."),
         ("?turn_id=turn_a&last_event_id=turn_b:1", 422, "The id of the last event belongs to another turn"),
         ("?turn_id=turn_unknown", 404, "There is no turn"),
-        ("?last_event_id=turn_unknown:3", 404, "There is no turn"),
         ("?message=Hi&last_event_id=turn_unknown:3", 404, "There is no turn"),
     ],
 )
@@ -320,7 +322,7 @@ async def test_turns_of_others_cannot_be_joined(site: Site) -> None:
     path, stream = await finished(site, "Hi")
     bob = {"Authorization": "Bearer token-of-bob"}
     assert (await site.call("GET", f"{ONE_OFF}?turn_id={stream.turn_id}", headers=bob))[0] == 404
-    assert (await site.call("GET", f"{path}?turn_id={stream.turn_id}", headers=bob))[0] == 404
+    assert (await site.call("GET", path, headers=bob))[0] == 404
     other = f"/agents/assistant/sessions/{await site.new_session()}/messages/stream"
     assert (await site.call("GET", f"{other}?turn_id={stream.turn_id}"))[0] == 404
 

@@ -216,7 +216,7 @@ async def test_a_frame_beyond_the_limit_closes_the_connection(site: Site) -> Non
 
 async def test_a_stopping_server_says_so_and_closes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async with connected(site) as talk:
-        monkeypatch.setattr(site.world.runtime, "_closing", True)
+        monkeypatch.setattr(site.world.runtime, "closing", True)
         await talk.say(message="Hi")
         assert (await talk.hear())["error"]["code"] == Unavailable.code
         await talk.socket.receive(timeout=5)

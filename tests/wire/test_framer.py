@@ -18,10 +18,11 @@ from hector_nb.events import (
     ToolReturned,
     TurnDone,
     TurnFailed,
+    TurnReset,
     TurnStarted,
 )
 from hector_nb.messages import Usage
-from hector_nb.wire.framer import Framer, reset_frames
+from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import (
     EVENT_GROUPS,
     Chunk,
@@ -183,9 +184,32 @@ def test_a_reader_that_lags_gets_joined_chunks_and_the_id_of_the_last() -> None:
     assert frames == [Chunk(6, 0, "abcdef"), Done(7, DONE)]
 
 
-def test_a_lost_cursor_gets_the_whole_text_and_the_end() -> None:
-    frames = reset_frames("turn_1", frames_of(log(STARTED, "Hel", "lo", DONE), View()))
+RESET = TurnReset(turn_id="turn_1", text="Hello")
+
+
+@pytest.mark.parametrize("cursor", [(0, 0), (2, 0), (2, 3), (99, 0), (99, 7)])
+@pytest.mark.parametrize("size", [None, 3])
+def test_a_lost_cursor_gets_the_whole_text_and_the_end(cursor: tuple[int, int], size: int | None) -> None:
+    seq, offset = cursor
+    framer = Framer(View(), seq=seq, offset=offset, streaming=StreamingConfig(chunk_size=size))
+    frames = framer.feed([LoggedEvent(3, RESET), LoggedEvent(4, DONE)])
     assert frames == [Named(3, 0, "reset", {"turn_id": "turn_1", "text": "Hello"}), Done(4, DONE)]
+    assert framer.finished
+
+
+def test_what_waits_for_its_chunk_to_be_filled_is_dropped_when_the_text_is_replaced() -> None:
+    framer = Framer(View(thinking=True), streaming=StreamingConfig(chunk_size=10))
+    assert framer.feed(log(STARTED, "Hel", ThinkingDelta(text="hm"))[:2]) == []
+    frames = framer.feed([LoggedEvent(7, RESET), LoggedEvent(8, DONE)])
+    assert [type(frame) for frame in frames] == [Named, Done]
+    assert framer.flush() == []
+
+
+@pytest.mark.parametrize("view", [View(debug=True), View(events=EVENT_GROUPS)])
+def test_after_a_reset_the_rest_is_shown_as_ever(view: View) -> None:
+    frames = Framer(view, seq=99).feed([LoggedEvent(7, RESET), LoggedEvent(8, DONE)])
+    assert frames[1:] == Framer(view, seq=7).feed([LoggedEvent(8, DONE)])
+    assert len(frames) > 2
 
 
 def test_a_socket_says_the_end_once() -> None:

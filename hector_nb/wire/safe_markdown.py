@@ -10,7 +10,7 @@ import html
 import re
 from copy import copy
 
-from hector_nb.frontends.safe_inline import is_inert, neutralise_paragraph
+from hector_nb.wire.safe_inline import is_inert, neutralise_paragraph
 
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")

@@ -1,0 +1,73 @@
+"""A database that refuses in mid-turn: readers are told at once, nothing blocks, and the session works when it recovers."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hector_nb.errors import StoreFull
+from hector_nb.events import TurnFailed
+from hector_nb.sessions import Turn
+from hector_nb.stores.base import Store
+from tests.runtime.world import first_text, opened, text_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Refusal:
+    """Stands before a store's `write_turn` and, while `full`, says that there is no room."""
+
+    def __init__(self, store: Store) -> None:
+        self.full = False
+        self.refused = 0
+        self._write = store.write_turn
+        store.write_turn = self._refuse  # type: ignore[method-assign]
+
+    async def _refuse(self, turn_id: str, **what: Any) -> Turn | None:
+        if self.full:
+            self.refused += 1
+            raise StoreFull
+        return await self._write(turn_id, **what)
+
+
+async def test_readers_are_told_at_once_and_the_outcome_is_stored_when_there_is_room() -> None:
+    gate = asyncio.Event()
+    async with opened([["so ", gate, "far"], ["fine"]]) as world:
+        store = Refusal(world.runtime.store)
+        session = await world.session()
+        stream = await world.send("go", session)
+        await first_text(stream)
+        store.full = True
+        gate.set()
+        async with stream:
+            last = [each.event async for each in stream][-1]
+        assert isinstance(last, TurnFailed)
+        assert last.code == "store_full"
+        run = world.runtime.runs[stream.turn_id]
+        store.full = False
+        await run.finished.wait()
+        assert store.refused
+        assert (await world.transcript(session))[-1] == ("assistant", "so far", "complete")
+        assert await text_of(await world.send("again", session)) == "fine"
+
+
+async def test_events_refused_for_a_moment_are_written_the_next_time() -> None:
+    gate, rest = asyncio.Event(), asyncio.Event()
+    async with opened([["a", gate, "b", rest, "c"]]) as world:
+        store = Refusal(world.runtime.store)
+        session = await world.session()
+        stream = await world.send("go", session)
+        await first_text(stream)
+        store.full = True
+        gate.set()
+        async with asyncio.timeout(5):
+            while not store.refused:
+                await asyncio.sleep(0.01)
+        store.full = False
+        rest.set()
+        whole = [each async for each in stream]
+        await stream.__aexit__(None, None, None)
+        again = await world.service.follow_turn("assistant", stream.turn_id)
+        async with again:
+            assert [each async for each in again][-len(whole) :] == whole
+        assert (await world.transcript(session))[-1][1] == "abc"
