@@ -27,12 +27,14 @@ class World:
 
     healthy = True
 
-    def __init__(self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]]) -> None:
+    def __init__(
+        self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]], store: InMemoryStore | None = None
+    ) -> None:
         self.replies = replies
         self.model = ScriptedModel(replies)
         config = Config(agents={name: AgentConfig.model_validate(each) for name, each in agents.items()})
         self.runtime = Runtime(
-            store=InMemoryStore(),
+            store=store or InMemoryStore(),
             agents={
                 name: make_agent(name, each, config, LLMConfig(provider="scripted"), self.model)
                 for name, each in config.agents.items()
@@ -146,8 +148,10 @@ def block_of(text: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in text.split("\n"))
 
 
-async def open_site(agents: dict[str, dict[str, Any]], listen: Listen, token: str | None) -> AsyncIterator[Site]:
-    world = World(agents, [])
+async def open_site(
+    agents: dict[str, dict[str, Any]], listen: Listen, token: str | None, store: InMemoryStore | None = None
+) -> AsyncIterator[Site]:
+    world = World(agents, [], store)
     await world.runtime.aopen()
     server = HectorServer.start_listening(listen, world)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -161,6 +165,26 @@ async def site() -> AsyncIterator[Site]:
     """A server under a `base_url`, with tokens."""
     listen = Listen(host="127.0.0.1", port=0, base_url="/hub/user/", users=USERS)
     async for each in open_site(AGENTS, listen, TOKEN):
+        yield each
+
+
+@pytest.fixture(scope="module")
+async def store() -> InMemoryStore:
+    """What two servers share."""
+    return InMemoryStore()
+
+
+@pytest.fixture(scope="module")
+async def here(store: InMemoryStore) -> AsyncIterator[Site]:
+    """One of two servers over one store."""
+    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, store):
+        yield each
+
+
+@pytest.fixture(scope="module")
+async def there(store: InMemoryStore) -> AsyncIterator[Site]:
+    """The other one, as another process would be."""
+    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, store):
         yield each
 
 
