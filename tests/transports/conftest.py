@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,9 @@ from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
+from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.transports.contract import check
@@ -28,7 +31,7 @@ class World:
     healthy = True
 
     def __init__(
-        self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]], store: InMemoryStore | None = None
+        self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]], store: Store | None = None
     ) -> None:
         self.replies = replies
         self.model = ScriptedModel(replies)
@@ -73,6 +76,8 @@ AGENTS: dict[str, dict[str, Any]] = {
     "chatty": {"reasoning": {"show_thinking": True, "show_debug_info": True}},
     "whole": {"reasoning": {"enable_streaming": False}, "streaming": {"chunk_size": 3}},
     "tiny": {"streaming": {"chunk_size": 4, "heartbeat": 0.05}},
+    "brief": {"sessions": {"keep_events": 0}},
+    "brief-thinker": {"sessions": {"keep_events": 0}, "reasoning": {"show_thinking": True}},
     "slow": {"streaming": {"chunk_size": 1, "delay_ms": 20}},
 }
 
@@ -149,7 +154,7 @@ def block_of(text: str) -> dict[str, str]:
 
 
 async def open_site(
-    agents: dict[str, dict[str, Any]], listen: Listen, token: str | None, store: InMemoryStore | None = None
+    agents: dict[str, dict[str, Any]], listen: Listen, token: str | None, store: Store | None = None
 ) -> AsyncIterator[Site]:
     world = World(agents, [], store)
     await world.runtime.aopen()
@@ -169,22 +174,22 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest.fixture(scope="module")
-async def store() -> InMemoryStore:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two servers share."""
-    return InMemoryStore()
+    return tmp_path_factory.mktemp("shared") / "hector.db"
 
 
 @pytest.fixture(scope="module")
-async def here(store: InMemoryStore) -> AsyncIterator[Site]:
-    """One of two servers over one store."""
-    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, store):
+async def here(database: Path) -> AsyncIterator[Site]:
+    """One of two servers over one database."""
+    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, SQLiteStore(database)):
         yield each
 
 
 @pytest.fixture(scope="module")
-async def there(store: InMemoryStore) -> AsyncIterator[Site]:
+async def there(database: Path) -> AsyncIterator[Site]:
     """The other one, as another process would be."""
-    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, store):
+    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, SQLiteStore(database)):
         yield each
 
 
