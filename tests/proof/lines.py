@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -91,6 +92,10 @@ class Copy:
     resets: int = 0
     _place: dict[str, tuple[int, int]] = field(default_factory=dict)
     _newest: str = ""
+
+    def take_fields(self, fields: Mapping[str, str]) -> None:
+        """One more event, as it stands in its block."""
+        self.take(Event(fields["id"], fields.get("event", ""), fields["data"]))
 
     def take(self, event: Event) -> None:
         """One more event."""

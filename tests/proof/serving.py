@@ -106,6 +106,24 @@ class Site:
         first, second = await asyncio.gather(self.server(), self.server())
         return first, second
 
+    async def terminal(self, *arguments: str) -> asyncio.subprocess.Process:
+        """`hector` in a process of its own, on the same store."""
+        command = [
+            sys.executable,
+            "-m",
+            "hector_nb.frontends.cli",
+            "--config",
+            str(self.home / "hector.yaml"),
+            *arguments,
+        ]
+        environ = {**os.environ, "HECTOR_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        )
+        self._stack.callback(_end, process)
+        return process
+
     async def call(self, server: Server, verb: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """The status and the JSON of the answer, None where there is none."""
         if body is not None:
@@ -145,6 +163,11 @@ class Site:
             while (await self.call(server, "GET", path))[1]["running_turn"] is not None:
                 await asyncio.sleep(0.02)  # another process is looked at, which announces nothing
         return await self.transcript(server, path)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
 
 
 @asynccontextmanager
