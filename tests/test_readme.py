@@ -89,6 +89,14 @@ def test_the_curl_lines_answer(served: str) -> None:
     )
     assert '"session_id": "sess_abc123"' in created
     assert '"response": "Quantum computing."' in sent
+    (looked,) = blocks("sh", "openapi.json")
+    contract, found, exported = (
+        subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True).stdout
+        for line in looked.replace("http://localhost:8080", served).splitlines()
+    )
+    assert json.loads(contract)["openapi"].startswith("3.1")
+    assert [each["session_id"] for each in json.loads(found)["sessions"]] == ["sess_abc123"]
+    assert "Quantum computing." in exported
     frames = re.sub(r"turn_\w+", "turn_", streamed).strip().split("\n")
     printed = re.sub(r"turn_\w+", "turn_", README.partition("The last one prints\n")[2].partition("\n\nA line")[0])
     assert frames[:3] == ["retry: 2000", "id: turn_:2", 'data: {"chunk": "Quantum"}']

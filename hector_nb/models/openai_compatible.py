@@ -275,7 +275,7 @@ def _settings(
 def _open_session(url: URL, timeout: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT, timeout), sock_read=timeout),
+        timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT_TIMEOUT, timeout), sock_read=timeout),
         cookie_jar=aiohttp.DummyCookieJar(),
         proxy=_proxy(url),
     )
@@ -307,10 +307,12 @@ async def _error_body(response: aiohttp.ClientResponse) -> Any:
     """The beginning of an error's body, decoded where it is JSON."""
     with suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(END_GRACE):
-            data = await response.content.read(LONGEST_ERROR)
+            data = b""
+            while len(data) < LONGEST_ERROR and (piece := await response.content.readany()):
+                data += piece
             with suppress(ValueError):
                 return parse(data)
-            return data.decode("utf-8", "replace")
+            return data[:LONGEST_ERROR].decode("utf-8", "replace")
     return ""
 
 

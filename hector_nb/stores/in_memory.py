@@ -7,13 +7,12 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hector_nb.errors import (
     Conflict,
-    MessageNotFound,
     SessionBusy,
     SessionEnded,
     SessionNotFound,
@@ -25,7 +24,6 @@ from hector_nb.messages import Message
 from hector_nb.sessions import FINISHED, Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import codec
 from hector_nb.stores.base import (
-    KEEP_KEYS,
     MAX_WAITING,
     BegunTurn,
     Idempotency,
@@ -37,79 +35,7 @@ from hector_nb.stores.base import (
     Watch,
     Window,
 )
-
-
-@dataclass(kw_only=True, eq=False)
-class _Turn:
-    turn: Turn
-    holder: str
-    input: Message
-    position: int | None = None
-    number: int = 0
-    cancel: bool = False
-    log: list[LoggedEvent] = field(default_factory=list)
-    events_until: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """What was made with an idempotency key: a session, or a turn in it."""
-
-    fingerprint: str
-    session: "_Session"
-    turn_id: str | None
-    made_at: datetime
-
-
-@dataclass(kw_only=True, eq=False)
-class _Session:
-    key: int
-    session: Session
-    messages: list[Message] = field(default_factory=list)
-    user_messages: int = 0
-    turns: list[_Turn] = field(default_factory=list)
-
-    def unfinished(self) -> list[_Turn]:
-        return [kept for kept in self.turns if not kept.turn.finished]
-
-    def append(self, message: Message) -> int:
-        message = codec.stored_message(message)
-        self.messages.append(message)
-        self.user_messages += message.role == "user"
-        counted = self.session.token_count + message.tokens
-        self.session = replace(self.session, message_count=len(self.messages), token_count=counted)
-        return len(self.messages)
-
-    def append_input(self, kept: _Turn) -> None:
-        if kept.position is None:
-            kept.position = self.append(kept.input)
-            kept.number = self.user_messages
-            self.name(kept.input.content)
-
-    def name(self, message: str) -> None:
-        if not self.session.title:
-            self.session = replace(self.session, title=codec.title_of(message))
-
-    def found_by(self, starts: Sequence[str]) -> bool:
-        texts = (self.session.title, *(message.content for message in self.messages))
-        return bool(starts) and any(codec.finds(starts, text) for text in texts)
-
-    def seen(self, now: datetime) -> Session:
-        runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
-        return codec.seen_at(replace(self.session, running_turn=next(runs, None)), now)
-
-    def position_of(self, message_id: str) -> int:
-        for position, message in enumerate(self.messages, 1):
-            if message.message_id == message_id:
-                return position
-        raise MessageNotFound(f"There is no message {message_id!r} in this session.")
-
-    def forgettable(self, now: datetime) -> bool:
-        ended = (kept.turn.finished and (kept.events_until is None or kept.events_until <= now) for kept in self.turns)
-        return not self.session.listed and all(ended)
-
-    def place(self) -> tuple[int, int]:
-        return codec.to_micros(self.session.last_active_at), self.key
+from hector_nb.stores.in_memory_records import KeptRequest, KeptSession, KeptTurn
 
 
 class _Watch:
@@ -135,11 +61,11 @@ class InMemoryStore:
 
     def __init__(self) -> None:
         self._keys = itertools.count(1)
-        self._sessions: dict[tuple[str, str], _Session] = {}
-        self._turns: dict[str, _Turn] = {}
+        self._sessions: dict[tuple[str, str], KeptSession] = {}
+        self._turns: dict[str, KeptTurn] = {}
         self._holders: dict[str, datetime] = {}
         self._watches: dict[str, set[_Watch]] = {}
-        self._requests: dict[tuple[str, str], _Request] = {}
+        self._requests: dict[tuple[str, str], KeptRequest] = {}
         self._readers: set[tuple[str, str]] = set()
 
     async def aopen(self) -> None:
@@ -185,7 +111,7 @@ class InMemoryStore:
             and (query is None or kept.found_by(starts))
             and (before is None or kept.place() < before)
         ]
-        found.sort(key=_Session.place, reverse=True)
+        found.sort(key=KeptSession.place, reverse=True)
         more = codec.encode_cursor(*found[limit - 1].place()) if len(found) > limit else None
         return Page(items=[kept.seen(now) for kept in found[:limit]], next_cursor=more)
 
@@ -361,7 +287,7 @@ class InMemoryStore:
                 await self.delete_session(kept.turn.user, kept.turn.session_id)
             kept.log = []
             kept.events_until = None
-        old = [key for key, made in self._requests.items() if not _is_known(made, now)][:limit]
+        old = [key for key, made in self._requests.items() if not made.known(now)][:limit]
         for key in old:
             del self._requests[key]
         return min(limit, len(expired)) + len(old)
@@ -452,20 +378,20 @@ class InMemoryStore:
             for name, holder in self._readers
         )
 
-    def _made_by(self, user: str, idempotency: Idempotency | None) -> _Request | None:
+    def _made_by(self, user: str, idempotency: Idempotency | None) -> KeptRequest | None:
         """What the same request made before."""
         made = self._requests.get((user, idempotency.key)) if idempotency else None
-        if idempotency is None or made is None or not _is_known(made, _now()):
+        if idempotency is None or made is None or not made.known(_now()):
             return None
         idempotency.check(made.fingerprint)
         return made
 
-    def _remember(self, idempotency: Idempotency | None, session: _Session, turn_id: str | None) -> None:
+    def _remember(self, idempotency: Idempotency | None, session: KeptSession, turn_id: str | None) -> None:
         if idempotency is not None:
-            made = _Request(fingerprint=idempotency.fingerprint, session=session, turn_id=turn_id, made_at=_now())
+            made = KeptRequest(fingerprint=idempotency.fingerprint, session=session, turn_id=turn_id, made_at=_now())
             self._requests[session.session.user, idempotency.key] = made
 
-    def _forget(self, session: _Session, turns: Sequence[_Turn]) -> None:
+    def _forget(self, session: KeptSession, turns: Sequence[KeptTurn]) -> None:
         """Erase turns with all that belongs to them."""
         gone = {kept.turn.turn_id for kept in turns}
         session.turns = [kept for kept in session.turns if kept.turn.turn_id not in gone]
@@ -476,7 +402,7 @@ class InMemoryStore:
     def _create(self, session: Session) -> tuple[Session, bool]:
         kept = self._sessions.get((session.user, session.session_id))
         if kept is None:
-            kept = _Session(key=next(self._keys), session=codec.stored_session(session))
+            kept = KeptSession(key=next(self._keys), session=codec.stored_session(session))
             self._sessions[session.user, session.session_id] = kept
             return kept.seen(_now()), True
         if kept.session.agent != session.agent:
@@ -486,13 +412,13 @@ class InMemoryStore:
             )
         return kept.seen(_now()), False
 
-    def _find(self, user: str, session_id: str) -> _Session:
+    def _find(self, user: str, session_id: str) -> KeptSession:
         kept = self._sessions.get((user, session_id))
         if kept is None:
             raise SessionNotFound(f"There is no session {session_id!r}.")
         return kept
 
-    def _queue(self, session: _Session, new: NewTurn) -> _Turn:
+    def _queue(self, session: KeptSession, new: NewTurn) -> KeptTurn:
         status = session.seen(_now()).status
         if status != "active":
             raise SessionEnded(f"The session {new.session_id!r} has {status}.", details={"status": status})
@@ -513,7 +439,7 @@ class InMemoryStore:
             message_id=new.message.message_id,
             created_at=_now(),
         )
-        kept = _Turn(turn=turn, holder=new.holder, input=new.message)
+        kept = KeptTurn(turn=turn, holder=new.holder, input=new.message)
         self._turns[new.turn_id] = kept
         self._remember(new.idempotency, session, new.turn_id)
         session.turns.append(kept)
@@ -521,7 +447,7 @@ class InMemoryStore:
         self._wake(new.session_id)
         return kept
 
-    def _begin(self, session: _Session, kept: _Turn, lifetime: Lifetime) -> None:
+    def _begin(self, session: KeptSession, kept: KeptTurn, lifetime: Lifetime) -> None:
         now = _now()
         session.append_input(kept)
         expires = lifetime.expires_at(session.session.created_at, now)
@@ -529,7 +455,7 @@ class InMemoryStore:
         kept.turn = replace(kept.turn, status="running")
         self._wake(kept.turn.session_id)
 
-    def _unfinished(self) -> list[_Turn]:
+    def _unfinished(self) -> list[KeptTurn]:
         return [kept for kept in self._turns.values() if not kept.turn.finished]
 
     def _wake(self, session_id: str) -> None:
@@ -537,11 +463,7 @@ class InMemoryStore:
             watch.changed.set()
 
 
-def _is_known(made: _Request, now: datetime) -> bool:
-    return made.made_at > now - timedelta(seconds=KEEP_KEYS)
-
-
-def _begun(session: _Session, kept: _Turn, window: Window) -> BegunTurn:
+def _begun(session: KeptSession, kept: KeptTurn, window: Window) -> BegunTurn:
     assert kept.position is not None
     before = kept.position - 1
     history = window.select(reversed(session.messages[window.after : before]))

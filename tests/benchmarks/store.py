@@ -1,6 +1,7 @@
 """How fast the SQLite store is, against a bare durable commit of two rows in the same run: `python -m tests.benchmarks.store`."""
 
 import asyncio
+import random
 import statistics
 import tempfile
 import time
@@ -12,7 +13,7 @@ from hector_nb.events import TextDelta
 from hector_nb.messages import Usage
 from hector_nb.stores.base import TurnOutcome, Window
 from hector_nb.stores.sqlite import SQLiteStore
-from tests.stores.making import FOR_EVER, USER, ago, begin, finish, make_message, make_session, make_turn
+from tests.stores.making import FOR_EVER, USER, ago, begin, exchange, finish, make_message, make_session, make_turn
 
 WORDS = [f" {word}" for word in ("the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs") * 8]
 DONE = TurnOutcome(
@@ -93,16 +94,42 @@ async def turns(folder, bare):
     await store.aclose()
 
 
-async def listing(folder, bare):
-    """Pages of 50 of 100,000 sessions."""
-    store = SQLiteStore(folder / "listing.db")
-    await store.aopen()
-    for start in range(0, 100_000, 5_000):
+def past(n):
+    """What was said in the n-th of many sessions: two messages of 40 words, of which few are rare."""
+    draw = random.Random(n)
+    words = (f"w{int(draw.paretovariate(0.5)) % 30_000}" for _ in range(78))
+    said = " ".join(["everywhere", *words, f"only{n}"])
+    half = len(said) // 2
+    return [make_message(said[:half], f"t{n}"), make_message(said[half:], f"t{n}", "assistant", tokens=40)]
+
+
+async def fill(store, count):
+    """Sessions with titles and messages, a third for each status."""
+    for start in range(0, count, 5_000):
         made = (
-            make_session(f"s{n}", title=f"number {n} of many", last_active_at=ago(n % 86_400), agent=f"a{n % 3}")
+            make_session(
+                f"s{n}",
+                title=f"number {n} of many",
+                last_active_at=ago(n * 7919 % 86_400),
+                agent=f"a{n % 3}",
+                status="ended" if n % 10 == 1 else "active",
+                expires_at=ago(1) if n % 10 == 2 else None,
+            )
             for n in range(start, start + 5_000)
         )
-        await asyncio.gather(*(store.create_session(session) for session in made))
+        await asyncio.gather(*(store.import_session(session, past(int(session.session_id[1:]))) for session in made))
+    while await store.expire_sessions(limit=5_000):
+        pass
+
+
+async def listing(folder, bare):
+    """Pages of 50 of 100,000 sessions, and what a turn costs beside them."""
+    store = SQLiteStore(folder / "listing.db")
+    await store.aopen()
+    started = time.perf_counter()
+    await fill(store, 100_000)
+    print(f"{'100,000 sessions of two messages imported in':<58} {time.perf_counter() - started:9.1f} s")
+    print(f"{'  file':<58} {store.path.stat().st_size / 1e6:9.1f} MB")
     cursor = None
     for _ in range(1000):
         cursor = (await store.list_sessions(USER, cursor=cursor)).next_cursor
@@ -111,16 +138,60 @@ async def listing(folder, bare):
         "page 1,001": {"cursor": cursor},
         "of one agent": {"agent": "a1"},
         "active": {"status": "active"},
-        "ended (there are none)": {"status": "ended"},
-        "titles, one found": {"query": "77777"},
-        "titles, all found": {"query": "number"},
+        "ended": {"status": "ended"},
+        "expired, of one agent": {"status": "expired", "agent": "a2"},
+        "a word in one message": {"query": "only77777"},
+        "a word that is nowhere": {"query": "nowhere"},
+        "a word in some sessions": {"query": "w2000"},
+        "words in many sessions": {"query": "w5 w7"},
+        "a word in all titles": {"query": "number"},
+        "a word in all sessions, ended": {"query": "everywhere", "status": "ended"},
+        "one letter": {"query": "w"},
     }.items():
-        report(
-            f"list_sessions at 100,000: {name}",
-            await timed(20, lambda _, w=wanted: store.list_sessions(USER, **w)),
-            bare,
-        )
+        found = len((await store.list_sessions(USER, **wanted)).items)
+        took = await timed(20, lambda _, w=wanted: store.list_sessions(USER, **w))
+        report(f"list_sessions at 100,000: {name} ({found})", took, bare)
+    await beside_many(store, bare)
     await store.aclose()
+
+
+async def beside_many(store, bare):
+    """Turns and deletions in a store with many sessions."""
+    begins, finishes = [], []
+    for n in range(1000):
+        new = make_turn(f"b{n}", " ".join(WORDS), session_id=f"s{n * 10 + 30_000}", agent=f"a{(n * 10 + 30_000) % 3}")
+        started = time.perf_counter()
+        await store.begin_turn(new, window=Window(max_messages=19), lifetime=FOR_EVER)
+        began = time.perf_counter()
+        await finish(store, new.turn_id, " ".join(WORDS))
+        begins.append(began - started)
+        finishes.append(time.perf_counter() - began)
+    for name, times in {"begin_turn": begins, "write_turn with an answer": finishes}.items():
+        report(f"{name} at 100,000 sessions", statistics.median(times), bare)
+        report(f"{name} at 100,000 sessions, 99th percentile", sorted(times)[-10], bare)
+    ids = iter(range(50_000, 100_000, 10))
+    report("delete_session, 2 messages", await timed(50, lambda _: store.delete_session(USER, f"s{next(ids)}")), bare)
+    report("take_over, nothing to take", await timed(300, lambda _: store.take_over("me", dead_after=10)), bare)
+    await exchange(store, "long", session_id="s0", agent="a0")
+    for n in range(2000):
+        await asyncio.gather(*begin_and_finish(store, n))
+    first, *_ = (await store.list_messages(USER, "s0")).items
+    started = time.perf_counter()
+    await store.fork_session("s0", make_session("fork"))
+    report("fork_session, 4,004 messages", time.perf_counter() - started, bare)
+    started = time.perf_counter()
+    await store.rewind_session(USER, "s0", after=first.message_id)
+    report("rewind_session, 4,003 messages", time.perf_counter() - started, bare)
+    started = time.perf_counter()
+    await store.delete_session(USER, "fork")
+    report("delete_session, 4,004 messages", time.perf_counter() - started, bare)
+
+
+def begin_and_finish(store, n):
+    """One turn of a long session, in one transaction."""
+    return begin(store, f"l{n}", " ".join(WORDS), session_id="s0", agent="a0", window=Window(max_messages=19)), finish(
+        store, f"l{n}", " ".join(WORDS)
+    )
 
 
 async def size(folder):

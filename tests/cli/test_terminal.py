@@ -139,7 +139,7 @@ def test_slash_commands(home, start):
         ("/help", "/sessions"),
         ("/nonsense", "There is no command /nonsense"),
         ("/agents", "coder.*Writes code"),
-        ("/sessions", "1.*older"),
+        ("/sessions", r"1.*\bhi\b"),
         ("/open 1", "Session older · 2 messages"),
         ("/open nowhere", "There is no session 'nowhere'"),
         ("/new", "New session sess_"),
@@ -212,7 +212,7 @@ def test_hostile_text_does_not_reach_the_terminal(home, start):
 def test_deleting_asks_first(home, start):
     home.run("call", "-s", "abc", "hi")
     child = start("sessions", "delete", "abc")
-    child.expect("abc · assistant · 2 messages")
+    child.expect("abc · hi · 2 messages")
     child.expect("Erase this")
     child.send("n\r")
     assert code(child) == 1

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -137,6 +138,41 @@ async def test_an_answer_that_is_none_is_explained(upstream, make, behaviour, er
         await read(make(max_retries=0))
     assert type(caught.value) is error
     assert text_of(await read(make())) == "Hello world", "the next request works"
+
+
+async def test_an_explanation_that_comes_in_pieces_is_read_whole(upstream, make):
+    gate = asyncio.Event()
+
+    async def behave(exchange):
+        await exchange.head(400, {"Content-Type": "application/json"})
+        await exchange.send(b'{"error": {"mess')
+        await gate.wait()
+        await exchange.send(b'age": "too hot"}}')
+        await exchange.end()
+
+    upstream.then(behave)
+    task = asyncio.create_task(read(make()))
+    await upstream.received(1)
+    asyncio.get_running_loop().call_later(0.05, gate.set)
+    with pytest.raises(ModelRefused, match="too hot"):
+        await task
+
+
+async def test_a_host_that_takes_no_connection_is_given_up(make):
+    with socket.socket() as full:  # a listener whose queue is full takes no more connections
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(address)
+            with pytest.raises(ModelUnavailable, match="did not answer"):
+                await read(make(base_url=f"http://127.0.0.1:{address[1]}/v1", timeout=0.2, max_retries=0))
+        finally:
+            for one in waiting:
+                one.close()
 
 
 async def test_an_error_after_the_first_words_is_raised_after_them(upstream, make, naps):

@@ -148,9 +148,9 @@ async def test_streams_cut_at_random_bytes_join_to_every_event_exactly_once(site
             told.say(*words[700:])
             told.end()
         cuts += 1
-        budget = chance.choice([0, 40, 300, 2_000, 20_000]) if cuts < 40 else 1 << 30
+        budget = chance.choice([0, 40, 300, 1_000, 2_000]) if cuts < 40 else 1 << 30
         await read_bytes(chance.choice(servers), f"{path}/messages/stream?turn_id={turn}", copy, budget)
-    assert cuts > 20
+    assert cuts > 10, "the turn was over before it had been cut"
     assert (copy.texts, copy.ends, copy.resets) == ({turn: "".join(words)}, {turn: "done"}, 0)
     whole = await Copy().read(starter)
     assert (whole.texts, whole.last_id) == (copy.texts, copy.last_id)

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from hector_nb.events import TextDelta
-from hector_nb.stores import sql, sqlite_listing, sqlite_writer
+from hector_nb.stores import sql, sqlite_listing, sqlite_texts, sqlite_writer
 from hector_nb.stores.base import Idempotency
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.stores.sqlite_database import connect
@@ -63,6 +63,41 @@ async def test_nothing_of_an_erased_session_stays_in_the_files(tmp_path, tidy):
     await store.delete_session(USER, "s")
     await until(lambda: traces() == 0)
     assert (await store.get_session(USER, "other")).title == "kept"
+    await store.aclose()
+
+
+async def test_what_was_rewound_and_renamed_has_left_the_files_of_a_store_that_is_closed(tmp_path):
+    store = SQLiteStore(tmp_path / "hector.db")
+    await store.aopen()
+    for n in range(300):
+        await exchange(
+            store, f"t{n}", f"kept {n}", f"word{n}", create_session=make_session(f"s{n}"), session_id=f"s{n}"
+        )
+    await exchange(store, "t", "Xylophone", "Xylophone", session_id="s7")
+    await store.update_session(USER, "s8", title="Xylophone")
+    await store.update_session(USER, "s8", title="other")
+    past = (await store.list_messages(USER, "s7")).items
+    await store.rewind_session(USER, "s7", after=past[1].message_id)
+    await store.aclose()
+    assert b"xylophone" not in store.path.read_bytes().lower()
+    assert b"word299" in store.path.read_bytes()
+    await store.aopen()
+    assert [s.session_id for s in (await store.list_sessions(USER, query="word29")).items] == [
+        f"s{n}" for n in (*range(299, 289, -1), 29)
+    ]
+    await store.aclose()
+
+
+async def test_the_index_is_merged_in_steps_while_nobody_waits(tmp_path, tidy, monkeypatch):
+    monkeypatch.setattr(sqlite_texts, "_MERGED_PAGES", 1)
+    store = SQLiteStore(tmp_path / "hector.db")
+    await store.aopen()
+    for n in range(100):
+        await store.create_session(make_session(f"s{n}", title=f"Xylophone {n}" if n % 2 else f"kept {n}"))
+    for n in range(1, 100, 2):
+        await store.delete_session(USER, f"s{n}")
+    await until(lambda: b"xylophone" not in b"".join(file.read_bytes() for file in tmp_path.glob("hector.db*[!s]")))
+    assert len((await store.list_sessions(USER, query="kept")).items) == 50
     await store.aclose()
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,9 @@ from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
+from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.transports.contract import check
@@ -27,12 +30,14 @@ class World:
 
     healthy = True
 
-    def __init__(self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]]) -> None:
+    def __init__(
+        self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]], store: Store | None = None
+    ) -> None:
         self.replies = replies
         self.model = ScriptedModel(replies)
         config = Config(agents={name: AgentConfig.model_validate(each) for name, each in agents.items()})
         self.runtime = Runtime(
-            store=InMemoryStore(),
+            store=store or InMemoryStore(),
             agents={
                 name: make_agent(name, each, config, LLMConfig(provider="scripted"), self.model)
                 for name, each in config.agents.items()
@@ -71,6 +76,8 @@ AGENTS: dict[str, dict[str, Any]] = {
     "chatty": {"reasoning": {"show_thinking": True, "show_debug_info": True}},
     "whole": {"reasoning": {"enable_streaming": False}, "streaming": {"chunk_size": 3}},
     "tiny": {"streaming": {"chunk_size": 4, "heartbeat": 0.05}},
+    "brief": {"sessions": {"keep_events": 0}},
+    "brief-thinker": {"sessions": {"keep_events": 0}, "reasoning": {"show_thinking": True}},
     "slow": {"streaming": {"chunk_size": 1, "delay_ms": 20}},
 }
 
@@ -146,8 +153,10 @@ def block_of(text: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in text.split("\n"))
 
 
-async def open_site(agents: dict[str, dict[str, Any]], listen: Listen, token: str | None) -> AsyncIterator[Site]:
-    world = World(agents, [])
+async def open_site(
+    agents: dict[str, dict[str, Any]], listen: Listen, token: str | None, store: Store | None = None
+) -> AsyncIterator[Site]:
+    world = World(agents, [], store)
     await world.runtime.aopen()
     server = HectorServer.start_listening(listen, world)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -161,6 +170,26 @@ async def site() -> AsyncIterator[Site]:
     """A server under a `base_url`, with tokens."""
     listen = Listen(host="127.0.0.1", port=0, base_url="/hub/user/", users=USERS)
     async for each in open_site(AGENTS, listen, TOKEN):
+        yield each
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two servers share."""
+    return tmp_path_factory.mktemp("shared") / "hector.db"
+
+
+@pytest.fixture(scope="module")
+async def here(database: Path) -> AsyncIterator[Site]:
+    """One of two servers over one database."""
+    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, SQLiteStore(database)):
+        yield each
+
+
+@pytest.fixture(scope="module")
+async def there(database: Path) -> AsyncIterator[Site]:
+    """The other one, as another process would be."""
+    async for each in open_site(AGENTS, Listen(host="127.0.0.1", port=0, users=USERS), TOKEN, SQLiteStore(database)):
         yield each
 
 

@@ -30,7 +30,8 @@ def list_sessions(
         typer.Option(help="Only sessions in this state.", show_default=False),
     ] = None,
     query: Annotated[
-        str | None, typer.Option("--query", "-q", metavar="TEXT", help="Search the titles.", show_default=False)
+        str | None,
+        typer.Option("--query", "-q", metavar="TEXT", help="Search titles and messages.", show_default=False),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Sessions on one page.")] = 20,
     cursor: Annotated[
