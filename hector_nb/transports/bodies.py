@@ -210,7 +210,7 @@ def _problem(error: ErrorDetails, shape: type[Body]) -> str:
         )
     if error["type"] == "string_pattern_mismatch":
         return f"`{where}` must be 1 to 64 letters, digits, `_`, `.` or `-`."
-    told = error["msg"].removeprefix("Input ")
+    told = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"`{where}` {told[0].lower()}{told[1:]}."
 
 

@@ -44,6 +44,24 @@ def test_no_body_needs_no_type() -> None:
 
 @pytest.mark.parametrize(
     "raw",
+    [
+        b'{"metadata": {"a": 1e999}}',
+        b'{"metadata": {"a": -1e999}}',
+        b'{"metadata": {"a": ' + b"[" * 101 + b"]" * 101 + b"}}",
+    ],
+)
+def test_what_could_not_be_written_again_is_not_read(raw: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        read_json(raw, NewSession)
+
+
+def test_nesting_within_reason_is_kept() -> None:
+    raw = b'{"metadata": ' + b'{"a": ' * 98 + b"1" + b"}" * 99
+    assert read_json(raw, NewSession).metadata == json.loads(raw)["metadata"]
+
+
+@pytest.mark.parametrize(
+    "raw",
     [b"{", b"Hi", b"[]", b'"Hi"', b"null", b"1", b'{"message": NaN}', b"\xff\xfe", b"{'a': 1}", b"[" * 100_000],
 )
 def test_what_is_no_json_object_is_malformed(raw: bytes) -> None:

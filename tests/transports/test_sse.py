@@ -6,6 +6,7 @@ import socket
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from hector_nb.errors import ModelError, ModelTimeout
 from hector_nb.events import ThinkingDelta
@@ -295,6 +296,94 @@ async def test_debug_lines_survive_a_resume(site: Site) -> None:
     for number, event in enumerate(stream.events[:-1]):
         rest = await site.stream("GET", f"{path}&last_event_id={event['id']}")
         assert rest.events == stream.events[number + 1 :]
+
+
+# --- following, as only this wire shows it (`test_following.py` has the rest)
+
+
+async def opening(site: Site, session_id: str, **headers: str) -> tuple[str, aiohttp.ClientResponse]:
+    """What a follower is sent at once."""
+    url = f"{site.base}/agents/patient/sessions/{session_id}/messages/stream"
+    async with site.http.get(url, headers=headers) as response:
+        return await read_until(response, "\n\n"), response
+
+
+async def test_a_follower_is_told_at_once_where_it_is(site: Site) -> None:
+    session_id = await site.new_session("patient")
+    begin, response = await opening(site, session_id)
+    assert begin == "retry: 2000\nid: start\n\n"
+    assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["Hector-Session-Id"] == session_id
+    assert "Hector-Turn-Id" not in response.headers
+    gate = asyncio.Event()
+    site.world.will_say("One", gate)
+    path = f"/agents/patient/sessions/{session_id}/messages/stream"
+    async with site.http.post(site.base + path, json={"message": "Hi"}) as running:
+        turn_id = running.headers["Hector-Turn-Id"]
+        assert (await opening(site, session_id))[0].startswith(f"retry: 2000\nid: {turn_id}:0\n\n")
+        gate.set()
+        last = block_of((await running.read()).decode().rstrip("\n").split("\n\n")[-1])["id"]
+    for headers in ({}, {"Last-Event-ID": last}):
+        assert (await opening(site, session_id, **headers))[0] == f"retry: 2000\nid: {last}\n\n"
+
+
+async def test_a_quiet_session_is_followed_with_signs_of_life(site: Site) -> None:
+    session_id = await site.new_session("patient")
+    url = f"{site.base}/agents/patient/sessions/{session_id}/messages/stream"
+    async with site.http.get(url) as response:
+        assert (await read_until(response, ": ping\n\n: ping")).startswith("retry: 2000\nid: start\n\n: ping\n\n")
+
+
+async def test_a_follower_of_a_session_that_is_gone_is_told_to_stop(site: Site) -> None:
+    session_id = await site.new_session()
+    path = f"/agents/assistant/sessions/{session_id}"
+    await site.call("DELETE", path)
+    last = {"Last-Event-ID": "turn_any:3"}
+    assert await site.call("GET", f"{path}/messages/stream", headers=last) == (204, None)
+    assert (await site.call("GET", f"{path}/messages/stream"))[0] == 404
+    assert (await site.call("GET", f"{path}/messages/stream?turn_id=turn_any", headers=last))[0] == 404
+
+
+async def test_a_failed_turn_does_not_end_the_following(site: Site) -> None:
+    session_id = await site.new_session("patient")
+    path = f"/agents/patient/sessions/{session_id}/messages"
+    async with site.http.get(f"{site.base}{path}/stream") as response:
+        await read_until(response, "id: start")
+        site.world.will_say(ModelError("It broke."))
+        site.world.will_say("Better")
+        assert (await site.call("POST", path, {"message": "1"}))[0] == 502
+        assert (await site.call("POST", path, {"message": "2"}))[0] == 200
+        text = await read_until(response, "[DONE]")
+    assert text.index("event: error") < text.index("Better")
+
+
+async def test_the_header_of_a_reconnecting_event_source_is_newer_than_its_query(site: Site) -> None:
+    path, stream = await finished(site, "One", " two", " three")
+    first, second, *_ = stream.events
+    rest = await site.stream("GET", f"{path}&last_event_id={first['id']}", headers={"Last-Event-ID": second["id"]})
+    assert rest.text == " three"
+
+
+async def test_a_plus_sign_in_the_query_may_be_written_plainly(site: Site) -> None:
+    path, stream = await finished(site, "Hello, world", agent="tiny")
+    url = f"{site.base}{path}&last_event_id={stream.turn_id}:1+4"
+    async with site.http.get(URL(url, encoded=True)) as response:
+        assert "o, w" in await read_until(response, "[DONE]")
+
+
+@pytest.mark.parametrize("verb", ["POST", "GET"])
+async def test_a_queued_message_is_kept_company_too(site: Site, verb: str) -> None:
+    path = f"/agents/patient/sessions/{await site.new_session('patient')}/messages/stream"
+    gate = asyncio.Event()
+    site.world.will_say("One", gate)
+    site.world.will_say("Two")
+    body = {"json": {"message": "2"}} if verb == "POST" else {}
+    async with site.http.post(site.base + path, json={"message": "1"}) as first:
+        await read_until(first, "One")
+        async with site.http.request(verb, f"{site.base}{path}?message=2", **body) as second:
+            await read_until(second, ": ping\n\n: ping")
+            gate.set()
+            assert '"Two"' in await read_until(second, "[DONE]")
 
 
 @pytest.mark.parametrize(

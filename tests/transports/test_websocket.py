@@ -10,6 +10,7 @@ import pytest
 
 from hector_nb.errors import ModelError, Unavailable
 from hector_nb.events import ThinkingDelta
+from hector_nb.transports.websocket import close_sockets
 from tests.transports.conftest import ALLOWED_ORIGIN, Site
 
 pytestmark = pytest.mark.anyio
@@ -208,10 +209,73 @@ async def test_binary_is_refused(site: Site) -> None:
 
 async def test_a_frame_beyond_the_limit_closes_the_connection(site: Site) -> None:
     async with connected(site) as talk:
+        await talk.socket.send_str("x" * (9 * 1024 * 1024))
+        await talk.socket.receive(timeout=5)
+        assert talk.socket.close_code == 1009
+    async with connected(site) as talk:
         with suppress(ConnectionError):
-            await talk.socket.send_str("x" * (9 * 1024 * 1024))
+            await talk.socket.send_str("x" * (17 * 1024 * 1024))
         await talk.socket.receive(timeout=5)
         assert talk.socket.closed
+
+
+async def test_a_message_with_a_key_is_sent_once(site: Site) -> None:
+    async with connected(site) as talk:
+        site.world.will_say("Once")
+        for _ in range(2):
+            await talk.say(message="Hi", idempotency_key="k1")
+            frames = await talk.turn()
+            assert text_of(frames) == "Once"
+        await talk.say(message="Ho", idempotency_key="k1")
+        assert (await talk.hear())["error"]["code"] == "invalid_request"
+        _, page = await site.call("GET", f"/agents/assistant/sessions/{talk.session_id}/messages")
+        assert [each["content"] for each in page["messages"]] == ["Hi", "Once"]
+
+
+async def test_who_follows_gets_its_own_turns_once_and_those_of_others(site: Site) -> None:
+    async with connected(site) as talk:
+        await talk.say(follow=True)
+        for word in ("One", "Two"):
+            site.world.will_say(word)
+            await talk.say(message="Hi")
+            assert [frame.get("chunk") for frame in await talk.turn()] == [word, None]
+            site.world.will_say(word.upper())
+            await site.call("POST", f"/agents/assistant/sessions/{talk.session_id}/messages", {"message": "Hi"})
+            assert [frame.get("chunk") for frame in await talk.turn()] == [word.upper(), None]
+
+
+@pytest.mark.parametrize("last", ["nonsense", "turn_x", 5, False])
+async def test_what_cannot_be_followed_is_an_error_frame(site: Site, last: object) -> None:
+    async with connected(site) as talk:
+        await talk.say(follow=last)
+        assert (await talk.hear())["error"]["code"] == "invalid_request"
+
+
+async def test_a_session_is_followed_once_on_a_connection(site: Site) -> None:
+    async with connected(site) as talk:
+        other = await site.new_session()
+        await talk.say(follow=True)
+        await talk.say(follow=True, session_id=other)
+        await talk.say(follow=True)
+        assert (await talk.hear())["error"]["message"] == "This connection follows the session already."
+
+
+async def test_a_session_that_was_deleted_is_followed_no_more(site: Site) -> None:
+    async with connected(site) as talk:
+        await talk.say(follow=True)
+        await talk.say(cancel=True)
+        await talk.say(resume="nonsense")
+        assert (await talk.hear())["error"]["code"] == "invalid_request"
+        await site.call("DELETE", f"/agents/assistant/sessions/{talk.session_id}")
+        await talk.say(message="Hi")
+        assert (await talk.hear())["error"]["code"] == "session_not_found"
+
+
+async def test_a_server_that_stops_says_goodbye(site: Site) -> None:
+    async with connected(site) as talk:
+        close_sockets(site.settings)
+        await talk.socket.receive(timeout=5)
+        assert talk.socket.close_code == 1001
 
 
 async def test_a_stopping_server_says_so_and_closes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
