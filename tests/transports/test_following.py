@@ -235,7 +235,7 @@ async def test_what_a_dead_process_delivered_and_did_not_store_is_replaced(
 ) -> None:
     session_id = await here.new_session(agent)
     turn_id = await dead_turn(here, session_id, agent, f"turn_dead_{session_id}", "so ", "far")
-    await reading.world.runtime._lifecycle._recover()
+    await reading.world.runtime.recover()
     for seen in ("4", "20", "3+2"):  # three events were stored
         async with resumed(wire, reading, session_id, f"{turn_id}:{seen}", agent=agent) as line:
             reset, last = await turn_of(line)
