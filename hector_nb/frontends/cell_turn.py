@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import Event, TextDelta, ToolCalled, TurnDone, TurnFailed
+from hector_nb.events import Event, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
 from hector_nb.frontends.aside import Aside
 from hector_nb.frontends.inline import AnswerView
 from hector_nb.frontends.reply import CellReply, describe_turn
@@ -88,6 +88,10 @@ class CellTurn:
     def _note(self, event: Event) -> None:
         if isinstance(event, ToolCalled):
             self._calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
+        elif isinstance(event, TurnReset):
+            self._text = [event.text]
+            self._view.restart()
+            self._view.add(event.text)
         elif isinstance(event, TurnDone | TurnFailed):
             self._last = event
 

@@ -35,6 +35,10 @@ class AnswerView(Protocol):
         """A piece of the answer came."""
         ...
 
+    def restart(self) -> None:
+        """What was shown is void; the answer comes again from its beginning."""
+        ...
+
     def tick(self) -> None:
         """Time went by."""
         ...
@@ -108,6 +112,10 @@ class LiveOutput:
         self._dirty = True
         self.tick()
 
+    def restart(self) -> None:
+        """See `AnswerView`."""
+        self._text = _AnswerText()
+
     def tick(self) -> None:
         """See `AnswerView`."""
         if self._text.size:
@@ -155,6 +163,10 @@ class FinalOutput:
         """See `AnswerView`."""
         self._text.add(text)
 
+    def restart(self) -> None:
+        """See `AnswerView`."""
+        self._text = _AnswerText()
+
     def tick(self) -> None:
         """See `AnswerView`."""
 
@@ -184,6 +196,12 @@ class TerminalOutput:
         self._text.add(text)
         if self._stream:
             _write(self._plain.feed(text))
+
+    def restart(self) -> None:
+        """See `AnswerView`."""
+        if self._stream and self._text.size:
+            _write(f"{self._plain.close()}\n\n")
+        self._text, self._plain = _AnswerText(), PlainText()
 
     def tick(self) -> None:
         """See `AnswerView`."""

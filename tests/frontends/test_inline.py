@@ -165,3 +165,15 @@ def test_a_terminal_gets_the_words_as_they_come(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "one two"
     view.end({}, stopped=True)
     assert capsys.readouterr().out == " [■ stopped]\n"
+
+
+def test_an_answer_that_comes_again_replaces_what_was_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    terminal = TerminalOutput()
+    for view in (screen.live(), FinalOutput(publish=screen.publish), terminal, TerminalOutput(stream=False)):
+        view.add("Half an ans")
+        view.restart()
+        view.add("The whole answer")
+        view.end({})
+    assert screen.markdown[-2:] == ["The whole answer"] * 2
+    assert capsys.readouterr().out == "Half an ans\n\nThe whole answer\nThe whole answer\n"

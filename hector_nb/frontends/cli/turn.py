@@ -12,7 +12,7 @@ from types import FrameType
 
 from hector_nb.config.schema import ReasoningConfig
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import Event, TextDelta, ThinkingDelta, TurnDone, TurnFailed
+from hector_nb.events import Event, TextDelta, ThinkingDelta, TurnDone, TurnFailed, TurnReset
 from hector_nb.frontends.cli.screen import Screen
 from hector_nb.service import SendMessage, SessionService, TurnStream, failure
 from hector_nb.wire.framer import said
@@ -69,6 +69,9 @@ class AnswerOnScreen:
 
     def _show(self, event: Event) -> None:
         if isinstance(event, TextDelta):
+            self._screen.text(event.text)
+        elif isinstance(event, TurnReset):
+            self._screen.note("Some of the answer was lost; this is what was kept:")
             self._screen.text(event.text)
         elif not (words := said(event, self._view)):
             return
