@@ -24,7 +24,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from tests.fakes.upstream import DONE, Exchange, FakeUpstream, chunk
 from tests.proof.serving import WITHIN, Server
 
-_EXAMPLES = 10
+_EXAMPLES = 8
 _STEPS = 25
 _HOLD = "hold"
 """A message that begins so is answered with `so far`, and then with silence."""
