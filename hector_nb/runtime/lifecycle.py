@@ -41,12 +41,13 @@ class Lifecycle:
         self._readers = readers
         self._busy = asyncio.Event()
         self._left_behind: list[Turn] = []
+        self._recovering = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; the first thing is to recover what others left."""
         self._tasks = [
-            asyncio.create_task(self._every(_NOTICE_WITHIN, self._recover, at_least_every=_RECOVER_EVERY)),
+            asyncio.create_task(self._every(_NOTICE_WITHIN, self.recover, at_least_every=_RECOVER_EVERY)),
             asyncio.create_task(self._every(_SWEEP_EVERY, self._sweep)),
             asyncio.create_task(self._every(_BEAT_EVERY, self._beat, while_busy=True)),
             asyncio.create_task(self._every(_LISTEN_EVERY, self._listen, while_busy=True)),
@@ -55,6 +56,19 @@ class Lifecycle:
     def wake(self) -> None:
         """A turn is under way here, or one of another process is read here."""
         self._busy.set()
+
+    async def recover(self) -> None:
+        """Close the turns of dead processes: what they had said is kept and marked. What the store refuses is tried again.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        async with self._recovering:
+            taken = await self._store.take_over(self._holder, dead_after=_DEAD_AFTER)
+            self._left_behind += [turn for turn in taken if turn.turn_id not in self._runs]
+            while self._left_behind:
+                await self._close(self._left_behind[0])
+                del self._left_behind[0]
 
     async def stop(self) -> None:
         """End the tasks and say goodbye, so that others need not wait for our heartbeat to grow old."""
@@ -103,14 +117,6 @@ class Lifecycle:
     async def _sweep(self) -> None:
         while await self._store.expire_sessions() or await self._store.sweep():
             await asyncio.sleep(0)
-
-    async def _recover(self) -> None:
-        """Close the turns of dead processes: what they had said is kept and marked. What the store refuses is tried again."""
-        taken = await self._store.take_over(self._holder, dead_after=_DEAD_AFTER)
-        self._left_behind += [turn for turn in taken if turn.turn_id not in self._runs]
-        while self._left_behind:
-            await self._close(self._left_behind[0])
-            del self._left_behind[0]
 
     async def _close(self, turn: Turn) -> None:
         events, last_seq = await self._events(turn)

@@ -72,6 +72,10 @@ class Runtime:
         self._lifecycle.wake()
         return run
 
+    async def recover(self) -> None:
+        """Close the turns of processes that have died, at once."""
+        await self._lifecycle.recover()
+
     async def join_elsewhere(self, turn_id: str) -> None:
         """One more reader here of a turn that another process runs."""
         self._readers[turn_id] = self._readers.get(turn_id, 0) + 1

@@ -242,6 +242,7 @@ class UserSessions(SessionService):
         return await self._store.get_turn(self._user, turn.turn_id)
 
     async def _cancel_elsewhere(self, turn: Turn) -> None:
+        await self._runtime.recover()  # its process may be dead and will not hear us
         async with self._store.watch(turn.session_id) as watch:
             await self._store.request_cancel(turn.turn_id)
             while (now := await self._store.get_turn(self._user, turn.turn_id)) and not now.finished:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -222,3 +223,13 @@ def asked(upstream: FakeUpstream, number: int = -1) -> list[tuple[str, str]]:
     """Role and text of the messages that the provider got, without the system prompt."""
     messages: Sequence[dict[str, Any]] = upstream.requests[number].body["messages"]
     return [(each["role"], each["content"]) for each in messages if each["role"] != "system"]
+
+
+def stalling(server: Server, path: str) -> socket.socket:
+    """A connection with a small window on which nothing is read."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.settimeout(WITHIN)
+    line.connect(("127.0.0.1", server.port))
+    line.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    return line

@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from time import monotonic
 
 import aiohttp
 import pytest
 
 from tests.fakes.upstream import answer
 from tests.proof.lines import Copy
-from tests.proof.serving import WITHIN, Dictation, Server, Site, asked
+from tests.proof.serving import WITHIN, Dictation, Server, Site, asked, stalling
 
 pytestmark = pytest.mark.anyio
 WORDS = ["one ", "two ", "three "]
@@ -170,6 +171,57 @@ async def test_killed_alone_and_started_again(site: Site) -> None:
     assert "one two three ".startswith(kept)
     assert follower.ends == copy.ends == {line.turn_id: "interrupted"}
     await goes_on(site, again, path, [("user", "Count", "complete"), ("assistant", kept, "interrupted")])
+
+
+@pytest.mark.parametrize("verb", ["cancel", "end", "delete"])
+async def test_what_a_dead_process_ran_can_be_stopped_at_once(site: Site, verb: str) -> None:
+    first, second = await site.two()
+    path = await site.session(first)
+    site.upstream.then(Dictation("so far"))
+    await Copy().read(await site.get(first, path, message="Hi"), text="so far")
+    await site.call(second, "GET", path)
+    first.kill()
+    started = monotonic()
+    if verb == "delete":
+        assert await site.call(second, "DELETE", path) == (204, None)
+        assert (await site.call(second, "GET", path))[0] == 404
+    else:
+        assert (await site.call(second, "POST", f"{path}/{verb}"))[0] == 200
+        (_, (role, _, status)) = await site.transcript(second, path)
+        assert (role, status) == ("assistant", "interrupted")
+    assert monotonic() - started < 1
+
+
+async def test_a_request_that_is_repeated_after_a_crash_is_not_done_twice(site: Site) -> None:
+    first, second = await site.two()
+    path = await site.session(first)
+    site.upstream.then(Dictation("so far"))
+    once = {"headers": {"Idempotency-Key": "once"}}
+    asking = asyncio.create_task(site.call(first, "POST", f"{path}/messages", {"message": "Hi"}, **once))
+    await site.upstream.received(1)
+    first.kill()
+    with pytest.raises(aiohttp.ClientError):
+        await asking
+    status, told = await site.call(second, "POST", f"{path}/messages", {"message": "Hi"}, **once)
+    assert (status, told["error"]["code"]) == (502, "interrupted")
+    assert [role for role, _, _ in await site.transcript(second, path)] == ["user", "assistant"]
+    assert len(site.upstream.requests) == 1
+
+
+async def test_a_polite_end_does_not_wait_for_those_who_do_not_read(site: Site) -> None:
+    server = await site.server()
+    path = await site.session(server)
+    told = Dictation(*["x" * 1000] * 4000)
+    site.upstream.then(told)
+    line = stalling(server, f"{path}/messages/stream?message=Hi")
+    reader = await site.get(server, path)
+    await Copy().read(reader, text="x" * 1000)
+    code, seconds = await asyncio.to_thread(server.stop)
+    line.close()
+    assert (code, server.errors.read_text()) == (0, "")
+    assert seconds < 5
+    kept = await site.transcript(await site.server(), path)
+    assert [status for *_, status in kept] == ["complete", "interrupted"]
 
 
 async def test_a_polite_end_keeps_what_was_said_and_takes_less_than_five_seconds(site: Site) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.upstream import answer, cut, status
 from tests.proof.lines import Copy
-from tests.proof.serving import WITHIN, Dictation, Server, Site, asked
+from tests.proof.serving import WITHIN, Dictation, Server, Site, asked, stalling
 
 pytestmark = pytest.mark.anyio
 ONCE = "/agents/assistant"
@@ -249,16 +249,6 @@ async def test_stalled_readers_among_fifty_cost_the_others_nothing(site: Site) -
         chunks = [json.loads(line[6:]) for line in each.decode().split("\n") if line.startswith('data: {"chunk"')]
         assert "".join(each["chunk"] for each in chunks) == whole
     assert server.memory() - before < 25
-
-
-def stalling(server: Server, path: str) -> socket.socket:
-    """A connection with a small window on which nothing is read."""
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    line.settimeout(WITHIN)
-    line.connect(("127.0.0.1", server.port))
-    line.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
-    return line
 
 
 def read_all(line: socket.socket) -> bytes:
