@@ -12,12 +12,15 @@
     │   ├── AgentNotFound
     │   ├── SessionNotFound
     │   ├── TurnNotFound
-    │   └── MessageNotFound
+    │   ├── MessageNotFound
+    │   ├── MemoryNotFound
+    │   └── ApprovalNotFound
     ├── Conflict                  the state of the thing does not allow this now
     │   ├── SessionEnded          ended or expired
     │   └── SessionBusy           a turn is running and the caller asked not to wait
     ├── TooManyWaiting            the session's queue is full
     ├── Unavailable               the service cannot work now (broken configuration, shutting down)
+    ├── ToolUnavailable           a tool of the agent cannot be used at all (its server does not start, its function is not there)
     ├── StoreError                the database cannot be read or written
     │   └── StoreFull             no room left
     └── ModelError                the model failed (`model_error`)
@@ -131,6 +134,18 @@ class MessageNotFound(NotFound):
     code = "message_not_found"
 
 
+class MemoryNotFound(NotFound):
+    """There is no such memory."""
+
+    code = "memory_not_found"
+
+
+class ApprovalNotFound(NotFound):
+    """No such call waits for an approval."""
+
+    code = "approval_not_found"
+
+
 class Conflict(HectorError):
     """This conflicts with the present state."""
 
@@ -161,6 +176,13 @@ class Unavailable(HectorError):
     """The service cannot work now."""
 
     code = "unavailable"
+    retryable = True
+
+
+class ToolUnavailable(HectorError):
+    """A tool cannot be used."""
+
+    code = "tool_unavailable"
     retryable = True
 
 

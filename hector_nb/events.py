@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+from hector_nb.approvals import Decision
 from hector_nb.messages import Usage
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "max_iterations", "cancelled"]
@@ -64,6 +65,48 @@ class ToolReturned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NestedDelta:
+    """A piece of the answer of an agent that this turn has called (`call_id`); the answer's own session and turn are named."""
+
+    call_id: str
+    agent: str
+    session_id: str
+    turn_id: str
+    text: str
+    type: Literal["nested"] = "nested"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalAsked:
+    """A tool call waits for a person's word until `deadline` (RFC 3339)."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+    deadline: str
+    type: Literal["approval"] = "approval"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalDecided:
+    """The word has been given, or its time has passed (`expired`: that means no). `edited` are the arguments put in place of the model's."""
+
+    call_id: str
+    decision: Decision
+    expired: bool = False
+    edited: Mapping[str, Any] | None = None
+    type: Literal["approval_decided"] = "approval_decided"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContextBuilt:
+    """What a model is about to see, without its texts: `context` is the ledger as JSON, memories and messages by id, tokens and score."""
+
+    context: Mapping[str, Any]
+    type: Literal["context"] = "context"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelUsed:
     """One request to the model is over; these are its tokens."""
 
@@ -107,7 +150,19 @@ class TurnReset:
 
 
 Event: TypeAlias = (
-    TurnStarted | TextDelta | ThinkingDelta | ToolCalled | ToolReturned | ModelUsed | TurnDone | TurnFailed | TurnReset
+    TurnStarted
+    | TextDelta
+    | ThinkingDelta
+    | ToolCalled
+    | ToolReturned
+    | NestedDelta
+    | ApprovalAsked
+    | ApprovalDecided
+    | ContextBuilt
+    | ModelUsed
+    | TurnDone
+    | TurnFailed
+    | TurnReset
 )
 _BY_TYPE: dict[str, type[Event]] = {get_args(cls.__dataclass_fields__["type"].type)[0]: cls for cls in get_args(Event)}
 

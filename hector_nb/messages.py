@@ -13,6 +13,19 @@ Role = Literal["user", "assistant", "tool"]
 MessageStatus = Literal["complete", "cancelled", "failed", "interrupted"]
 
 
+INVALID_ARGUMENTS = "__invalid_arguments__"
+"""The only key of a `ToolCall`'s arguments where the model wrote something that is not a JSON object; its value is that text. Whoever runs tools tells the model so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolSchema:
+    """What a model is told of a tool; `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToolCall:
     """A model's wish to run a tool. `arguments` is the decoded JSON object."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from hector_nb.approvals import Approval, Decision
 from hector_nb.config.schema import ReasoningConfig, StreamingConfig
 from hector_nb.errors import ModelInterrupted, error_classes
 from hector_nb.events import (
@@ -19,6 +20,7 @@ from hector_nb.events import (
     TurnFailed,
     TurnReset,
 )
+from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.sessions import IfBusy, Page, Session, SessionStatus, Turn
 
@@ -215,6 +217,70 @@ class SessionService(Protocol):
 
         Raises:
             SessionEnded: nothing more will come.
+        """
+        ...
+
+    async def get_memory(
+        self, agent: str, session_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> SessionMemory:
+        """What the session remembers: the ledger of what its model would see now, and a page of its long-term memories."""
+        ...
+
+    async def search_memory(
+        self, agent: str, session_id: str, query: str, *, limit: int = 10
+    ) -> Sequence[RecalledMemory]:
+        """The long-term memories that the session would recall for a text, best first, those in the window included."""
+        ...
+
+    async def correct_memory(self, agent: str, session_id: str, memory_id: str, text: str) -> Memory:
+        """Give a memory another text; that is what is recalled from now on.
+
+        Raises:
+            MemoryNotFound: the session has no such memory.
+            Forbidden: somebody else gave it.
+            InvalidRequest: the text is empty or too long.
+        """
+        ...
+
+    async def forget_memory(self, agent: str, session_id: str, memory_id: str) -> None:
+        """Erase a memory; errors as for `correct_memory`."""
+        ...
+
+    async def get_context(self, agent: str, turn_id: str, *, session_id: str | None = None) -> Ledger:
+        """What a turn's model saw.
+
+        Raises:
+            TurnNotFound: there is no such turn, or it never asked its model.
+        """
+        ...
+
+    async def list_approvals(self, agent: str, session_id: str) -> Sequence[Approval]:
+        """The tool calls of the session that wait for a person's word."""
+        ...
+
+    async def decide_approval(
+        self,
+        agent: str,
+        session_id: str,
+        call_id: str,
+        decision: Decision,
+        *,
+        edited: Mapping[str, Any] | None = None,
+    ) -> Approval:
+        """Give the word on a tool call; the turn goes on, wherever it runs. With `edited` the call is made with these arguments.
+
+        Raises:
+            ApprovalNotFound: no such call waits.
+            Conflict: it was decided otherwise before.
+            InvalidRequest: the edited arguments do not fit the tool.
+        """
+        ...
+
+    async def get_tool_output(self, agent: str, session_id: str, call_id: str) -> str:
+        """All that a tool said, also what its message leaves out.
+
+        Raises:
+            MessageNotFound: no tool of this session has answered this call.
         """
         ...
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict, WithJsonSchema
 
+from hector_nb.memories import StorageScope
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _DURATION = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+"
@@ -53,7 +55,6 @@ AgentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Provider = Literal["openai", "anthropic", "google", "ollama", "openai-compatible", "local", "scripted"]
 Strategy = Literal["summary_buffer", "buffer_window", "token_window"]
-StorageScope = Literal["session", "conversational", "all", "summaries_only"]
 RequireApproval = Literal["always", "never", "rules"]
 BUILTIN_TOOLS = ("write_file", "execute_command", "search", "agent_call", "read_file", "list_files")
 """Tools that an agent may name without a block under `tools`."""

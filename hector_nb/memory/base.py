@@ -1,11 +1,13 @@
-"""The port to working memory: what of the conversation the model sees. And the port to counting tokens.
+"""The ports to memory: what of the conversation the model sees, what writes summaries, what makes vectors, what counts tokens.
 
-A working memory is a pure view over an untouched transcript: it says how much to read (`window`) and what of that to show (`select`).
+A working memory is a pure view over an untouched transcript: it says how much to read (`window`), what of that to show (`select`) and
+what a summary should stand for (`fold`).
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.stores.base import Window
 
@@ -21,10 +23,12 @@ class TokenCounter(Protocol):
 
 
 class WorkingMemory(Protocol):
-    """What the model sees of the conversation."""
+    """What the model sees of the conversation. `strategy` is its name in the configuration."""
+
+    strategy: str
 
     def window(self, budget: int) -> Window:
-        """What has to be read from the store so that `select` can choose; `budget` is in tokens, for the messages alone."""
+        """What has to be read from the store so that `select` can choose; `budget` is in tokens, for summary and messages."""
         ...
 
     def select(
@@ -33,6 +37,46 @@ class WorkingMemory(Protocol):
         """The messages the model sees before `message`, oldest first.
 
         `history` is what `window` asked for, `first_position` the position in the session (from 1) of its first message. Together
-        with `message` the result stays within `budget` tokens, unless `message` alone is larger.
+        with `message` the result stays within `budget` tokens (what a summary leaves), unless `message` alone is larger.
         """
+        ...
+
+    def fold(self, history: Sequence[Message], *, summary_tokens: int, budget: int) -> Sequence[Message]:
+        """The oldest messages that a summary should stand for from now on: whole turns, never the newest; empty: none yet.
+
+        `history` is all that follows the newest summary, of `summary_tokens` tokens. Strategies without summaries never fold.
+        """
+        ...
+
+
+class Summarizer(Protocol):
+    """Writes summaries. `model` names who writes, and `max_tokens` is the longest summary."""
+
+    model: str
+    max_tokens: int
+
+    async def summarize(self, previous: Summary | None, messages: Sequence[Message]) -> str:
+        """One text that stands for the previous summary and these messages.
+
+        Raises:
+            ModelError: the model failed, took too long, or said nothing.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts. `name` changes whenever its vectors stop being comparable (another model, another dimension)."""
+
+    name: str
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[bytes]:
+        """A vector for each text: little-endian 32-bit floats of length 1. Never blocks the event loop.
+
+        Raises:
+            ModelError: it failed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what it holds."""
         ...

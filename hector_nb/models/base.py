@@ -4,26 +4,14 @@ Adapters turn vendor errors into `hector_nb.errors.ModelError` and its children,
 the iterator is closed or its task is cancelled.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from hector_nb.events import TextDelta, ThinkingDelta
-from hector_nb.messages import Message, ToolCall, Usage
+from hector_nb.messages import Message, ToolCall, ToolSchema, Usage
 
 ModelFinish = Literal["stop", "length", "content_filter", "tool_calls"]
-
-INVALID_ARGUMENTS = "__invalid_arguments__"
-"""The only key of a `ToolCall`'s arguments where the model wrote something that is not a JSON object; its value is that text. Whoever runs tools tells the model so."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToolSchema:
-    """What a model is told of a tool; `parameters` is a JSON Schema object."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

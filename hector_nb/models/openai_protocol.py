@@ -12,8 +12,8 @@ from pydantic_core import from_json
 
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.ids import new_id
-from hector_nb.messages import Message, ToolCall, Usage
-from hector_nb.models.base import INVALID_ARGUMENTS, ModelDelta, ModelFinish, ModelFinished, ModelRequest, ToolSchema
+from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall, ToolSchema, Usage
+from hector_nb.models.base import ModelDelta, ModelFinish, ModelFinished, ModelRequest
 
 _FINISH: Mapping[str, ModelFinish] = {
     "length": "length",

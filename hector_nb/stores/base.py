@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from hector_nb.approvals import Approval
 from hector_nb.errors import InvalidRequest
 from hector_nb.events import Event, LoggedEvent
+from hector_nb.memories import Summary
 from hector_nb.messages import Message, Usage
 from hector_nb.sessions import IfBusy, Lifetime, Page, Session, SessionStatus, Turn, TurnStatus
+from hector_nb.stores.base_approvals import ApprovalStore, ToolOutput
+from hector_nb.stores.base_memories import LedgerRecord, MemoryStore
 
 MAX_WAITING = 16
 """Messages that may wait in one session."""
@@ -62,11 +66,15 @@ class NewTurn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """How much of the transcript to read, newest first: at most so many messages and tokens, and only what follows `after`, a position."""
+    """How much of the transcript to read, newest first: at most so many messages and tokens, and only what follows `after`, a position.
+
+    `summarized`: the newest summary is wanted, and of the transcript only what follows it.
+    """
 
     max_messages: int | None = None
     max_tokens: int | None = None
     after: int = 0
+    summarized: bool = False
 
     def select(self, newest_first: Iterable[Message]) -> list[Message]:
         """The messages inside the limits, oldest first; no more are drawn from the iterable than are needed."""
@@ -86,7 +94,9 @@ class BegunTurn:
 
     `message_number` counts the session's user messages, this one included. `history` is what `Window` asked for, oldest first,
     without this turn's own message. `first_position` is the position in the session (counted from 1) of the oldest message of
-    `history`, or of this turn's message if there is no history.
+    `history`, or of this turn's message if there is no history. `summary` is the session's newest one, where `Window` asked for it.
+    `so_far` is what the turn itself has added to the transcript after its message: calls of tools and their results, where it was
+    waiting for an approval.
     """
 
     session: Session
@@ -95,6 +105,8 @@ class BegunTurn:
     message_number: int
     history: Sequence[Message]
     first_position: int
+    summary: Summary | None = None
+    so_far: Sequence[Message] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,13 +127,15 @@ class RepeatedTurn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnOutcome:
-    """How a turn ended."""
+    """How a turn ended; or that it waits for approvals (`waiting`), or goes on (`running`)."""
 
     status: TurnStatus
     finish_reason: str | None = None
     usage: Usage | None = None
     keep_events: float = 3600.0
     """Seconds for which the turn's event log is kept from now on."""
+    take_in: bool = False
+    """Whether long-term memory is to take the turn's messages in; if not, the session's mark moves past them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +154,7 @@ class Watch(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(MemoryStore, ApprovalStore, Protocol):
     """The truth. All methods raise `StoreError` where the database fails, `StoreFull` where it has no room left."""
 
     async def aopen(self) -> None:
@@ -205,8 +219,23 @@ class Store(Protocol):
         """
         ...
 
-    async def delete_session(self, user: str, session_id: str) -> bool:
-        """Erase the session, its messages, turns and events. False where there is none."""
+    async def delete_session(self, user: str, session_id: str, *, forget: bool = False) -> bool:
+        """Erase the session, its messages, turns, events, ledgers, summaries and session-scoped memories; False where there is none.
+
+        What it gave to wider scopes stays, unless `forget`: then that goes too, in whatever partition it lies. What is erased has left
+        the bytes of the database's files when this returns, unless another process holds them open for reading just then; it leaves
+        them then as soon as that is over.
+        """
+        ...
+
+    async def read_window(
+        self, user: str, session_id: str, *, window: Window
+    ) -> tuple[Summary | None, Sequence[Message], int]:
+        """What a turn that began now would get: the summary, the history, and the position of its first message (or the next one).
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
         ...
 
     async def list_messages(
@@ -247,8 +276,13 @@ class Store(Protocol):
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
         skip: int = 0,
+        ledger: LedgerRecord | None = None,
+        approvals: Sequence[Approval] = (),
+        outputs: Sequence[ToolOutput] = (),
     ) -> Turn | None:
         """Append to the turn's log and to its session's transcript, and finish the turn if there is an outcome.
+
+        `ledger` replaces what is known of what the turn's model saw.
 
         `skip` numbers stay unused before the first event: a process that has died may have given them to events that
         it delivered and did not store.
@@ -285,7 +319,8 @@ class Store(Protocol):
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
         """Unfinished turns whose holder is dead or has said goodbye; they are held by `holder` from now on.
 
-        A holder is dead when its process has ended, or its store was closed; where a store cannot tell, when it has sent no
+        A turn that waits for approvals is taken only when it can go on: all of them are decided or past their deadline, or somebody has
+        asked to cancel the turn. A holder is dead when its process has ended, or its store was closed; where a store cannot tell, when it has sent no
         heartbeat for `dead_after` seconds. Where there is nothing to take, nothing is written.
         """
         ...
@@ -305,16 +340,22 @@ class Store(Protocol):
         """
         ...
 
-    async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
+    async def import_session(self, session: Session, messages: Sequence[Message], *, take_in: bool = False) -> Session:
         """Store a session with its transcript; without a title it gets one from the user's first message.
+
+        `take_in`: the session's mark stands before its first message; if not, after its last.
 
         Raises:
             Conflict: the id is in use.
         """
         ...
 
-    async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
+    async def fork_session(
+        self, session_id: str, new: Session, *, after: str | None = None, take_in: bool = False
+    ) -> Session:
         """Store `new` with a copy of another session's transcript (of the same user), up to the message `after` or whole.
+
+        Summaries of what is copied are copied too. `take_in` as in `import_session`.
 
         Raises:
             SessionNotFound, MessageNotFound: there is nothing to copy.
@@ -322,7 +363,10 @@ class Store(Protocol):
         ...
 
     async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
-        """Erase the messages that follow `after` (None: all), and the turns they belong to with their events.
+        """Erase the messages that follow `after` (None: all), and the turns they belong to with their events and ledgers.
+
+        Summaries and memories that were made of an erased message go too. The mark moves back to the last message that is left; to the
+        beginning where a memory of kind `summary` went.
 
         Raises:
             SessionNotFound, MessageNotFound: there is nothing to rewind to.

@@ -35,6 +35,7 @@ _TABLE: dict[type[HectorError], Status] = {
     errors.SessionBusy: Status(409, "ABORTED"),
     errors.TooManyWaiting: Status(429, "RESOURCE_EXHAUSTED"),
     errors.Unavailable: Status(503, "UNAVAILABLE", 1013),
+    errors.ToolUnavailable: Status(502, "UNAVAILABLE"),
     errors.StoreFull: Status(507, "RESOURCE_EXHAUSTED"),
     errors.ModelError: Status(502, "UNAVAILABLE"),
     errors.ModelTimeout: Status(504, "DEADLINE_EXCEEDED"),

@@ -4,8 +4,8 @@ import socket
 from datetime import UTC, datetime
 
 from hector_nb.events import TextDelta
-from hector_nb.messages import Message, ToolCall
-from hector_nb.models.base import ModelRequest, ToolSchema
+from hector_nb.messages import Message, ToolCall, ToolSchema
+from hector_nb.models.base import ModelRequest
 
 WEATHER = ToolSchema(
     name="weather",

@@ -7,8 +7,8 @@ import pytest
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ConfigError, ModelInterrupted, ModelRefused
 from hector_nb.events import TextDelta, ThinkingDelta
-from hector_nb.messages import Usage
-from hector_nb.models.base import INVALID_ARGUMENTS, ModelFinished
+from hector_nb.messages import INVALID_ARGUMENTS, Usage
+from hector_nb.models.base import ModelFinished
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from tests.fakes.upstream import DONE, FakeUpstream, answer, chunk, deltas, send, silence, status
 from tests.models.requests import WEATHER, asking, call, message, read, text_of

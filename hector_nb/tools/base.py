@@ -1,0 +1,78 @@
+"""The port to tools: a checked call goes in, text for the model comes out.
+
+Below is only vocabulary. A tool does not validate its arguments, ask for approval, or bound its output and time: `toolbox.py` does that
+for all alike. A tool is cancelled by cancelling its task, and leaves nothing running behind.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from hector_nb.events import Event
+from hector_nb.messages import ToolSchema
+
+RequireApproval = Literal["always", "never", "rules"]
+
+
+class ToolError(Exception):
+    """A call that did not work. The text is for the model: what went wrong, and what to do instead. The turn goes on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallContext:
+    """Who calls, and where: the turn that the call belongs to.
+
+    `emit` adds an event to the turn's log. `depth` counts the agents above this one that called one another; `callers` are their names,
+    this agent's last.
+    """
+
+    user: str
+    agent: str
+    session_id: str
+    turn_id: str
+    call_id: str
+    emit: Callable[[Event], None]
+    depth: int = 0
+    callers: Sequence[str] = ()
+
+
+class Tool(Protocol):
+    """One thing that an agent can do.
+
+    `require_approval` says whether a person is asked first, `approval_timeout` for how many seconds. `timeout` is the longest that a call
+    may take, in seconds; None: for ever. `max_output` is the most characters of a call's output that the model sees at once.
+    """
+
+    schema: ToolSchema
+    require_approval: RequireApproval
+    approval_timeout: float
+    timeout: float | None
+    max_output: int
+
+    def permits(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether the tool's own settings allow this call, so that under `rules` nobody is asked."""
+        ...
+
+    async def call(self, arguments: Mapping[str, Any], context: CallContext) -> str:
+        """Do it. The arguments fit the schema and have its order.
+
+        Raises:
+            ToolError: it did not work.
+        """
+        ...
+
+
+class ToolSource(Protocol):
+    """Gives tools: a built-in one, a function, or all that a server offers."""
+
+    async def tools(self) -> Sequence[Tool]:
+        """The tools; asked before each turn, so an answer that does not change is kept.
+
+        Raises:
+            ToolUnavailable: the source cannot be used; the error says what to do.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the tools hold: processes, connections, indexes."""
+        ...
