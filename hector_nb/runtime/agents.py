@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
-from hector_nb.memory.base import TokenCounter, WorkingMemory
-from hector_nb.messages import Message
+from hector_nb.memory.base import Summarizer, TokenCounter, WorkingMemory
+from hector_nb.memory.longterm import LongTermMemory
+from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import Model
 from hector_nb.service import AgentInfo
 from hector_nb.sessions import Lifetime
@@ -17,7 +18,10 @@ _TOKENS_PER_MESSAGE = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """One configured agent. `budget` is in tokens and bounds all that the model sees."""
+    """One configured agent. `budget` is in tokens and bounds what the model sees beside the schemas of tools.
+
+    `summarizer` is set where old messages are folded into summaries, `longterm` where something outlives the window.
+    """
 
     name: str
     config: AgentConfig
@@ -27,6 +31,8 @@ class Agent:
     memory: WorkingMemory
     counter: TokenCounter
     budget: int
+    summarizer: Summarizer | None = None
+    longterm: LongTermMemory | None = None
     _counted: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -54,11 +60,21 @@ class Agent:
             streaming=self.config.streaming,
         )
 
+    async def schemas(self) -> Sequence[ToolSchema]:
+        """What the model is told of the agent's tools."""
+        return ()
+
     async def instruction_tokens(self) -> int:
         """Tokens of the system prompt, counted once."""
         if "instruction" not in self._counted:
             self._counted["instruction"] = await self.counter.count(self.config.instruction)
         return self._counted["instruction"]
+
+    async def aclose(self) -> None:
+        """Free what model and memory hold."""
+        await self.model.aclose()
+        if self.longterm:
+            await self.longterm.aclose()
 
     async def count(self, message: Message) -> Message:
         """The message with its tokens counted: text, thinking and tool calls."""

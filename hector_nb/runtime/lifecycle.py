@@ -11,6 +11,8 @@ from hector_nb.errors import ModelInterrupted, StoreError
 from hector_nb.events import Event, TextDelta, ThinkingDelta
 from hector_nb.ids import new_id
 from hector_nb.messages import Message
+from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import TurnRun, failed
 from hector_nb.sessions import Turn
 from hector_nb.stores.base import Store, TurnOutcome
@@ -34,9 +36,20 @@ _DIED = failed(ModelInterrupted("The process that ran this turn has died.", hint
 class Lifecycle:
     """The background tasks of one process. Heartbeats and listening cost nothing while no turn runs."""
 
-    def __init__(self, *, store: Store, holder: str, runs: Mapping[str, TurnRun], readers: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        holder: str,
+        agents: Mapping[str, Agent],
+        runs: Mapping[str, TurnRun],
+        readers: Mapping[str, int],
+        remembering: Remembering,
+    ) -> None:
         self._store = store
         self._holder = holder
+        self._agents = agents
+        self._remembering = remembering
         self._runs = runs
         self._readers = readers
         self._busy = asyncio.Event()
@@ -115,10 +128,13 @@ class Lifecycle:
                 run.cancel()
 
     async def _sweep(self) -> None:
-        while await self._store.expire_sessions() or await self._store.sweep():
-            await asyncio.sleep(0)
+        while (expired := await self._store.expire_sessions()) or await self._store.sweep():
+            for session in expired:
+                if agent := self._agents.get(session.agent):
+                    await self._remembering.finish(agent, session)
 
     async def _close(self, turn: Turn) -> None:
+        agent = self._agents.get(turn.agent)
         events, last_seq = await self._events(turn)
         message = Message(
             message_id=new_id("msg"),
@@ -134,7 +150,7 @@ class Lifecycle:
             events=[replace(_DIED, kept_until=last_seq)],
             skip=_LOST_AT_MOST,
             messages=[replace(message, tokens=len(message.content) // 4)],
-            outcome=TurnOutcome(status="interrupted"),
+            outcome=TurnOutcome(status="interrupted", take_in=agent is not None and agent.longterm is not None),
         )
 
     async def _events(self, turn: Turn) -> tuple[Sequence[Event], int]:

@@ -7,20 +7,24 @@ whoever has seen the end of an answer finds it in the transcript.
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
 from hector_nb.errors import HectorError, ModelInterrupted, StoreError
-from hector_nb.events import Event, TurnDone, TurnFailed, TurnStarted
+from hector_nb.events import ContextBuilt, Event, TurnDone, TurnFailed, TurnStarted
 from hector_nb.ids import new_id
 from hector_nb.messages import Message, MessageStatus, Usage
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
-from hector_nb.runtime.context import Context, build_context, window
+from hector_nb.memories import RecalledMemory
+from hector_nb.runtime.context import Context, Room, build_context, is_whole, room_of, window_of
+from hector_nb.runtime.ledger import outline
+from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.turn import Answer, estimated_usage, run_turn
-from hector_nb.sessions import Turn
+from hector_nb.sessions import Session, Turn
 from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
+from hector_nb.stores.base_memories import LedgerRecord
 
 _log = logging.getLogger("hector_nb.runtime")
 
@@ -45,7 +49,14 @@ class TurnRun:
     """
 
     def __init__(
-        self, new: NewTurn, *, agent: Agent, store: Store, runs: MutableMapping[str, "TurnRun"], grace: float | None
+        self,
+        new: NewTurn,
+        *,
+        agent: Agent,
+        store: Store,
+        remembering: Remembering,
+        runs: MutableMapping[str, "TurnRun"],
+        grace: float | None,
     ) -> None:
         self.new = new
         self.agent = agent
@@ -53,12 +64,15 @@ class TurnRun:
         self.placed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.finished = asyncio.Event()
         self._store = store
+        self._remembering = remembering
         self._runs = runs
         self._grace = grace
         self.repeats: Turn | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._answer = Answer()
         self._context: Context | None = None
+        self._ledger: LedgerRecord | None = None
+        self._session: Session | None = None
         self._stop_status: MessageStatus | None = None
         self._written = 0
         self._write_timer: asyncio.TimerHandle | None = None
@@ -130,10 +144,13 @@ class TurnRun:
 
     async def _perform(self) -> None:
         """The turn itself."""
-        begun = await self._begin()
+        room = await room_of(self.agent, await self.agent.schemas())
+        begun = await self._begin(room)
         if begun is None:
             return
-        self._context = await build_context(self.agent, begun)
+        self._session = begun.session
+        self._context = await self._build_context(begun, room)
+        self._ledger = self._context.record
         self._publish(
             TurnStarted(
                 session_id=self.new.session_id,
@@ -143,13 +160,33 @@ class TurnRun:
                 memory_tokens=self._context.tokens,
             )
         )
+        self._publish(ContextBuilt(context=outline(self._context)))
         async with aclosing(run_turn(self.agent, self._context, self._answer)) as events:
             async for event in events:
                 self._publish(event)
 
-    async def _begin(self) -> BegunTurn | None:
+    async def _build_context(self, begun: BegunTurn, room: Room) -> Context:
+        """What the model is to see; where it would not see all, there may be a summary to wait for."""
+        if self.agent.summarizer and not is_whole(begun):
+            await self._remembering.make_room(self.agent, begun.session)
+            begun = await self._begin(room) or begun
+        return await build_context(self.agent, begun, room, self._recall if self.agent.longterm else None)
+
+    async def _recall(self, seen: int | None, allowance: int) -> Sequence[RecalledMemory]:
+        assert self.agent.longterm
+        await self._remembering.settle()
+        return await self.agent.longterm.recall(
+            self._store,
+            user=self.new.user,
+            session_id=self.new.session_id,
+            text=self.new.message.content,
+            seen=seen,
+            allowance=allowance,
+        )
+
+    async def _begin(self, room: Room) -> BegunTurn | None:
         """Queue, wait, and take the session; None if the request was made before."""
-        wanted = await window(self.agent)
+        wanted = window_of(self.agent, room)
         while True:
             place = await self._store.begin_turn(self.new, window=wanted, lifetime=self.agent.lifetime)
             if isinstance(place, RepeatedTurn):
@@ -181,12 +218,13 @@ class TurnRun:
 
     async def _write(self) -> None:
         """Write the events that are new; where the store refuses, they wait for the next time."""
-        upto = len(self.log.events)
+        upto, ledger = len(self.log.events), self._ledger
         try:
             events = [logged.event for logged in self.log.events[self._written : upto]]
-            if await self._store.write_turn(self.new.turn_id, events=events) is None:
+            if await self._store.write_turn(self.new.turn_id, events=events, ledger=ledger) is None:
                 self.interrupt()
             self._written = upto
+            self._ledger = None if self._ledger is ledger else self._ledger
         except StoreError as error:
             _log.warning("Events of %s are not stored yet: %s", self.new.turn_id, error.message)
         finally:
@@ -216,6 +254,8 @@ class TurnRun:
             await asyncio.sleep(_SETTLE_EVERY)
         if not self.log.finished:
             self.log.publish(last)
+        if self._session:
+            self._remembering.after_turn(self.agent, self._session)
 
     async def _last_event(self, failure: HectorError | None, status: MessageStatus, message: Message) -> Event:
         if failure is not None:
@@ -237,7 +277,11 @@ class TurnRun:
             events.append(last)
         try:
             written = await self._store.write_turn(
-                self.new.turn_id, events=events, messages=[message], outcome=self._outcome(message.status, last)
+                self.new.turn_id,
+                events=events,
+                messages=[message],
+                outcome=self._outcome(message.status, last),
+                ledger=self._ledger,
             )
         except StoreError as error:
             _log.warning("The outcome of %s is not stored yet: %s", self.new.turn_id, error.message)
@@ -255,6 +299,7 @@ class TurnRun:
             finish_reason=done.finish_reason if done else None,
             usage=done.usage if done else None,
             keep_events=self.agent.sessions.keep_events,
+            take_in=self.agent.longterm is not None,
         )
 
 

@@ -7,6 +7,7 @@ from hector_nb.errors import AgentNotFound, StoreError, Unavailable
 from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.lifecycle import Lifecycle
+from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
@@ -14,6 +15,8 @@ from hector_nb.stores.base import NewTurn, Store
 
 _STOP_WITHIN = 4.0
 """Seconds that a stopping process gives its turns to be written down."""
+_REMEMBER_WITHIN = 2.0
+"""Seconds that it gives what is being taken in; the rest is found by the next process."""
 
 
 class Runtime:
@@ -25,13 +28,22 @@ class Runtime:
         self.holder = new_id("node")
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
-        self._lifecycle = Lifecycle(store=store, holder=self.holder, runs=self.runs, readers=self._readers)
+        self.remembering = Remembering(store=store, agents=self.agents)
+        self._lifecycle = Lifecycle(
+            store=store,
+            holder=self.holder,
+            agents=self.agents,
+            runs=self.runs,
+            readers=self._readers,
+            remembering=self.remembering,
+        )
         self.closing = False
 
     async def aopen(self) -> None:
         """Open the store and pick up what dead processes left behind."""
         await self.store.aopen()
         self._lifecycle.start()
+        self.remembering.start()
 
     async def aclose(self) -> None:
         """Stop all turns, keeping what was said, and free everything."""
@@ -43,10 +55,11 @@ class Runtime:
             await asyncio.wait([run.task for run in runs], timeout=_STOP_WITHIN)
             for run in runs:
                 run.task.cancel()
+        await self.remembering.stop(within=_REMEMBER_WITHIN)
         await self._lifecycle.stop()
         await self.store.aclose()
         for agent in self.agents.values():
-            await agent.model.aclose()
+            await agent.aclose()
 
     def for_user(self, user: str) -> SessionService:
         """The sessions of one user."""
@@ -67,7 +80,14 @@ class Runtime:
         """Put a turn under way."""
         if self.closing:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
-        run = TurnRun(new, agent=self.agent(new.agent), store=self.store, runs=self.runs, grace=grace)
+        run = TurnRun(
+            new,
+            agent=self.agent(new.agent),
+            store=self.store,
+            remembering=self.remembering,
+            runs=self.runs,
+            grace=grace,
+        )
         self.runs[new.turn_id] = run
         self._lifecycle.wake()
         return run
