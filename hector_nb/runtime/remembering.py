@@ -119,7 +119,7 @@ class Remembering:
             self._given_up.add((session.user, session.session_id))
         except HectorError as error:
             _log.warning("No summary of %s: %s", session.session_id, error.message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a background task must not die in silence
             _log.exception("A summary failed for a reason that is ours")
 
     async def _fold_once(self, agent: Agent, session: Session) -> bool:
@@ -151,7 +151,7 @@ class Remembering:
                 await self._take_in(agent, untaken)
         except HectorError as error:
             _log.warning("%s is not remembered yet: %s", session.session_id, error.message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a background task must not die in silence
             _log.exception("Remembering failed for a reason that is ours")
 
     async def _take_in(self, agent: Agent, untaken: Untaken) -> None:

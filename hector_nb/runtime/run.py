@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from hector_nb.errors import HectorError, ModelInterrupted, StoreError
 from hector_nb.events import ContextBuilt, Event, TurnDone, TurnFailed, TurnStarted
 from hector_nb.ids import new_id
+from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, MessageStatus, Usage
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
-from hector_nb.memories import RecalledMemory
 from hector_nb.runtime.context import Context, Room, build_context, is_whole, room_of, window_of
 from hector_nb.runtime.ledger import outline
 from hector_nb.runtime.remembering import Remembering

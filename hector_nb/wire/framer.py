@@ -11,6 +11,7 @@ from typing import Any
 
 from hector_nb.config.schema import StreamingConfig
 from hector_nb.events import (
+    ContextBuilt,
     Event,
     LoggedEvent,
     ModelUsed,
@@ -192,7 +193,6 @@ def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, An
             number = {"message_id": event.message_id, "message_number": event.message_number}
             found = [
                 ("", "session", {"session_id": event.session_id, "turn_id": event.turn_id, **number}),
-                ("context", "context", {"turn_id": event.turn_id, "tokens": event.memory_tokens}),
                 (
                     "debug",
                     "debug",
@@ -211,6 +211,8 @@ def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, An
         case ToolReturned():
             result = {"call_id": event.call_id, "name": event.name, "output": event.output, "is_error": event.is_error}
             found = [("tools", "tool_result", result)]
+        case ContextBuilt():
+            found = [("context", "context", dict(event.context))]
         case ModelUsed():
             found = [("usage", "usage", encode_usage(event.usage))]
         case TurnDone():
