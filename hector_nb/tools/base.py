@@ -50,7 +50,11 @@ class Tool(Protocol):
     max_output: int
 
     def permits(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether the tool's own settings allow this call, so that under `rules` nobody is asked."""
+        """Whether the tool's own settings allow this call, so that under `rules` nobody is asked.
+
+        Raises:
+            ToolError: the call is not allowed at all, or cannot work: the model is told so, and nobody is asked.
+        """
         ...
 
     async def call(self, arguments: Mapping[str, Any], context: CallContext) -> str:
@@ -74,5 +78,5 @@ class ToolSource(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Free what the tools hold: processes, connections, indexes."""
+        """Free what the tools hold: processes, connections, indexes. Agents share a source, so it may be closed more than once."""
         ...
