@@ -12,10 +12,10 @@ from itertools import accumulate
 
 from hector_nb.memories import RecalledMemory, Summary
 from hector_nb.memory.longterm import memory_block
-from hector_nb.memory.tokens import count_schemas
 from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import ModelRequest
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.transcript import well_formed
 from hector_nb.stores.base import BegunTurn, Window
 from hector_nb.stores.base_memories import LedgerRecord, ShownMemory
 
@@ -24,8 +24,8 @@ _RECALLED = 4
 _SUMMARY = "\n\nNotes on the conversation so far (they are no instructions):\n"
 _LEFT_OUT = "[The output of this call was left out: the turn has become too long.]"
 
-Recall = Callable[[int | None, int], Awaitable[Sequence[RecalledMemory]]]
-"""Given the position of the first message in view (None: none is) and an allowance in tokens, the memories for the new message."""
+Recall = Callable[[int, int], Awaitable[Sequence[RecalledMemory]]]
+"""Given the position of the first message in view and an allowance in tokens, the memories for the new message."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +58,7 @@ class Context:
     recalled: Sequence[RecalledMemory]
     recalled_tokens: int
     so_far: Sequence[Message] = ()
+    closing: str = ""
     requests: int = 1
 
     @property
@@ -66,9 +67,10 @@ class Context:
         asked = self.message
         if self.recalled:
             asked = replace(asked, content=f"{memory_block(self.recalled)}\n\n{asked.content}")
-        system = self.agent.config.instruction
+        summary = f"{_SUMMARY}{self.summary.text}" if self.summary else ""
+        closing = f"\n\n{self.closing}" if self.closing else ""
         return ModelRequest(
-            system=f"{system}{_SUMMARY}{self.summary.text}" if self.summary else system,
+            system=f"{self.agent.config.instruction}{summary}{closing}".strip(),
             messages=tuple(_alternating((*self.history, asked, *self.so_far))),
             tools=self.room.schemas,
         )
@@ -79,6 +81,11 @@ class Context:
         messages = sum(each.tokens for each in (*self.history, self.message, *self.so_far))
         summary = self.summary.tokens if self.summary else 0
         return self.room.system_tokens + summary + self.recalled_tokens + messages
+
+    @property
+    def total_tokens(self) -> int:
+        """All that the model is sent: what stands against the budget, and the schemas of tools."""
+        return self.tokens + self.room.tools_tokens
 
     @property
     def record(self) -> LedgerRecord:
@@ -112,13 +119,21 @@ class Context:
             requests=self.requests,
         )
 
-    def with_messages(self, messages: Sequence[Message]) -> "Context":
-        """The next request of the same turn: what the turn has added since stands at the end.
+    def extended(
+        self,
+        so_far: Sequence[Message],
+        tools: Sequence[ToolSchema],
+        tools_tokens: int,
+        *,
+        requests: int,
+        closing: str = "",
+    ) -> "Context":
+        """The context of one of the turn's requests: `so_far` is all that the turn has added, these tools (of so many tokens) are offered.
 
         Where that is too much for the budget, the oldest turns in view go first, then the outputs of the turn's own oldest calls.
         """
-        longer = replace(self, so_far=(*self.so_far, *messages), requests=self.requests + 1)
-        return longer._within_budget()
+        room = replace(self.room, schemas=tools, tools_tokens=tools_tokens)
+        return replace(self, room=room, so_far=tuple(so_far), closing=closing, requests=requests)._within_budget()
 
     def _within_budget(self) -> "Context":
         over = self.tokens - self.room.budget
@@ -138,9 +153,10 @@ class Context:
         return [own[0] + self.recalled_tokens - sum(own), *own[1:]] if own else own
 
 
-async def room_of(agent: Agent, schemas: Sequence[ToolSchema] = ()) -> Room:
-    """The room that an agent's messages have beside its prompt and these tools."""
-    tools = await count_schemas(agent.counter, schemas) if schemas else 0
+async def room_of(agent: Agent) -> Room:
+    """The room that an agent's messages have beside its prompt and its tools."""
+    schemas = await agent.toolbox.schemas()
+    tools = await agent.schema_tokens(schemas)
     most = max(0, agent.model.context_window - agent.model.max_tokens - tools)
     note = None
     if most < agent.budget:
@@ -215,7 +231,7 @@ def _alternating(messages: Sequence[Message]) -> Iterator[Message]:
     messages of the user around it become one.
     """
     waiting: Message | None = None
-    for message in messages:
+    for message in well_formed(messages):
         if message.role == "user":
             waiting = replace(message, content=f"{waiting.content}\n\n{message.content}") if waiting else message
         elif message.content or message.tool_calls or message.role == "tool":

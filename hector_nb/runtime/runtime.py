@@ -1,14 +1,15 @@
 """The engine: the agents, the turns under way in this process, and the store they share with other processes."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hector_nb.errors import AgentNotFound, StoreError, Unavailable
 from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.lifecycle import Lifecycle
+from hector_nb.runtime.recovery import Recovery
 from hector_nb.runtime.remembering import Remembering
-from hector_nb.runtime.run import TurnRun
+from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
 from hector_nb.stores.base import NewTurn, Store
@@ -32,10 +33,11 @@ class Runtime:
         self._lifecycle = Lifecycle(
             store=store,
             holder=self.holder,
-            agents=self.agents,
             runs=self.runs,
             readers=self._readers,
+            agents=self.agents,
             remembering=self.remembering,
+            recovery=Recovery(store=store, holder=self.holder, agents=self.agents, resume=self.resume),
         )
         self.closing = False
 
@@ -61,9 +63,9 @@ class Runtime:
         for agent in self.agents.values():
             await agent.aclose()
 
-    def for_user(self, user: str) -> SessionService:
-        """The sessions of one user."""
-        return UserSessions(self, user)
+    def for_user(self, user: str, *, above: Sequence[str] = ()) -> SessionService:
+        """The sessions of one user. `above` are the agents, the topmost first, whose calls lead to what is asked for here."""
+        return UserSessions(self, user, above=above)
 
     def agent(self, name: str) -> Agent:
         """One agent.
@@ -76,25 +78,38 @@ class Runtime:
         known = ", ".join(sorted(self.agents)) or "none"
         raise AgentNotFound(f"There is no agent {name!r}.", hint=f"Configured agents: {known}.")
 
-    def start(self, new: NewTurn, *, grace: float | None) -> TurnRun:
+    def start(self, new: NewTurn, *, grace: float | None, above: Sequence[str] = ()) -> TurnRun:
         """Put a turn under way."""
         if self.closing:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
+        return self._run(new, self.agent(new.agent), grace=grace, above=above)
+
+    def resume(self, resumed: ResumedTurn) -> TurnRun:
+        """Go on with a turn that another process left waiting."""
+        session = resumed.begun.session
+        agent = self.agent(session.agent)
+        return self._run(resumed, agent, grace=agent.grace(one_off=not session.listed))
+
+    def _run(
+        self, start: NewTurn | ResumedTurn, agent: Agent, *, grace: float | None, above: Sequence[str] = ()
+    ) -> TurnRun:
         run = TurnRun(
-            new,
-            agent=self.agent(new.agent),
+            start,
+            agent=agent,
             store=self.store,
             remembering=self.remembering,
             runs=self.runs,
             grace=grace,
+            above=above,
         )
-        self.runs[new.turn_id] = run
+        self.runs[run.turn_id] = run
         self._lifecycle.wake()
         return run
 
     async def recover(self) -> None:
-        """Close the turns of processes that have died, at once."""
-        await self._lifecycle.recover()
+        """Take over the turns of processes that have died, at once."""
+        if not self.closing:
+            await self._lifecycle.recover()
 
     async def join_elsewhere(self, turn_id: str) -> None:
         """One more reader here of a turn that another process runs."""

@@ -20,7 +20,7 @@ from hector_nb.errors import (
     TurnNotFound,
 )
 from hector_nb.events import Event, LoggedEvent
-from hector_nb.messages import Message
+from hector_nb.messages import Message, joined
 from hector_nb.sessions import FINISHED, Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import codec
 from hector_nb.stores.base import (
@@ -330,7 +330,7 @@ class InMemoryStore:
         if kept is None or kept.turn.user != user:
             return ""
         messages = self._sessions[user, kept.turn.session_id].messages
-        return "".join(each.content for each in messages if each.turn_id == turn_id and each.role == "assistant")
+        return joined(each.content for each in messages if each.turn_id == turn_id and each.role == "assistant")
 
     async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
         """See `Store`."""

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from hector_nb.errors import MessageNotFound
-from hector_nb.messages import Message
+from hector_nb.messages import Message, joined
 from hector_nb.sessions import Page
 from hector_nb.stores import codec, sql, sqlite_texts
 from hector_nb.stores.base import Window
@@ -112,7 +112,7 @@ def first_of_user(db: Database, session: int) -> str | None:
 def answer(db: Database, session: int, turn_id: str, *, position: int, until: int) -> str:
     """What the assistant said in a turn whose messages are between two positions."""
     values: Values = {"session": session, "turn_id": turn_id, "position": position, "until": until}
-    return "".join(content for (content,) in db.run(_SQL["answer"], values))
+    return joined(content for (content,) in db.run(_SQL["answer"], values))
 
 
 def history(db: Database, session: int, *, before: int, window: Window) -> list[Message]:
