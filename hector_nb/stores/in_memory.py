@@ -3,6 +3,7 @@
 Use it from one event loop: no method awaits anything on its way, so each one is a transaction.
 """
 
+from hector_nb.stores.in_memory_approvals import InMemoryApprovals
 from hector_nb.stores.in_memory_histories import InMemoryHistories
 from hector_nb.stores.in_memory_holders import InMemoryHolders
 from hector_nb.stores.in_memory_sessions import InMemorySessions
@@ -10,7 +11,7 @@ from hector_nb.stores.in_memory_state import utc_now
 from hector_nb.stores.in_memory_turns import InMemoryTurns
 
 
-class InMemoryStore(InMemorySessions, InMemoryTurns, InMemoryHolders, InMemoryHistories):
+class InMemoryStore(InMemorySessions, InMemoryTurns, InMemoryApprovals, InMemoryHolders, InMemoryHistories):
     """A `Store` that forgets everything with the process."""
 
     async def aopen(self) -> None:

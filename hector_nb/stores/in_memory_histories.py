@@ -27,7 +27,9 @@ class InMemoryHistories(InMemoryState):
         """See `Store`."""
         source = self._find(new.user, session_id)
         upto = len(source.messages) if after is None else source.position_of(after)
-        return await self.import_session(new, source.messages[:upto])
+        session = await self.import_session(new, source.messages[:upto])
+        self._sessions[new.user, new.session_id].outputs = source.outputs_upto(upto)
+        return session
 
     async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
         """See `Store`."""
@@ -36,7 +38,7 @@ class InMemoryHistories(InMemoryState):
         if unfinished := kept.unfinished():
             raise SessionBusy(details={"running_turn": unfinished[0].turn.turn_id})
         rest, erased = kept.messages[:upto], {message.turn_id for message in kept.messages[upto:]}
-        kept.messages, kept.user_messages = [], 0
+        kept.messages, kept.user_messages, kept.outputs = [], 0, kept.outputs_upto(upto)
         kept.session = replace(kept.session, message_count=0, token_count=0)
         for message in rest:
             kept.append(message)

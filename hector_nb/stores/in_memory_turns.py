@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from hector_nb.approvals import Approval
 from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
 from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message
@@ -19,6 +20,7 @@ from hector_nb.stores.base import (
     TurnOutcome,
     Window,
 )
+from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.in_memory_records import KeptSession, KeptTurn
 from hector_nb.stores.in_memory_state import InMemoryState, utc_now
 
@@ -60,6 +62,8 @@ class InMemoryTurns(InMemoryState):
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
         skip: int = 0,
+        approvals: Sequence[Approval] = (),
+        outputs: Sequence[ToolOutput] = (),
     ) -> Turn | None:
         """See `Store`."""
         kept = self._turns.get(turn_id)
@@ -72,8 +76,9 @@ class InMemoryTurns(InMemoryState):
             kept.turn = replace(kept.turn, last_seq=first + len(events) - 1)
         if outcome is not None or messages:
             session.append_input(kept)
-        for message in messages:
-            session.append(message)
+        session.keep_outputs(outputs, {message.call_id: session.append(message) for message in messages})
+        for approval in approvals:
+            kept.ask(approval)
         if outcome is not None:
             now = utc_now() if outcome.status in FINISHED else None
             kept.turn = replace(
@@ -84,8 +89,19 @@ class InMemoryTurns(InMemoryState):
                 finished_at=now,
             )
             kept.events_until = now and now + timedelta(seconds=outcome.keep_events)
+            kept.approvals = {} if now else kept.approvals
         self._wake(kept.turn.session_id)
         return kept.turn
+
+    async def resume_turn(self, turn_id: str, holder: str, *, window: Window) -> BegunTurn | None:
+        """See `Store`."""
+        kept = self._turns.get(turn_id)
+        if kept is None or kept.turn.status != "waiting" or kept.holder != holder:
+            return None
+        kept.turn = replace(kept.turn, status="running")
+        self._holders[holder] = utc_now()
+        self._wake(kept.turn.session_id)
+        return _begun(self._sessions[kept.turn.user, kept.turn.session_id], kept, window)
 
     async def get_turn(self, user: str, turn_id: str) -> Turn | None:
         """See `Store`."""
@@ -174,4 +190,5 @@ def _begun(session: KeptSession, kept: KeptTurn, window: Window) -> BegunTurn:
         message_number=kept.number,
         history=history,
         first_position=kept.position - len(history),
+        so_far=[each for each in session.messages[kept.position :] if each.turn_id == kept.turn.turn_id],
     )
