@@ -57,7 +57,7 @@ async def opened(
     config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
     made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
     store = new_store()
-    toolbox = Toolbox([FakeSource(tools)], max_output=shown, outputs=lambda *which: store.get_output(*which))
+    toolbox = Toolbox([FakeSource(tools)], max_output=shown, outputs=store.get_output)
     runtime = Runtime(store=store, agents={"assistant": replace(made, toolbox=toolbox)})
     await runtime.aopen()
     try:
