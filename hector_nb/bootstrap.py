@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hector_nb.config.home import cache_folder, store_url
 from hector_nb.config.loader import LoadedConfig, load_config
-from hector_nb.config.schema import AgentConfig, Config, LLMConfig, WorkingMemoryConfig
+from hector_nb.config.schema import AgentConfig, Config, LLMConfig, ToolConfig, WorkingMemoryConfig
 from hector_nb.errors import ConfigError
 from hector_nb.memory.base import WorkingMemory
 from hector_nb.memory.buffer_window import BufferWindow
@@ -15,9 +15,14 @@ from hector_nb.models.base import Model
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
+from hector_nb.tools.base import ToolSource
+from hector_nb.tools.builtin import BuiltinSource
+from hector_nb.tools.read_output import OutputReader
+from hector_nb.tools.toolbox import Toolbox
 
 _BUDGET = 4000
 _BUDGET_EMBEDDED = 1500
+_CHARACTERS_PER_TOKEN = 4
 
 
 async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
@@ -96,6 +101,48 @@ def make_agent(name: str, agent: AgentConfig, config: Config, llm: LLMConfig, mo
         memory=_working_memory(agent.memory.working),
         counter=TiktokenCounter(model.encoding),
         budget=min(budget, model.context_window - model.max_tokens),
+    )
+
+
+def make_sources(config: Config, folder: Path) -> dict[str, ToolSource]:
+    """Every tool that some agent uses, by its name in the configuration; agents that use the same one share it."""
+    used = dict.fromkeys(tool for agent in config.agents.values() for tool in agent.tools)
+    made = {name: make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
+    return {name: source for name, source in made.items() if source is not None}
+
+
+def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | None:
+    """One tool, or all that a server offers; `folder` is what relative paths start from. None for kinds that are not there yet."""
+    match settings.type or name:
+        case "write_file":
+            from hector_nb.tools.write_file import WriteFile
+
+            return BuiltinSource(WriteFile.from_config(settings, folder=folder))
+        case "read_file":
+            from hector_nb.tools.read_file import ReadFile
+
+            return BuiltinSource(ReadFile.from_config(settings, folder=folder))
+        case "list_files":
+            from hector_nb.tools.list_files import ListFiles
+
+            return BuiltinSource(ListFiles.from_config(settings, folder=folder))
+        case "execute_command":
+            from hector_nb.tools.execute_command import ExecuteCommand
+
+            return BuiltinSource(ExecuteCommand.from_config(settings, folder=folder))
+        case _:
+            return None
+
+
+def make_toolbox(
+    agent: AgentConfig, sources: Mapping[str, ToolSource], *, budget: int, outputs: OutputReader | None = None
+) -> Toolbox:
+    """An agent's tools. One output takes at most about half of the agent's `budget`, which is in tokens."""
+    return Toolbox(
+        [sources[name] for name in dict.fromkeys(agent.tools) if name in sources],
+        require_approval=agent.require_approval,
+        max_output=budget * _CHARACTERS_PER_TOKEN // 2,
+        outputs=outputs,
     )
 
 
