@@ -1,9 +1,14 @@
 """A configuration becomes toolboxes."""
 
+import asyncio
+
 import pytest
 
-from hector_nb.bootstrap import make_sources, make_toolbox
+from hector_nb.bootstrap import make_sources, make_toolbox, open_runtime
+from hector_nb.config.loader import load_config
 from hector_nb.config.schema import BUILTIN_TOOLS, Config
+from hector_nb.events import TextDelta, ToolReturned
+from hector_nb.service import SendMessage
 from hector_nb.tools.toolbox import CheckedCall
 from tests.tools.calling import call, context
 
@@ -77,3 +82,44 @@ async def test_every_built_in_file_and_command_tool_explains_itself(tmp_path):
     for schema in await boxes({"agents": {"a": {"tools": tools}}}, tmp_path)["a"].schemas():
         assert schema.description
         assert all(each["description"] for each in schema.parameters["properties"].values())
+
+
+SCRIPT = """
+- - Let me create that file...
+  - tool_call: {name: write_file, arguments: {path: hello.py, content: "print('Hello' * 20000)"}}
+- - tool_call: {name: execute_command, arguments: {command: python hello.py}}
+- - tool_call: {name: read_output, arguments: {call_id: CALL, offset: 99990}}
+- - The program works correctly!
+"""
+CODER = """
+llms:
+  default: {provider: scripted, model: script.yaml}
+agents:
+  coder:
+    tools: ["write_file", "execute_command"]
+    require_approval: never
+"""
+
+
+async def test_an_engine_opened_from_a_file_has_the_tools_of_its_agents(tmp_path, monkeypatch):
+    monkeypatch.setenv("HECTOR_HOME", str(tmp_path / "home"))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "hector.yaml").write_text(CODER)
+    (work / "script.yaml").write_text(SCRIPT)
+    runtime = await open_runtime(load_config(work / "hector.yaml"))
+    try:
+        async with asyncio.timeout(20):
+            service = runtime.for_user("ada")
+            stream = await service.stream_message("coder", SendMessage(message="Go"))
+            async with stream:
+                events = [logged.event async for logged in stream]
+        returned = [event.output for event in events if isinstance(event, ToolReturned)]
+        assert returned[0] == "Wrote 22 bytes to hello.py."
+        assert returned[1].startswith("HelloHello")
+        assert "92,000 of 100,000 characters left out; read_output(call_id=" in returned[1]
+        assert "No output of a call with this id" in returned[2]
+        assert (work / "hello.py").read_text() == "print('Hello' * 20000)"
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)).endswith("works correctly!")
+    finally:
+        await runtime.aclose()
