@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from hector_nb.config.home import cache_folder, store_url
 from hector_nb.config.loader import LoadedConfig, load_config
@@ -33,7 +34,8 @@ async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
         StoreError: the database cannot be opened.
     """
     loaded = loaded or load_config()
-    runtime = Runtime(store=make_store(loaded), agents=await make_agents(loaded, os.environ))
+    store = make_store(loaded)
+    runtime = Runtime(store=store, agents=await make_agents(loaded, os.environ, outputs=store.get_output))
     await runtime.aopen()
     return runtime
 
@@ -49,9 +51,12 @@ def make_store(loaded: LoadedConfig) -> Store:
     raise ConfigError(f"storage.url: {scheme}:// is not supported yet.", hint="Use sqlite:///path/to/file.db.")
 
 
-async def make_agents(loaded: LoadedConfig, environ: Mapping[str, str]) -> dict[str, Agent]:
-    """Every configured agent; agents with the same `llms` entry share one model."""
+async def make_agents(
+    loaded: LoadedConfig, environ: Mapping[str, str], *, outputs: OutputReader | None = None
+) -> dict[str, Agent]:
+    """Every configured agent; those with the same `llms` entry share one model. `outputs` gives long outputs of tools back."""
     config = loaded.config
+    sources = make_sources(config, loaded.folder)
     models: dict[str | None, tuple[LLMConfig, Model]] = {}
     agents = {}
     for name, agent in config.agents.items():
@@ -60,7 +65,7 @@ async def make_agents(loaded: LoadedConfig, environ: Mapping[str, str]) -> dict[
             llm = config.llms[key] if key is not None else await first_available(environ)
             models[key] = llm, make_model(llm, environ=environ, folder=loaded.folder)
         llm, model = models[key]
-        agents[name] = make_agent(name, agent, config, llm, model)
+        agents[name] = make_agent(name, agent, config, llm, model, sources=sources, outputs=outputs)
     return agents
 
 
@@ -88,10 +93,20 @@ def make_model(llm: LLMConfig, *, environ: Mapping[str, str], folder: Path) -> M
             return OpenAICompatibleModel.from_config(llm, environ=environ)
 
 
-def make_agent(name: str, agent: AgentConfig, config: Config, llm: LLMConfig, model: Model) -> Agent:
-    """One agent over its model."""
+def make_agent(
+    name: str,
+    agent: AgentConfig,
+    config: Config,
+    llm: LLMConfig,
+    model: Model,
+    *,
+    sources: Mapping[str, ToolSource] = MappingProxyType({}),
+    outputs: OutputReader | None = None,
+) -> Agent:
+    """One agent over its model, with those of its tools that are among `sources`."""
     embedded = llm.provider == "local" and llm.model is None
     budget = agent.memory.working.budget or (_BUDGET_EMBEDDED if embedded else _BUDGET)
+    budget = min(budget, model.context_window - model.max_tokens)
     return Agent(
         name=name,
         config=agent,
@@ -100,7 +115,8 @@ def make_agent(name: str, agent: AgentConfig, config: Config, llm: LLMConfig, mo
         model=model,
         memory=_working_memory(agent.memory.working),
         counter=TiktokenCounter(model.encoding),
-        budget=min(budget, model.context_window - model.max_tokens),
+        budget=budget,
+        toolbox=make_toolbox(agent, sources, budget=budget, outputs=outputs),
     )
 
 

@@ -7,7 +7,6 @@ stored log. What must be durable first (`keep`) reaches readers only when it is.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from hector_nb.approvals import Approval
 from hector_nb.errors import ModelInterrupted, StoreError
@@ -160,9 +159,10 @@ class TurnRecord:
                 self._turn_id,
                 events=[*(logged.event for logged in self.log.events[self._events_stored : upto[0]]), *events],
                 messages=self.messages[self._messages_stored : upto[1]],
+                outputs=self._outputs[self._outputs_stored : upto[2]],
+                approvals=approvals,
                 outcome=outcome,
                 ledger=ledger,
-                **_given(outputs=self._outputs[self._outputs_stored : upto[2]], approvals=approvals),
             )
             if written is None:
                 raise ModelInterrupted("Another process has closed this turn.")
@@ -174,7 +174,3 @@ class TurnRecord:
                 self._events_stored += len(events)
         if self._is_behind():
             self._schedule()
-
-
-def _given(**more: Any) -> dict[str, Any]:
-    return {key: value for key, value in more.items() if value}

@@ -10,6 +10,8 @@ from typing import NoReturn
 
 from hector_nb.tools.base import ToolError
 
+_LONGEST = 30_000
+"""Characters of a command: fewer than Linux takes in one argument, and few enough to be read at once."""
 _UNUSABLE = re.compile(r"[\x00\ud800-\udfff]")
 _OPERATORS = {
     ";": "`;` between commands",
@@ -47,10 +49,12 @@ def usable(command: str) -> None:
     """Refuse what no command can be.
 
     Raises:
-        ToolError: it is empty, or holds characters that cannot be passed on.
+        ToolError: it is empty or too long, or holds characters that cannot be passed on.
     """
     if not command.strip():
         raise ToolError("The command is empty.")
+    if len(command) > _LONGEST:
+        raise ToolError(f"The command is longer than {_LONGEST:,} characters. Put the text in a file.")
     if _UNUSABLE.search(command):
         raise ToolError("The command holds a NUL character or a lone surrogate, which cannot be passed to a program.")
 

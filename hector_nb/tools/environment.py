@@ -1,4 +1,7 @@
-"""What a command finds in its environment: the PATH, and nothing that looks like a secret."""
+"""What a command finds in its environment: the PATH, and nothing that looks like a secret.
+
+This keeps secrets out of what programs print and pass on. It is no jail: a program runs as this user and may read what this user may.
+"""
 
 import os
 import re
