@@ -8,7 +8,7 @@ from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooMany
 from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message
 from hector_nb.sessions import FINISHED, Lifetime, Turn
-from hector_nb.stores import codec
+from hector_nb.stores import codec, ledger_records
 from hector_nb.stores.base import (
     MAX_WAITING,
     BegunTurn,
@@ -19,6 +19,7 @@ from hector_nb.stores.base import (
     TurnOutcome,
     Window,
 )
+from hector_nb.stores.base_memories import LedgerRecord
 from hector_nb.stores.in_memory_records import KeptSession, KeptTurn
 from hector_nb.stores.in_memory_state import InMemoryState, utc_now
 
@@ -60,6 +61,7 @@ class InMemoryTurns(InMemoryState):
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
         skip: int = 0,
+        ledger: LedgerRecord | None = None,
     ) -> Turn | None:
         """See `Store`."""
         kept = self._turns.get(turn_id)
@@ -74,6 +76,8 @@ class InMemoryTurns(InMemoryState):
             session.append_input(kept)
         for message in messages:
             session.append(message)
+        if ledger is not None:
+            kept.ledger = ledger_records.stored(ledger)
         if outcome is not None:
             now = utc_now() if outcome.status in FINISHED else None
             kept.turn = replace(
@@ -84,6 +88,8 @@ class InMemoryTurns(InMemoryState):
                 finished_at=now,
             )
             kept.events_until = now and now + timedelta(seconds=outcome.keep_events)
+            if kept.turn.finished and not outcome.take_in:
+                session.mark = len(session.messages)
         self._wake(kept.turn.session_id)
         return kept.turn
 
@@ -165,13 +171,13 @@ class InMemoryTurns(InMemoryState):
 
 def _begun(session: KeptSession, kept: KeptTurn, window: Window) -> BegunTurn:
     assert kept.position is not None
-    before = kept.position - 1
-    history = window.select(reversed(session.messages[window.after : before]))
+    summary, history = session.view(window, before=kept.position)
     return BegunTurn(
         session=session.seen(utc_now()),
         turn=kept.turn,
-        message=session.messages[before],
+        message=session.messages[kept.position - 1],
         message_number=kept.number,
         history=history,
         first_position=kept.position - len(history),
+        summary=summary,
     )
