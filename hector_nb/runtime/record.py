@@ -25,6 +25,7 @@ _WRITE_EVERY = 0.05
 class TurnRecord:
     """A turn's log and messages, of which `messages` are those that follow the user's.
 
+    `waiting` tells that the turn waits for approvals in the store, and may be left to another process at any time.
     `on_closed` is called when the turn turns out to be closed, or erased, by somebody else.
     """
 
@@ -39,6 +40,7 @@ class TurnRecord:
     ) -> None:
         self.log = log
         self.messages = list(messages)
+        self.waiting = False
         self._turn_id = turn_id
         self._store = store
         self._on_closed = on_closed
@@ -78,6 +80,8 @@ class TurnRecord:
             ModelInterrupted: the turn was closed by somebody else.
         """
         self.messages += messages
+        if outcome is not None and outcome.status != "waiting":
+            self.waiting = False
         task = asyncio.create_task(self._write(events, approvals, outcome))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -159,6 +163,7 @@ class TurnRecord:
             if written is None:
                 raise ModelInterrupted("Another process has closed this turn.")
             self._events_stored, self._messages_stored, self._outputs_stored = upto
+            self.waiting = self.waiting or (outcome is not None and outcome.status == "waiting")
             if tell:
                 for event in events:
                     self.log.publish(event)
