@@ -86,6 +86,7 @@ class OpenAICompatibleModel:
         self.context_window = context_window or known_window(provider, model)
         self.max_tokens = max_tokens or min(DEFAULT_RESERVE, self.context_window // 4)
         self.encoding = encoding
+        self.can_call_tools = True
         self._url = URL(base_url.rstrip("/") + "/chat/completions").with_user(None)
         self._timeout = timeout
         self._max_retries = max_retries

@@ -65,6 +65,7 @@ class ScriptedModel:
         self.context_window = context_window
         self.max_tokens = max_tokens
         self.encoding = encoding
+        self.can_call_tools = True
         self.requests: list[ModelRequest] = []
         self.closed = 0
         self._replies = replies
