@@ -16,7 +16,8 @@ from hector_nb.errors import ModelError, ModelRefused
 from hector_nb.models.base import ModelDelta, ModelRequest
 from hector_nb.models.llama import Engine, Generation, load
 from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
-from hector_nb.models.openai_protocol import ChunkReader, chat_messages, parse, to_json, tool_schemas
+from hector_nb.models.openai_chunks import ChunkReader
+from hector_nb.models.openai_protocol import chat_messages, parse, to_json, tool_schemas
 from hector_nb.models.progress import Progress, terminal_progress
 from hector_nb.models.provider_errors import Failed, Provider
 
@@ -111,7 +112,7 @@ class LocalModel:
         if request.tools:
             self.can_call_tools = engine.supports_tools
             self._check_tools()
-        reader = ChunkReader()
+        reader = ChunkReader(self._provider.host)
         answer = _Answer(engine, to_json(self._body(request)))
         try:
             while chunks := await self._next(answer):
@@ -159,7 +160,7 @@ class LocalModel:
         return await asyncio.to_thread(load, path, self.context_window)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body = {"messages": chat_messages(request), **self._settings}
+        body = {"messages": chat_messages(request, self._provider.host), **self._settings}
         if request.tools:
             body["tools"] = tool_schemas(request.tools)
         return body

@@ -176,7 +176,7 @@ class OpenAICompatibleModel:
             self._session = None
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body = {"model": self.name, "messages": chat_messages(request), **self._settings}
+        body = {"model": self.name, "messages": chat_messages(request, self._provider.host), **self._settings}
         if request.tools:
             body["tools"] = tool_schemas(request.tools)
         return body
