@@ -9,6 +9,8 @@ from hector_nb.errors import ConfigError
 OPENAI_HOST = "api.openai.com"
 DEFAULT_WINDOW = 8192
 """Tokens; for models that nothing is known of."""
+DEFAULT_RESERVE = 1024
+"""Tokens kept free for the answer where `max_tokens` is not set."""
 
 _WINDOWS = {
     "gpt-3.5-turbo": 16_385,

@@ -13,7 +13,7 @@ from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.ids import new_id
 from hector_nb.messages import INVALID_ARGUMENTS, ToolCall, Usage
 from hector_nb.models.base import ModelDelta, ModelFinish, ModelFinished
-from hector_nb.models.openai_protocol import parse
+from hector_nb.models.tool_calls import read_arguments
 
 _FINISH: Mapping[str, ModelFinish] = {
     "length": "length",
@@ -139,7 +139,7 @@ class _PartialCall:
     @property
     def complete(self) -> bool:
         """Whether no more arguments can follow."""
-        return INVALID_ARGUMENTS not in _arguments(self.arguments or "-")
+        return INVALID_ARGUMENTS not in read_arguments(self.arguments or "-")
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class _Calls:
         taken: set[str] = set()
         for partial in self._calls:
             missing = cut and partial is self._calls[-1] and not partial.arguments
-            arguments = {INVALID_ARGUMENTS: ""} if missing else _arguments(partial.arguments)
+            arguments = {INVALID_ARGUMENTS: ""} if missing else read_arguments(partial.arguments)
             call_id = partial.call_id if partial.call_id not in taken | {""} else new_id("call")
             taken.add(call_id)
             if partial.extra:
@@ -204,14 +204,6 @@ def _begins_another(call: _PartialCall, name: str, call_id: str) -> bool:
     if call_id or call.call_id:
         return bool(call_id and call.call_id) and call_id != call.call_id
     return bool(name and call.name and call.complete)
-
-
-def _arguments(raw: str) -> Mapping[str, Any]:
-    try:
-        value = parse(raw) if raw.strip() else {}
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {INVALID_ARGUMENTS: raw}
 
 
 def _usage(raw: object) -> Usage | None:

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from hector_nb.messages import Message, ToolCall, ToolSchema
 from hector_nb.models.base import ModelRequest
-from hector_nb.models.strictness import NO_OUTPUT, object_schema, tool_name
+from hector_nb.models.tool_calls import NO_OUTPUT, object_schema, sendable_name
 
 
 def chat_messages(request: ModelRequest, by: str = "") -> list[dict[str, Any]]:
@@ -86,5 +86,9 @@ def _answered(message: Message, state: Mapping[str, Any], *, with_thinking: bool
 
 def _call(call: ToolCall, extra: Any) -> dict[str, Any]:
     arguments = to_json(dict(call.arguments)).decode()  # always an object: many servers decode what they are given
-    body = {"id": call.call_id, "type": "function", "function": {"name": tool_name(call.name), "arguments": arguments}}
+    body = {
+        "id": call.call_id,
+        "type": "function",
+        "function": {"name": sendable_name(call.name), "arguments": arguments},
+    }
     return {**body, "extra_content": extra} if extra else body

@@ -1,8 +1,11 @@
-"""What some provider or other insists on in a request, and what harms none of them."""
+"""Tool calls as providers give and take them: what one or other of them insists on, and what harms none."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from hector_nb.messages import INVALID_ARGUMENTS
 
 NO_OUTPUT = "(no output)"
 """In place of a tool's empty result."""
@@ -14,6 +17,15 @@ def object_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {}, **schema}
 
 
-def tool_name(name: str) -> str:
+def sendable_name(name: str) -> str:
     """The name of a tool that was called; models make up names that their own providers refuse to see again."""
     return _NOT_IN_NAMES.sub("_", name)[:64] or "unnamed"
+
+
+def read_arguments(written: str) -> Mapping[str, Any]:
+    """The arguments that a model wrote; nothing means none, and what is no JSON object is kept as it is."""
+    try:
+        value = json.loads(written) if written.strip() else {}
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {INVALID_ARGUMENTS: written}
