@@ -161,12 +161,11 @@ class _Calls:
         return some
 
     def whole(self, *, cut: bool) -> list[ToolCall]:
-        """The calls. An answer that was `cut` at its limit has not said all arguments of its last call, if it said none."""
+        """The calls, of which the last may have been `cut` at the answer's limit."""
         calls: list[ToolCall] = []
         taken: set[str] = set()
         for partial in self._calls:
-            missing = cut and partial is self._calls[-1] and not partial.arguments
-            arguments = {INVALID_ARGUMENTS: ""} if missing else read_arguments(partial.arguments)
+            arguments = read_arguments(partial.arguments, cut=cut and partial is self._calls[-1])
             call_id = partial.call_id if partial.call_id not in taken | {""} else new_id("call")
             taken.add(call_id)
             if partial.extra:

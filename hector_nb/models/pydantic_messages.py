@@ -21,7 +21,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.messages import ModelRequest as PydanticRequest
 from pydantic_ai.tools import ToolDefinition
 
-from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall, ToolSchema
+from hector_nb.messages import Message, ToolCall, ToolSchema
 from hector_nb.models.base import ModelRequest
 from hector_nb.models.tool_calls import NO_OUTPUT, object_schema, read_arguments, sendable_name
 
@@ -60,17 +60,18 @@ def asked(request: ModelRequest, *, by: str) -> list[ModelMessage]:
 
 
 def called(response: ModelResponse, *, cut: bool) -> list[ToolCall]:
-    """The calls of an answer; one that was `cut` at its limit has not said all arguments of its last call, if it said none."""
+    """The calls of an answer, of which the last may have been `cut` at the answer's limit."""
     parts = [part for part in response.parts if isinstance(part, ToolCallPart)]
-    calls = []
-    for part in parts:
-        arguments: Mapping[str, Any]
-        if isinstance(part.args, str):
-            arguments = read_arguments(part.args)
-        else:
-            arguments = part.args or ({INVALID_ARGUMENTS: ""} if cut and part is parts[-1] else {})
-        calls.append(ToolCall(call_id=part.tool_call_id, name=part.tool_name, arguments=arguments))
-    return calls
+    return [
+        ToolCall(
+            call_id=part.tool_call_id,
+            name=part.tool_name,
+            arguments=part.args
+            if isinstance(part.args, dict)
+            else read_arguments(part.args or "", cut=cut and part is parts[-1]),
+        )
+        for part in parts
+    ]
 
 
 def kept(response: ModelResponse, calls: Sequence[ToolCall], *, by: str) -> dict[str, Any] | None:

@@ -22,10 +22,15 @@ def sendable_name(name: str) -> str:
     return _NOT_IN_NAMES.sub("_", name)[:64] or "unnamed"
 
 
-def read_arguments(written: str) -> Mapping[str, Any]:
-    """The arguments that a model wrote; nothing means none, and what is no JSON object is kept as it is."""
+def read_arguments(written: str, *, cut: bool = False) -> Mapping[str, Any]:
+    """The arguments that a model wrote; nothing means none, and what is no JSON object is kept as it is.
+
+    Of a call that was `cut` at the answer's limit, nothing means that they are missing.
+    """
+    if not written.strip():
+        return {INVALID_ARGUMENTS: ""} if cut else {}
     try:
-        value = json.loads(written) if written.strip() else {}
+        value = json.loads(written)
     except ValueError:
         value = None
     return value if isinstance(value, dict) else {INVALID_ARGUMENTS: written}
