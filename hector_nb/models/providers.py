@@ -32,6 +32,14 @@ def is_installed(provider: str) -> bool:
     return _found("pydantic_ai") and _found(SDKS[provider])
 
 
+def speaks_natively(llm: LLMConfig) -> bool:
+    """Whether this entry is served in the provider's own protocol, not at its OpenAI-compatible endpoint.
+
+    An address of one's own, where only the provider's own protocol is expected, is never taken for the other.
+    """
+    return llm.provider in SDKS and (llm.base_url is not None or is_installed(llm.provider))
+
+
 def _found(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
