@@ -113,7 +113,7 @@ class LocalModel:
             self.can_call_tools = engine.supports_tools
             self._check_tools()
         reader = ChunkReader(self._provider.host)
-        answer = _Answer(engine, to_json(self._body(request)))
+        answer = _Answer(engine, to_json(self._body(request, parallel=engine.supports_parallel_calls)))
         try:
             while chunks := await self._next(answer):
                 batch: list[ModelDelta] = []
@@ -159,10 +159,10 @@ class LocalModel:
         path = await self._locate()
         return await asyncio.to_thread(load, path, self.context_window)
 
-    def _body(self, request: ModelRequest) -> dict[str, Any]:
+    def _body(self, request: ModelRequest, *, parallel: bool) -> dict[str, Any]:
         body = {"messages": chat_messages(request, self._provider.host), **self._settings}
         if request.tools:
-            body["tools"] = tool_schemas(request.tools)
+            body |= {"tools": tool_schemas(request.tools), "parallel_tool_calls": parallel}
         return body
 
     async def _next(self, answer: "_Answer") -> list[str]:
