@@ -110,6 +110,8 @@ class LoopThread:
         self.submit(_cancel_all()).result(timeout=6)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 async def _cancel_all() -> None:

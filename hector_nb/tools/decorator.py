@@ -11,16 +11,18 @@ import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 if TYPE_CHECKING:
     from hector_nb.tools.base import RequireApproval
+    from hector_nb.tools.signature import Signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "__hector_tool__"
 _LONGEST_NAME = 64
 _offered: "WeakValueDictionary[str, FunctionType]" = WeakValueDictionary()
+_signatures: "WeakKeyDictionary[FunctionType, Signature]" = WeakKeyDictionary()
 
 
 class ToolMark(NamedTuple):
@@ -89,16 +91,16 @@ def mark_of(function: object) -> ToolMark | None:
     return found if isinstance(found, ToolMark) else None
 
 
-def offered() -> list[FunctionType]:
+def offered() -> "list[tuple[FunctionType, ToolMark, Signature]]":
     """The functions that the notebook of this process offers now."""
-    return list(_offered.values())
+    return [(each, getattr(each, _MARK), _signatures[each]) for each in list(_offered.values())]
 
 
 def _offer(name: str, function: FunctionType) -> None:
     """Offer it, once it is known that a model can be told of it."""
     from hector_nb.tools.signature import Signature
 
-    Signature(function)
+    _signatures[function] = Signature(function)
     _offered[name] = function
 
 

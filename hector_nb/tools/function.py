@@ -68,6 +68,7 @@ class FunctionTool:
     Args:
         function: The function.
         mark: Its name, and what else was said of it.
+        signature: Its parameters, where they are known.
         run: Where its calls are made; None: sync ones in a thread, async ones on the event loop.
         approval_timeout: Seconds that a person has to approve a call.
         max_output: Characters of a result that the model sees at once.
@@ -81,12 +82,13 @@ class FunctionTool:
         function: Callable[..., Any],
         mark: ToolMark,
         *,
+        signature: Signature | None = None,
         run: Callable[[Work], Awaitable[str]] | None = None,
         approval_timeout: float = _APPROVAL_TIMEOUT,
         max_output: int = MAX_OUTPUT,
     ) -> None:
         self._function = function
-        self._signature = Signature(function)
+        self._signature = signature or Signature(function)
         self._run = run or (on_loop if inspect.iscoroutinefunction(function) else in_thread)
         self.schema = ToolSchema(
             name=mark.name,

@@ -6,11 +6,9 @@ that cell, an interrupt (■) stops function and turn alike. An `async` function
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from types import FunctionType
-from weakref import WeakKeyDictionary
 
 from hector_nb.tools.base import Tool, ToolError
-from hector_nb.tools.decorator import ToolMark, mark_of, offered
+from hector_nb.tools.decorator import offered
 from hector_nb.tools.function import FunctionTool, Work
 from hector_nb.tools.main_thread import MAIN_THREAD, MainThread, NobodyWaits, Stopped
 from hector_nb.tools.nested_loop import run_here
@@ -24,22 +22,16 @@ class NotebookTools:
 
     def __init__(self, main_thread: MainThread = MAIN_THREAD) -> None:
         self._main_thread = main_thread
-        self._made: WeakKeyDictionary[FunctionType, tuple[ToolMark, Tool]] = WeakKeyDictionary()
 
     async def tools(self) -> Sequence[Tool]:
         """A tool for each function."""
-        return [self._tool(function) for function in offered()]
+        # A function that is gone is offered no more, so nothing here may hold it.
+        return [
+            FunctionTool(function, mark, signature=signature, run=self._run) for function, mark, signature in offered()
+        ]
 
     async def aclose(self) -> None:
         """Nothing is held."""
-
-    def _tool(self, function: FunctionType) -> Tool:
-        mark = mark_of(function) or ToolMark(function.__name__)
-        made = self._made.get(function)
-        if made is None or made[0] != mark:
-            made = mark, FunctionTool(function, mark, run=self._run)
-            self._made[function] = made
-        return made[1]
 
     async def _run(self, work: Work) -> str:
         try:
