@@ -1,6 +1,7 @@
 """Requests for tests, and how to read answers."""
 
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hector_nb.events import TextDelta
@@ -40,3 +41,8 @@ def free_port():
     """A port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def renamed(calls):
+    """The calls as a turn keeps them: with ids of its own, so that two answers never have the same."""
+    return tuple(replace(call, call_id=f"call_own_{number}") for number, call in enumerate(calls))
