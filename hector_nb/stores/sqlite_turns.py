@@ -8,7 +8,17 @@ from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooMany
 from hector_nb.events import LoggedEvent
 from hector_nb.messages import Message, Usage
 from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
-from hector_nb.stores import codec, sql, sqlite_messages, sqlite_requests, sqlite_sessions
+from hector_nb.stores import (
+    codec,
+    sql,
+    sqlite_erasure,
+    sqlite_ledgers,
+    sqlite_marks,
+    sqlite_messages,
+    sqlite_requests,
+    sqlite_sessions,
+    sqlite_summaries,
+)
 from hector_nb.stores.base import (
     MAX_WAITING,
     BegunTurn,
@@ -19,6 +29,7 @@ from hector_nb.stores.base import (
     TurnOutcome,
     Window,
 )
+from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
 from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
 
@@ -165,7 +176,7 @@ def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) 
 def _begun(db: Database, new: NewTurn, row: TurnRow, window: Window) -> BegunTurn:
     assert row.position is not None
     assert row.number is not None
-    history = sqlite_messages.history(db, row.session, before=row.position, window=window)
+    summary, history = sqlite_summaries.view(db, row.session, before=row.position, window=window)
     return BegunTurn(
         session=sqlite_sessions.find(db, new.user, new.session_id).session(now_micros()),
         turn=row.turn(),
@@ -173,6 +184,7 @@ def _begun(db: Database, new: NewTurn, row: TurnRow, window: Window) -> BegunTur
         message_number=row.number,
         history=history,
         first_position=row.position - len(history),
+        summary=summary,
     )
 
 
@@ -205,6 +217,7 @@ def write(
     messages: Sequence[Message],
     outcome: TurnOutcome | None,
     skip: int,
+    ledger: LedgerRecord | None,
 ) -> Turn | None:
     """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
     row = find(db, turn_id)
@@ -217,6 +230,8 @@ def write(
         _append_input(db, row)
     for message in messages:
         sqlite_messages.append(db, row.session, message)
+    if ledger is not None:
+        sqlite_ledgers.put(db, row.key, ledger)
     db.changed.add(row.session_id)
     if outcome is not None:
         return _write_outcome(db, row, outcome)
@@ -239,7 +254,17 @@ def _write_outcome(db: Database, row: TurnRow, outcome: TurnOutcome) -> Turn:
     )
     until = now + int(outcome.keep_events * 1_000_000) if finished else None
     db.run(_SQL["update_outcome"], {**row._asdict(), "events_until": until})
+    if finished and not outcome.take_in:
+        sqlite_marks.skip(db, row.session)
     return row.turn()
+
+
+def get_ledger(db: Database, user: str, turn_id: str) -> StoredLedger | None:
+    """See `MemoryStore.get_ledger`."""
+    row = find(db, turn_id)
+    if row is None or row.owner != user:
+        return None
+    return sqlite_ledgers.read(db, sqlite_sessions.find(db, user, row.session_id), row.key, turn_id)
 
 
 def get(db: Database, user: str, turn_id: str) -> Turn | None:
@@ -314,7 +339,7 @@ def sweep(db: Database, limit: int) -> int:
     rows = db.all(_SQL["expired_logs"], {"now": now, "limit": limit})
     for turn, session, owner, session_id, listed in rows:
         if not listed and not db.value(_SQL["needed_turns"], {"session": session, "now": now}):
-            sqlite_sessions.delete(db, owner, session_id)
+            sqlite_erasure.delete(db, owner, session_id)
             continue
         db.run(_SQL["erase_events"], {"turn": turn})
         db.run(_SQL["mark_erased"], {"turn": turn})
