@@ -10,7 +10,7 @@ _POLITE = """
 a able about always an any anything appreciate as ask assist at be because but by can congratulations could delighted do else feel for
 free from further glad gladly had happy have hear help helpful here hesitate i i'd i'll i've if in information interesting is just keep
 know let like me mention mind more need noted of or out pleasure question questions remember share sharing should some something sounds
-tell telling than them this to was we what whenever which will wish with would you'd you'll you've your
+tell telling than that them this to was we what whenever which will wish with would you'd you'll you've your
 """
 
 SMALL_TALK = frozenset(_LITTLE.split())
