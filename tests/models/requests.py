@@ -1,12 +1,14 @@
 """Requests for tests, and how to read answers."""
 
 import socket
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from hector_nb.events import TextDelta
 from hector_nb.messages import Message, ToolCall, ToolSchema
 from hector_nb.models.base import ModelRequest
+from hector_nb.models.connection import Access
+from hector_nb.models.openai_compatible import OpenAICompatibleModel
 
 WEATHER = ToolSchema(
     name="weather",
@@ -27,6 +29,13 @@ def asking(text="Hi", *, system="Be brief.", tools=(), before=()):
 
 def call(name="weather", call_id="call_1", **arguments):
     return ToolCall(call_id=call_id, name=name, arguments=arguments)
+
+
+def openai_model(**settings):
+    """A model at an OpenAI-compatible endpoint; the settings of its access and its own, mixed."""
+    names = {field.name for field in fields(Access)}
+    access = Access(**{name: value for name, value in settings.items() if name in names})
+    return OpenAICompatibleModel(access, **{name: value for name, value in settings.items() if name not in names})
 
 
 async def read(model, request=None):
