@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from hector_nb.memories import RecalledMemory, Summary
-from hector_nb.memory.longterm import memory_block
+from hector_nb.memory.recalled import memory_block
 from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import ModelRequest
 from hector_nb.runtime.agents import Agent
@@ -66,7 +66,7 @@ class Context:
         """What is sent to the model."""
         asked = self.message
         if self.recalled:
-            asked = replace(asked, content=f"{memory_block(self.recalled)}\n\n{asked.content}")
+            asked = replace(asked, content=memory_block(self.recalled) + asked.content)
         summary = f"{_SUMMARY}{self.summary.text}" if self.summary else ""
         closing = f"\n\n{self.closing}" if self.closing else ""
         return ModelRequest(
