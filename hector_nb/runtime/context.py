@@ -153,9 +153,8 @@ class Context:
         return [own[0] + self.recalled_tokens - sum(own), *own[1:]] if own else own
 
 
-async def room_of(agent: Agent) -> Room:
-    """The room that an agent's messages have beside its prompt and its tools."""
-    schemas = await agent.toolbox.schemas()
+async def room_of(agent: Agent, schemas: Sequence[ToolSchema] = ()) -> Room:
+    """The room that an agent's messages have beside its prompt and these tools."""
     tools = await agent.schema_tokens(schemas)
     most = max(0, agent.model.context_window - agent.model.max_tokens - tools)
     note = None
@@ -174,9 +173,9 @@ async def room_of(agent: Agent) -> Room:
     )
 
 
-def window_of(agent: Agent, room: Room) -> Window:
-    """What of the transcript has to be read to build a context."""
-    return agent.memory.window(room.tokens)
+async def window_of(agent: Agent) -> Window:
+    """What of the transcript has to be read to build a context, whatever the agent's tools leave of it."""
+    return agent.memory.window((await room_of(agent)).tokens)
 
 
 def is_whole(begun: BegunTurn) -> bool:
