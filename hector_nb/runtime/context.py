@@ -153,9 +153,8 @@ class Context:
         return [own[0] + self.recalled_tokens - sum(own), *own[1:]] if own else own
 
 
-async def room_of(agent: Agent) -> Room:
-    """The room that an agent's messages have beside its prompt and its tools."""
-    schemas = await agent.toolbox.schemas()
+async def room_of(agent: Agent, schemas: Sequence[ToolSchema] = ()) -> Room:
+    """The room that an agent's messages have beside its prompt and the schemas of its tools."""
     tools = await agent.schema_tokens(schemas)
     most = max(0, agent.model.context_window - agent.model.max_tokens - tools)
     note = None

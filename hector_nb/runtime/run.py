@@ -178,11 +178,11 @@ class TurnRun:
 
     async def _perform(self) -> None:
         """The turn itself."""
-        room = await room_of(self.agent)
-        begun = self._start.begun if isinstance(self._start, ResumedTurn) else await self._begin(self._start, room)
+        begun = self._start.begun if isinstance(self._start, ResumedTurn) else await self._begin(self._start)
         if begun is None:
             return
         self._session = begun.session
+        room = await room_of(self.agent, await self.agent.toolbox.schemas())
         context = await self._context(begun, room)
         if isinstance(self._start, ResumedTurn):
             await self._calls.resume()
@@ -194,7 +194,7 @@ class TurnRun:
         """What the model is to see; where it would not see all, there may be a summary to wait for."""
         if self.agent.summarizer and isinstance(self._start, NewTurn) and not is_whole(begun):
             await self._remembering.make_room(self.agent, begun.session)
-            begun = await self._begin(self._start, room) or begun
+            begun = await self._begin(self._start) or begun
         recall = partial(self._recall, begun.message.content) if self.agent.longterm else None
         return await build_context(self.agent, begun, room, recall)
 
@@ -224,9 +224,9 @@ class TurnRun:
             answer=self._answer,
         )
 
-    async def _begin(self, new: NewTurn, room: Room) -> BegunTurn | None:
-        """Queue, wait, and take the session; None if the request was made before."""
-        wanted = window_of(self.agent, room)
+    async def _begin(self, new: NewTurn) -> BegunTurn | None:
+        """Queue, wait, and take the session; None if the request was made before. The tools, which may be slow to start, are not asked yet."""
+        wanted = window_of(self.agent, await room_of(self.agent))
         while True:
             place = await self.store.begin_turn(new, window=wanted, lifetime=self.agent.lifetime)
             if isinstance(place, RepeatedTurn):

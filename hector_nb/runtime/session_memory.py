@@ -94,7 +94,7 @@ class SessionMemories:
 
     async def _present(self, agent: Agent, session: Session) -> Ledger:
         """The ledger of what the model would see before a new message."""
-        room = await room_of(agent)
+        room = await room_of(agent, await agent.toolbox.schemas())
         summary, history, first = await self._store.read_window(
             self._user, session.session_id, window=window_of(agent, room)
         )
