@@ -105,7 +105,7 @@ class PydanticClient:
         yield ModelFinished(
             finish_reason="tool_calls" if calls and reason == "stop" else reason,
             usage=_usage(stream),
-            provider_state=kept(response, calls, by=self._name),
+            provider_state=kept(response, by=self._name),
         )
 
 

@@ -19,6 +19,7 @@ _SELECT = _SQL["select_memories"]
 _FIND = f"{_SELECT}\n{_SQL['this_memory']}"
 _THESE = f"{_SELECT}\n{_SQL['these_memories']}"
 _NEWEST = f"{_SELECT}\n{_SQL['newest_memories']}"
+_NEWEST_SUMMARY = f"{_SELECT}\n{_SQL['newest_summary']}"
 _SHOWN = sql.queries("ledgers")["shown_memories"]
 
 
@@ -179,6 +180,12 @@ def get(db: Database, partition: Partition, memory_id: str) -> Memory | None:
     """See `MemoryStore.get_memory`."""
     found = find_partition(db, partition)
     row = db.one(_FIND, {"memory_id": memory_id, "partition": found.key}) if found else None
+    return MemoryRow(*row).memory() if row else None
+
+
+def summary_of(db: Database, user: str, session_id: str) -> Memory | None:
+    """See `MemoryStore.summary_memory_of`."""
+    row = db.one(_NEWEST_SUMMARY, {"owner": user, "session_id": session_id})
     return MemoryRow(*row).memory() if row else None
 
 

@@ -13,7 +13,7 @@ from hector_nb.models.providers import ProviderModel
 from tests.fakes import anthropic_wire as claude
 from tests.fakes import gemini_wire as gemini
 from tests.fakes.upstream import FakeUpstream, send
-from tests.models.requests import WEATHER, asking, call, message, read
+from tests.models.requests import WEATHER, asking, call, message, read, renamed
 
 pytestmark = pytest.mark.anyio
 TWO_CALLS = {
@@ -60,7 +60,7 @@ async def answered(upstream, model, behaviour):
         "assistant",
         "".join(delta.text for delta in got if isinstance(delta, TextDelta)),
         thinking="".join(delta.text for delta in got if isinstance(delta, ThinkingDelta)),
-        tool_calls=tuple(delta for delta in got if isinstance(delta, ToolCall)),
+        tool_calls=renamed(delta for delta in got if isinstance(delta, ToolCall)),
         provider_state=state,
     )
 
