@@ -122,7 +122,7 @@ class TurnLoop:
             answer.calls.clear()
             answer.finish_reason = "max_iterations"
             if not answer.text:
-                self._say(_NOTHING_SAID.format(most))
+                self._say(TextDelta(text=_NOTHING_SAID.format(most)))
         elif not answer.calls:
             answer.finish_reason = "stop" if finished.finish_reason == "tool_calls" else finished.finish_reason
         return not answer.calls
@@ -137,7 +137,7 @@ class TurnLoop:
             async for delta in deltas:
                 match delta:
                     case TextDelta():
-                        self._say(delta.text)
+                        self._say(delta)
                     case ThinkingDelta():
                         answer.thinking.append(delta.text)
                         self._record.publish(delta)
@@ -153,13 +153,15 @@ class TurnLoop:
         self._record.publish(ModelUsed(usage=usage))
         return finished
 
-    def _say(self, text: str) -> None:
+    def _say(self, delta: TextDelta) -> None:
         """Some text; the first of a message is set apart from what was said before in this turn."""
-        if not text:
+        if not delta.text:
             return
-        begins = not self._answer.text and any(m.content for m in self._record.messages if m.role == "assistant")
-        self._answer.text.append(text)
-        self._record.publish(TextDelta(text=APART + text if begins else text))
+        if not self._answer.text and any(each.content for each in self._record.messages if each.role == "assistant"):
+            self._record.publish(TextDelta(text=APART + delta.text))
+        else:
+            self._record.publish(delta)
+        self._answer.text.append(delta.text)
 
 
 async def estimated_usage(agent: Agent, context: Context, answer: Answer) -> Usage:
