@@ -37,22 +37,28 @@ def offered(tools: Sequence[ToolSchema]) -> list[ToolDefinition]:
     ]
 
 
+def called_before(messages: Sequence[Message]) -> list[ToolDefinition]:
+    """Tools that were called, for requests that offer none any more: Anthropic refuses to see calls of tools that it is not told of."""
+    names = dict.fromkeys(sendable_name(call.name) for message in messages for call in message.tool_calls)
+    return [ToolDefinition(name=name, parameters_json_schema=object_schema({})) for name in names]
+
+
 def asked(request: ModelRequest, *, by: str) -> list[ModelMessage]:
     """The messages for the provider `by`; neighbouring results and questions are one message."""
     messages: list[ModelMessage] = []
     waiting: list[ModelRequestPart] = []
-    called_before: dict[str, ToolCallPart] = {}
+    made: dict[str, ToolCallPart] = {}
     turn_begins = max((at for at, each in enumerate(request.messages) if each.role == "user"), default=-1)
     for at, message in enumerate(request.messages):
         if message.role != "assistant":
-            waiting.append(_question_or_result(message, called_before))
+            waiting.append(_question_or_result(message, made))
             continue
         state = message.provider_state or {}
         # Anthropic binds thinking to what stands before it, which changes from turn to turn; Google does not.
         usable = state.get("by") == by and (by != "anthropic" or at > turn_begins)
         if parts := list(_answer_parts(message, state if usable else {}, by)):
             calls = [part for part in parts if isinstance(part, ToolCallPart)]
-            called_before |= {call.call_id: part for call, part in zip(message.tool_calls, calls, strict=True)}
+            made |= {call.call_id: part for call, part in zip(message.tool_calls, calls, strict=True)}
             if waiting:
                 messages.append(PydanticRequest(parts=waiting))
                 waiting = []
@@ -97,10 +103,10 @@ def _kept_part(part: ModelResponsePart) -> dict[str, Any] | None:
     return {key: value for key, value in place.items() if value is not None}
 
 
-def _question_or_result(message: Message, called_before: Mapping[str, ToolCallPart]) -> ModelRequestPart:
+def _question_or_result(message: Message, made: Mapping[str, ToolCallPart]) -> ModelRequestPart:
     if message.role == "user":
         return UserPromptPart(content=message.content)
-    call = called_before.get(message.call_id or "")
+    call = made.get(message.call_id or "")
     return ToolReturnPart(
         tool_name=call.tool_name if call else "unnamed",
         content=message.content or NO_OUTPUT,

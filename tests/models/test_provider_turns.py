@@ -178,6 +178,24 @@ async def test_failed_and_empty_results_are_told(upstream, wire):
         assert body["contents"][3]["parts"] == [{"text": "Well?"}]
 
 
+@pytest.mark.parametrize("wire", [claude, gemini], ids=lambda wire: wire.NAME)
+async def test_a_request_without_tools_after_calls_still_tells_of_them_and_forbids_more(upstream, wire):
+    history = [
+        message("user", "Weather?"),
+        message("assistant", tool_calls=(call(), call("now", call_id="call_2"), call(call_id="call_3"))),
+        *(message("tool", "sunny", call_id=f"call_{number}") for number in (1, 2, 3)),
+    ]
+    upstream.then(wire.plain("x"))
+    async with model_at(upstream, wire) as model:
+        await read(model, ModelRequest(system="", messages=history))
+    body = upstream.requests[0].body
+    if wire is claude:
+        assert [tool["name"] for tool in body["tools"]] == ["weather", "now"]
+        assert body["tool_choice"] == {"type": "none"}
+    else:
+        assert "functionDeclarations" not in str(body.get("tools")) or "NONE" in str(body["toolConfig"])
+
+
 @pytest.mark.parametrize(
     ("pieces", "reason", "arguments"),
     [
