@@ -126,12 +126,16 @@ def _impatient(db: Database) -> Iterator[None]:
 
 @contextmanager
 def _writing(db: Database) -> Iterator[None]:
-    """A transaction of its own."""
-    db.run("BEGIN IMMEDIATE")
+    """A transaction of its own, which need not be on the disk at once: if it gets lost, what is left to do is noted still."""
+    db.run("PRAGMA synchronous = NORMAL")
     try:
+        db.run("BEGIN IMMEDIATE")
         yield
         db.run("COMMIT")
     except BaseException:
-        with suppress(apsw.Error):
-            db.run("ROLLBACK")
+        if db.connection.in_transaction:
+            with suppress(apsw.Error):
+                db.run("ROLLBACK")
         raise
+    finally:
+        db.run("PRAGMA synchronous = FULL")

@@ -17,7 +17,6 @@ import apsw
 
 _TREES = {2: 12, 5: 12, 10: 8, 13: 8}
 """Kinds of pages, and the sizes of their headers."""
-_TREE = Struct(">B2xHH")
 _FILE_HEADER = 100
 _READ_PAGES = 256
 _LOCKS = 1 << 30
@@ -40,6 +39,7 @@ class Pages:
         self._size = 65_536 if size == 1 else size
         self._usable = self._size - header[20]
         self._has_map = any(header[52:56])
+        self._page = Struct(f">B2xHH{self._size - 7}x")
         self._clean = bytes(self._size)
         self.count = self._file.xFileSize() // self._size
 
@@ -62,14 +62,17 @@ class Pages:
         return found
 
     def _middles(self, data: bytes, first: int) -> Iterator[tuple[int, int]]:
-        """Where the middles of the pages are in data that begins with the page `first`."""
-        for page, start in enumerate(range(0, len(data), self._size), first):
-            header = start + (_FILE_HEADER if page == 1 else 0)
-            kind, cells, content = _TREE.unpack_from(data, header)
-            if kind in _TREES and not (self._has_map and self._is_map(page)):
-                begin, end = header + _TREES[kind] + 2 * cells, start + (content or 65_536)
-                if begin < end <= start + self._usable:
-                    yield begin, end
+        """Where the middles of the pages are in data that begins with the page `first`.
+
+        The file's first page, which begins with another header, holds nothing but the schema.
+        """
+        start = 0
+        for page, (kind, cells, content) in enumerate(self._page.iter_unpack(data), first):
+            if kind in _TREES and page > 1 and not (self._has_map and self._is_map(page)):
+                begin, end = _TREES[kind] + 2 * cells, content or 65_536
+                if begin < end <= self._usable:
+                    yield start + begin, start + end
+            start += self._size
 
     def _is_map(self, page: int) -> bool:
         """Whether a page says of others what they are, and is none of a tree, though it may begin like one."""
