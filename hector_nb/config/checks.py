@@ -16,7 +16,7 @@ _KEYS_OF: dict[str, frozenset[str]] = {
     "execute_command": frozenset({"root", "allow", "shell"}),
     "search": frozenset({"folders"}),
     "agent_call": frozenset({"max_depth"}),
-    "mcp": frozenset({"type", "command", "url", "env"}),
+    "mcp": frozenset({"type", "command", "url", "env", "headers", "prefix"}),
     "function": frozenset({"type", "function"}),
 }
 _STORES = ("sqlite", "postgresql", "postgres")
@@ -119,6 +119,8 @@ def _mcp(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:
         yield Finding(
             path=(*path, "env"), message="`env` is for `command`; a server at a `url` has its own", on_key=True
         )
+    if tool.command and tool.headers:
+        yield Finding(path=(*path, "headers"), message="`headers` are for `url`; a `command` gets `env`", on_key=True)
 
 
 def _function(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:
