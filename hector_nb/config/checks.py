@@ -19,6 +19,7 @@ _KEYS_OF: dict[str, frozenset[str]] = {
     "mcp": frozenset({"type", "command", "url", "env", "headers", "prefix"}),
     "function": frozenset({"type", "function"}),
 }
+_NOTEBOOK = "; a notebook's own functions (@hector_nb.tool) are offered without being named here"
 _STORES = ("sqlite", "postgresql", "postgres")
 
 
@@ -53,6 +54,8 @@ def _unknown(what: str, path: KeyPath, name: str, known: Collection[str], docume
     place = document.places.get(path, Place(key_line=1, line=1))
     near = did_you_mean(None if place.variable else name, known, what=f"{what}s")
     hint = near or "; there is nothing under `llms`"
+    if what == "tool" and "did you mean" not in near:
+        hint += _NOTEBOOK
     return Finding(path=path, message=f"unknown {what} {shown_value(name, place)}{hint}")
 
 
