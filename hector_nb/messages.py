@@ -4,7 +4,7 @@ A session's transcript is a list of messages. The roles are `user`, `assistant` 
 is the result of one call that the assistant message before it made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,7 +12,8 @@ from typing import Any, Literal
 Role = Literal["user", "assistant", "tool"]
 MessageStatus = Literal["complete", "cancelled", "failed", "interrupted"]
 
-
+APART = "\n\n"
+"""What stands between the texts of two assistant messages of one turn, where they are read as one answer."""
 INVALID_ARGUMENTS = "__invalid_arguments__"
 """The only key of a `ToolCall`'s arguments where the model wrote something that is not a JSON object; its value is that text. Whoever runs tools tells the model so."""
 
@@ -76,3 +77,8 @@ class Usage:
             completion_tokens=self.completion_tokens + other.completion_tokens,
             estimated=self.estimated or other.estimated,
         )
+
+
+def joined(texts: Iterable[str]) -> str:
+    """What an assistant has said in one turn, in several messages, as one text. It is the text of the turn's events."""
+    return APART.join(text for text in texts if text)

@@ -107,6 +107,8 @@ def _tool(path: KeyPath, name: str, tool: ToolConfig) -> Iterator[Finding]:
         yield from _mcp(path, tool)
     if kind == "function":
         yield from _function(path, tool)
+    if kind == "execute_command":
+        yield from _execute_command(path, tool)
 
 
 def _mcp(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:
@@ -132,6 +134,16 @@ def _function(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:
         yield Finding(path=(*path, "function"), message=message)
     elif not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", tool.function):
         yield Finding(path=(*path, "function"), message="expected an import path such as package.module:name")
+
+
+def _execute_command(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:
+    if tool.shell and tool.allow:
+        message = "a shell runs any program, so `allow` cannot go with `shell: true`"
+        yield Finding(path=(*path, "allow"), message=message, on_key=True, unless=((*path, "shell"),))
+    for index, program in enumerate(tool.allow):
+        if not program or (re.search(r"\s", program) and "/" not in program):
+            message = "expected the name of one program, such as git, without arguments"
+            yield Finding(path=(*path, "allow", index), message=message)
 
 
 def _storage(config: Config) -> Iterator[Finding]:

@@ -220,9 +220,9 @@ class ToolConfig(_Block):
     folders: Texts = ()
     """`search`: the folders to index."""
     allow: Texts = ()
-    """`execute_command`: the programs that may run. Empty: every one, each approved."""
+    """`execute_command`: the programs that may run, as names on PATH or as paths. Empty: every one, each approved."""
     shell: bool = False
-    """`execute_command`: run through a shell."""
+    """`execute_command`: run through a shell, `/bin/sh`, which can run any program; not together with `allow`."""
     timeout: PositiveDuration | None = None
     """The longest that one call may take. Unset: the tool's own limit."""
     max_output: Count | None = None

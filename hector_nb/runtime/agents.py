@@ -1,15 +1,17 @@
-"""An agent as the engine runs it: its configuration, its model and its memory."""
+"""An agent as the engine runs it: its configuration, its model, its memory and its tools."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
 from hector_nb.memory.base import TokenCounter, WorkingMemory
-from hector_nb.messages import Message
+from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import Model
 from hector_nb.service import AgentInfo
 from hector_nb.sessions import Lifetime
+from hector_nb.tools.toolbox import Toolbox
 
 _TOKENS_PER_MESSAGE = 4
 """What chat formats add to a message: its role and its borders."""
@@ -27,15 +29,25 @@ class Agent:
     memory: WorkingMemory
     counter: TokenCounter
     budget: int
+    toolbox: Toolbox = field(default_factory=lambda: Toolbox(()))
+    info: AgentInfo = field(init=False, repr=False, compare=False)
     _counted: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "info", self._info())
 
     @property
     def lifetime(self) -> Lifetime:
         """How long its sessions live."""
         return Lifetime(timeout=self.sessions.timeout, max_duration=self.sessions.max_duration)
 
-    @property
-    def info(self) -> AgentInfo:
+    def grace(self, *, one_off: bool, on_disconnect: Literal["cancel", "continue"] | None = None) -> float | None:
+        """Seconds for which a turn waits for a reader to come back; None: for ever."""
+        if (on_disconnect or self.config.streaming.on_disconnect) == "continue":
+            return None
+        return 0.0 if one_off else self.config.streaming.resume_grace
+
+    def _info(self) -> AgentInfo:
         """What people may know of it."""
         working = self.config.memory.working
         longterm = self.config.memory.longterm
@@ -60,12 +72,21 @@ class Agent:
             self._counted["instruction"] = await self.counter.count(self.config.instruction)
         return self._counted["instruction"]
 
+    async def schema_tokens(self, tools: Sequence[ToolSchema]) -> int:
+        """Tokens of the schemas of tools, counted once for each set of them."""
+        if not tools:
+            return 0
+        text = json.dumps([[tool.name, tool.description, dict(tool.parameters)] for tool in tools], ensure_ascii=False)
+        if text not in self._counted:
+            self._counted[text] = await self.counter.count(text)
+        return self._counted[text]
+
     async def count(self, message: Message) -> Message:
         """The message with its tokens counted: text, thinking and tool calls."""
         parts: Sequence[str] = (
             message.content,
             message.thinking,
-            *(call.name + json.dumps(call.arguments, ensure_ascii=False) for call in message.tool_calls),
+            *(call.name + json.dumps(dict(call.arguments), ensure_ascii=False) for call in message.tool_calls),
         )
         tokens = _TOKENS_PER_MESSAGE
         for part in parts:

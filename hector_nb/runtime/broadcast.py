@@ -12,14 +12,17 @@ from hector_nb.events import Event, LoggedEvent, is_last
 
 
 class Broadcast:
-    """The events of one turn, from `seq` 1, and those who wait for the next.
+    """The events of one turn that follow `seq` `start`, and those who wait for the next.
 
+    A turn that went on in this process after another had begun it starts later than at 0: what came before is in the store.
     `on_empty` is called when the last reader has left an unfinished turn.
     """
 
-    def __init__(self, on_empty: Callable[[], None], on_join: Callable[[], None]) -> None:
+    def __init__(self, on_empty: Callable[[], None], on_join: Callable[[], None], *, start: int = 0) -> None:
         self.events: list[LoggedEvent] = []
+        self.start = start
         self.readers = 0
+        self._closed = False
         self._waiting: list[asyncio.Future[None]] = []
         self._on_empty = on_empty
         self._on_join = on_join
@@ -29,9 +32,22 @@ class Broadcast:
         """Whether the last event is there."""
         return bool(self.events) and is_last(self.events[-1].event)
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest event."""
+        return self.start + len(self.events)
+
     def publish(self, event: Event) -> None:
         """Append an event and wake the readers."""
-        self.events.append(LoggedEvent(len(self.events) + 1, event))
+        self.events.append(LoggedEvent(self.last_seq + 1, event))
+        self._wake()
+
+    def close(self) -> None:
+        """The log ends here for the readers of this process, though the turn does not."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for future in waiting:
@@ -39,14 +55,14 @@ class Broadcast:
                     future.set_result(None)
 
     async def read(self, after: int) -> Sequence[LoggedEvent]:
-        """All events after `seq` `after`, waiting for one; empty when the log ends there."""
-        while len(self.events) <= after:
-            if self.finished:
+        """All events after `seq` `after`, which is not before `start`, waiting for one; empty when the log ends there."""
+        while self.last_seq <= after:
+            if self.finished or self._closed:
                 return ()
             future = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future
-        return self.events[after:]
+        return self.events[after - self.start :]
 
     def join(self) -> None:
         """One more reader."""

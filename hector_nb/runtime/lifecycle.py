@@ -2,39 +2,40 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 
-from hector_nb.errors import ModelInterrupted, StoreError
-from hector_nb.events import Event, TextDelta, ThinkingDelta
-from hector_nb.ids import new_id
-from hector_nb.messages import Message
-from hector_nb.runtime.run import TurnRun, failed
+from hector_nb.errors import StoreError
+from hector_nb.runtime.intervals import DEAD_AFTER
+from hector_nb.runtime.recovery import Recovery
+from hector_nb.runtime.run import TurnRun
 from hector_nb.sessions import Turn
-from hector_nb.stores.base import Store, TurnOutcome
+from hector_nb.stores.base import Store
 
 _log = logging.getLogger("hector_nb.runtime")
 
 _BEAT_EVERY = 2.0
-_DEAD_AFTER = 10.0
-"""Seconds without a heartbeat after which a process counts as dead."""
 _RECOVER_EVERY = 5.0
 _NOTICE_WITHIN = 1.0
 """Seconds between looks for dead processes while somebody here waits for another's turn."""
 _LISTEN_EVERY = 0.2
 """Seconds between looks for cancel requests, while turns run."""
 _SWEEP_EVERY = 60.0
-_LOST_AT_MOST = 1_000_000
-"""Events that a dead process may have delivered and not stored; their numbers are not used again."""
-_DIED = failed(ModelInterrupted("The process that ran this turn has died.", hint="Send the message again."))
 
 
 class Lifecycle:
     """The background tasks of one process. Heartbeats and listening cost nothing while no turn runs."""
 
-    def __init__(self, *, store: Store, holder: str, runs: Mapping[str, TurnRun], readers: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        holder: str,
+        runs: Mapping[str, TurnRun],
+        readers: Mapping[str, int],
+        recovery: Recovery,
+    ) -> None:
+        self._recovery = recovery
         self._store = store
         self._holder = holder
         self._runs = runs
@@ -58,16 +59,16 @@ class Lifecycle:
         self._busy.set()
 
     async def recover(self) -> None:
-        """Close the turns of dead processes: what they had said is kept and marked. What the store refuses is tried again.
+        """Take over the turns of dead processes. What the store refuses is tried again.
 
         Raises:
             StoreError: the store refuses.
         """
         async with self._recovering:
-            taken = await self._store.take_over(self._holder, dead_after=_DEAD_AFTER)
+            taken = await self._store.take_over(self._holder, dead_after=DEAD_AFTER)
             self._left_behind += [turn for turn in taken if turn.turn_id not in self._runs]
             while self._left_behind:
-                await self._close(self._left_behind[0])
+                await self._recovery.take(self._left_behind[0])
                 del self._left_behind[0]
 
     async def stop(self) -> None:
@@ -117,31 +118,3 @@ class Lifecycle:
     async def _sweep(self) -> None:
         while await self._store.expire_sessions() or await self._store.sweep():
             await asyncio.sleep(0)
-
-    async def _close(self, turn: Turn) -> None:
-        events, last_seq = await self._events(turn)
-        message = Message(
-            message_id=new_id("msg"),
-            turn_id=turn.turn_id,
-            role="assistant",
-            content="".join(event.text for event in events if isinstance(event, TextDelta)),
-            thinking="".join(event.text for event in events if isinstance(event, ThinkingDelta)),
-            status="interrupted",
-            created_at=datetime.now(UTC),
-        )
-        await self._store.write_turn(
-            turn.turn_id,
-            events=[replace(_DIED, kept_until=last_seq)],
-            skip=_LOST_AT_MOST,
-            messages=[replace(message, tokens=len(message.content) // 4)],
-            outcome=TurnOutcome(status="interrupted"),
-        )
-
-    async def _events(self, turn: Turn) -> tuple[Sequence[Event], int]:
-        """All that the turn's process has stored, however much, and the last one's number."""
-        events: list[Event] = []
-        seq = 0
-        while (log := await self._store.read_turn(turn.user, turn.turn_id, after=seq)) and log.events:
-            events += [logged.event for logged in log.events]
-            seq = log.events[-1].seq
-        return events, seq

@@ -1,68 +1,108 @@
 """One turn under way in this process: from its place in the session's queue to its outcome in the store.
 
-The engine's task (`_perform`) can be cancelled at any point; the task around it (`_supervise`) always writes how the turn ended.
-Events go to readers at once and to the store in groups. The last event is published only when the outcome is durable, so that
-whoever has seen the end of an answer finds it in the transcript.
+The engine's task (`_perform`) can be cancelled at any point; the task around it (`_supervise`) always writes how the turn ended, but
+for a turn that waits for approvals when its process stops: that is left to whichever process gets the answer. The last event is
+published only when the outcome is durable, so that whoever has seen the end of an answer finds it in the transcript.
 """
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
-from contextlib import aclosing
-from datetime import UTC, datetime
+from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
 
 from hector_nb.errors import HectorError, ModelInterrupted, StoreError
-from hector_nb.events import Event, TurnDone, TurnFailed, TurnStarted
-from hector_nb.ids import new_id
-from hector_nb.messages import Message, MessageStatus, Usage
+from hector_nb.events import ApprovalDecided, Event, ModelUsed, TurnDone, TurnFailed, TurnStarted
+from hector_nb.messages import Message, MessageStatus
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.runtime.context import Context, build_context, window
-from hector_nb.runtime.turn import Answer, estimated_usage, run_turn
+from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
+from hector_nb.runtime.record import TurnRecord
+from hector_nb.runtime.tool_calls import Caller, ToolCalls
+from hector_nb.runtime.turn import Answer, TurnLoop
 from hector_nb.sessions import Turn
 from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
 
 _log = logging.getLogger("hector_nb.runtime")
 
-_WRITE_EVERY = 0.05
-"""Seconds between two writes of a running turn's events."""
-_LOOK_EVERY = 1.0
-"""The longest time a queued turn waits before it looks again whether its time has come."""
 _ATTEND_EVERY = 1.0
 """Seconds between looks whether another process has readers of a turn that has none here."""
-_DEAD_AFTER = 10.0
-"""Seconds without a heartbeat after which another process's readers do not count."""
 _SETTLE_EVERY = 0.5
 """Seconds between attempts to store an outcome that the database refused."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumedTurn:
+    """A turn that waited for approvals and goes on in this process; `events` are its log so far, up to `last_seq`."""
+
+    begun: BegunTurn
+    holder: str
+    events: Sequence[Event]
+    last_seq: int
 
 
 class TurnRun:
     """A turn, its tasks and its log.
 
     `placed` is done when the user's message is durable: the turn has begun or stands in the queue. `finished` is set when the outcome
-    is durable. `grace` is the number of seconds after which a turn without readers is cancelled, None for never. `repeats` is the
-    turn that the same request started before, if there is one; then nothing happens here.
+    is durable, or the turn is left waiting. `grace` is the number of seconds after which a turn without readers is cancelled, None for
+    never; a turn that waits, or has waited, for an approval is not cancelled for readers who left before. `repeats` is the turn that
+    the same request started before, if there is one; then nothing happens here. `above` are the agents whose calls led to this turn.
     """
 
     def __init__(
-        self, new: NewTurn, *, agent: Agent, store: Store, runs: MutableMapping[str, "TurnRun"], grace: float | None
+        self,
+        start: NewTurn | ResumedTurn,
+        *,
+        agent: Agent,
+        store: Store,
+        runs: MutableMapping[str, "TurnRun"],
+        grace: float | None,
+        above: Sequence[str] = (),
     ) -> None:
-        self.new = new
+        resumed = start if isinstance(start, ResumedTurn) else None
+        turn = start.begun.turn if isinstance(start, ResumedTurn) else start
+        self.turn_id, self.session_id, self.user = turn.turn_id, turn.session_id, turn.user
         self.agent = agent
-        self.log = Broadcast(on_empty=self._nobody_reads, on_join=self._somebody_reads)
+        self.store = store
+        self.holder = start.holder
+        self.log = Broadcast(
+            on_empty=self._nobody_reads, on_join=self._somebody_reads, start=resumed.last_seq if resumed else 0
+        )
         self.placed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if resumed:
+            self.placed.set_result(None)
         self.finished = asyncio.Event()
-        self._store = store
+        self.repeats: Turn | None = None
+        self._start = start
         self._runs = runs
         self._grace = grace
-        self.repeats: Turn | None = None
         self._leaving: asyncio.Task[None] | None = None
+        self._stop_status: Literal["cancelled", "interrupted", "waiting"] | None = None
         self._answer = Answer()
-        self._context: Context | None = None
-        self._stop_status: MessageStatus | None = None
-        self._written = 0
-        self._write_timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Task[None] | None = None
+        events = resumed.events if resumed else ()
+        for used in (event for event in events if isinstance(event, ModelUsed)):
+            self._answer.requests += 1
+            self._answer.add_usage(used.usage)
+        self._record = TurnRecord(
+            self.turn_id,
+            store=store,
+            log=self.log,
+            messages=resumed.begun.so_far if resumed else (),
+            on_closed=self.interrupt,
+        )
+        self._calls = ToolCalls(
+            agent=agent,
+            store=store,
+            caller=Caller(
+                user=self.user, agent=agent.name, session_id=self.session_id, turn_id=self.turn_id, above=above
+            ),
+            record=self._record,
+            on_wait=self._somebody_reads,
+            told={event.call_id for event in events if isinstance(event, ApprovalDecided)},
+        )
         self._work = asyncio.create_task(self._perform())
         self.task = asyncio.create_task(self._supervise())
 
@@ -71,16 +111,16 @@ class TurnRun:
         self._stop("cancelled")
 
     def interrupt(self) -> None:
-        """Stop it because this process stops; what was said is kept."""
-        self._stop("interrupted")
+        """Stop it because this process stops; what was said is kept, and a turn that waits for an approval goes on waiting."""
+        self._stop("waiting" if self._calls.waiting else "interrupted")
 
-    def _stop(self, status: MessageStatus) -> None:
+    def _stop(self, status: Literal["cancelled", "interrupted", "waiting"]) -> None:
         if self._stop_status is None:
             self._stop_status = status
             self._work.cancel()
 
     def _nobody_reads(self) -> None:
-        if self._grace is not None:
+        if self._grace is not None and not self._calls.waiting:
             self._leaving = asyncio.create_task(self._cancel_unattended(self._grace))
 
     async def _cancel_unattended(self, grace: float) -> None:
@@ -94,7 +134,7 @@ class TurnRun:
 
     async def _read_elsewhere(self) -> bool:
         try:
-            return await self._store.has_readers(self.new.turn_id, besides=self.new.holder, dead_after=_DEAD_AFTER)
+            return await self.store.has_readers(self.turn_id, besides=self.holder, dead_after=DEAD_AFTER)
         except StoreError:
             return False
 
@@ -110,7 +150,7 @@ class TurnRun:
         try:
             await self._work
         except asyncio.CancelledError:
-            status = self._stop_status or "interrupted"
+            status = "cancelled" if self._stop_status == "cancelled" else "interrupted"
             if status == "interrupted":
                 failure = ModelInterrupted("The server stopped before the answer was complete.")
         except HectorError as error:
@@ -120,38 +160,53 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
+        elif self._stop_status == "waiting" and self._calls.waiting:
+            await self._leave_waiting()
         elif self.repeats is None:
             await self._finish(failure, status)
         if not self.placed.done():
             self.placed.set_result(None)
         self._somebody_reads()
-        self._runs.pop(self.new.turn_id, None)
+        self._runs.pop(self.turn_id, None)
         self.finished.set()
 
     async def _perform(self) -> None:
         """The turn itself."""
-        begun = await self._begin()
+        begun = self._start.begun if isinstance(self._start, ResumedTurn) else await self._begin(self._start)
         if begun is None:
             return
-        self._context = await build_context(self.agent, begun)
-        self._publish(
-            TurnStarted(
-                session_id=self.new.session_id,
-                turn_id=self.new.turn_id,
-                message_id=self.new.message.message_id,
-                message_number=begun.message_number,
-                memory_tokens=self._context.tokens,
-            )
-        )
-        async with aclosing(run_turn(self.agent, self._context, self._answer)) as events:
-            async for event in events:
-                self._publish(event)
+        schema_tokens = await self.agent.schema_tokens(await self.agent.toolbox.schemas())
+        context = await build_context(self.agent, begun, schema_tokens)
+        if isinstance(self._start, ResumedTurn):
+            await self._calls.resume()
+        else:
+            self._record.publish(self._started(begun, context.tokens + schema_tokens))
+        await self._loop(context).run()
 
-    async def _begin(self) -> BegunTurn | None:
+    def _started(self, begun: BegunTurn, tokens: int) -> TurnStarted:
+        return TurnStarted(
+            session_id=self.session_id,
+            turn_id=self.turn_id,
+            message_id=begun.message.message_id,
+            message_number=begun.message_number,
+            memory_tokens=tokens,
+        )
+
+    def _loop(self, context: Context) -> TurnLoop:
+        return TurnLoop(
+            self.agent,
+            context,
+            turn_id=self.turn_id,
+            record=self._record,
+            calls=self._calls,
+            answer=self._answer,
+        )
+
+    async def _begin(self, new: NewTurn) -> BegunTurn | None:
         """Queue, wait, and take the session; None if the request was made before."""
         wanted = await window(self.agent)
         while True:
-            place = await self._store.begin_turn(self.new, window=wanted, lifetime=self.agent.lifetime)
+            place = await self.store.begin_turn(new, window=wanted, lifetime=self.agent.lifetime)
             if isinstance(place, RepeatedTurn):
                 self.repeats = place.turn
                 return None
@@ -166,53 +221,25 @@ class TurnRun:
         if ahead := self._runs.get(turn_id):
             await ahead.finished.wait()
             return
-        async with self._store.watch(self.new.session_id) as watch:
-            while (turn := await self._store.get_turn(self.new.user, turn_id)) and not turn.finished:
-                await watch.wait(_LOOK_EVERY)
+        async with self.store.watch(self.session_id) as watch:
+            while (turn := await self.store.get_turn(self.user, turn_id)) and not turn.finished:
+                await watch.wait(LOOK_EVERY)
 
-    def _publish(self, event: Event) -> None:
-        self.log.publish(event)
-        if self._write_timer is None and self._writing is None:
-            self._write_timer = asyncio.get_running_loop().call_later(_WRITE_EVERY, self._start_writing)
-
-    def _start_writing(self) -> None:
-        self._write_timer = None
-        self._writing = asyncio.create_task(self._write())
-
-    async def _write(self) -> None:
-        """Write the events that are new; where the store refuses, they wait for the next time."""
-        upto = len(self.log.events)
-        try:
-            events = [logged.event for logged in self.log.events[self._written : upto]]
-            if await self._store.write_turn(self.new.turn_id, events=events) is None:
-                self.interrupt()
-            self._written = upto
-        except StoreError as error:
-            _log.warning("Events of %s are not stored yet: %s", self.new.turn_id, error.message)
-        finally:
-            self._writing = None
-            if len(self.log.events) > upto and not self._work.done():
-                self._write_timer = asyncio.get_running_loop().call_later(_WRITE_EVERY, self._start_writing)
+    async def _leave_waiting(self) -> None:
+        """Leave the turn as it is to whichever process gets the answer; readers here are cut off and may come back there."""
+        await self._record.rest()
+        with suppress(StoreError, ModelInterrupted):
+            await self._record.flush()
+        self.log.close()
 
     async def _finish(self, failure: HectorError | None, status: MessageStatus) -> None:
         """Store the answer and the outcome, then tell the readers."""
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-        if self._writing is not None:
-            await self._writing
-        message = await self.agent.count(
-            Message(
-                message_id=new_id("msg"),
-                turn_id=self.new.turn_id,
-                role="assistant",
-                content="".join(self._answer.text),
-                thinking="".join(self._answer.thinking),
-                status=status,
-                created_at=datetime.now(UTC),
-            )
-        )
+        await self._record.rest()
+        await self._calls.close(status)
+        message = await self.agent.count(self._answer.message(self.turn_id, status=status))
+        self._record.add(message)
         last = await self._last_event(failure, status, message)
-        while not await self._settle(message, last):
+        while not await self._settle(status, last):
             await asyncio.sleep(_SETTLE_EVERY)
         if not self.log.finished:
             self.log.publish(last)
@@ -220,32 +247,25 @@ class TurnRun:
     async def _last_event(self, failure: HectorError | None, status: MessageStatus, message: Message) -> Event:
         if failure is not None:
             return failed(failure)
-        usage = self._answer.usage
-        if usage is None and self._context is not None:
-            usage = await estimated_usage(self.agent, self._context, self._answer)
         return TurnDone(
-            turn_id=self.new.turn_id,
+            turn_id=self.turn_id,
             message_id=message.message_id,
             finish_reason="cancelled" if status == "cancelled" else self._answer.finish_reason,
-            usage=usage or Usage(estimated=True),
+            usage=await self._answer.total(self.agent),
         )
 
-    async def _settle(self, message: Message, last: Event) -> bool:
+    async def _settle(self, status: MessageStatus, last: Event) -> bool:
         """Try to make the outcome durable; readers are not kept waiting for a database that refuses."""
-        events = [logged.event for logged in self.log.events[self._written :]]
-        if not self.log.finished:
-            events.append(last)
         try:
-            written = await self._store.write_turn(
-                self.new.turn_id, events=events, messages=[message], outcome=self._outcome(message.status, last)
-            )
+            await self._record.close(last, self._outcome(status, last))
         except StoreError as error:
-            _log.warning("The outcome of %s is not stored yet: %s", self.new.turn_id, error.message)
+            _log.warning("The outcome of %s is not stored yet: %s", self.turn_id, error.message)
             if not self.log.finished:
                 self.log.publish(failed(error))
             return False
-        if written is None and not self.log.finished:
-            self.log.publish(failed(ModelInterrupted("Another process has closed this turn.")))
+        except ModelInterrupted as error:
+            if not self.log.finished:
+                self.log.publish(failed(error))
         return True
 
     def _outcome(self, status: MessageStatus, last: Event) -> TurnOutcome:

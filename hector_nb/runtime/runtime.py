@@ -1,13 +1,14 @@
 """The engine: the agents, the turns under way in this process, and the store they share with other processes."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hector_nb.errors import AgentNotFound, StoreError, Unavailable
 from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.lifecycle import Lifecycle
-from hector_nb.runtime.run import TurnRun
+from hector_nb.runtime.recovery import Recovery
+from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
 from hector_nb.stores.base import NewTurn, Store
@@ -25,7 +26,13 @@ class Runtime:
         self.holder = new_id("node")
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
-        self._lifecycle = Lifecycle(store=store, holder=self.holder, runs=self.runs, readers=self._readers)
+        self._lifecycle = Lifecycle(
+            store=store,
+            holder=self.holder,
+            runs=self.runs,
+            readers=self._readers,
+            recovery=Recovery(store=store, holder=self.holder, agents=self.agents, resume=self.resume),
+        )
         self.closing = False
 
     async def aopen(self) -> None:
@@ -47,10 +54,11 @@ class Runtime:
         await self.store.aclose()
         for agent in self.agents.values():
             await agent.model.aclose()
+            await agent.toolbox.aclose()
 
-    def for_user(self, user: str) -> SessionService:
-        """The sessions of one user."""
-        return UserSessions(self, user)
+    def for_user(self, user: str, *, above: Sequence[str] = ()) -> SessionService:
+        """The sessions of one user. `above` are the agents, the topmost first, whose calls lead to what is asked for here."""
+        return UserSessions(self, user, above=above)
 
     def agent(self, name: str) -> Agent:
         """One agent.
@@ -63,18 +71,30 @@ class Runtime:
         known = ", ".join(sorted(self.agents)) or "none"
         raise AgentNotFound(f"There is no agent {name!r}.", hint=f"Configured agents: {known}.")
 
-    def start(self, new: NewTurn, *, grace: float | None) -> TurnRun:
+    def start(self, new: NewTurn, *, grace: float | None, above: Sequence[str] = ()) -> TurnRun:
         """Put a turn under way."""
         if self.closing:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
-        run = TurnRun(new, agent=self.agent(new.agent), store=self.store, runs=self.runs, grace=grace)
-        self.runs[new.turn_id] = run
+        return self._run(new, self.agent(new.agent), grace=grace, above=above)
+
+    def resume(self, resumed: ResumedTurn) -> TurnRun:
+        """Go on with a turn that another process left waiting."""
+        session = resumed.begun.session
+        agent = self.agent(session.agent)
+        return self._run(resumed, agent, grace=agent.grace(one_off=not session.listed))
+
+    def _run(
+        self, start: NewTurn | ResumedTurn, agent: Agent, *, grace: float | None, above: Sequence[str] = ()
+    ) -> TurnRun:
+        run = TurnRun(start, agent=agent, store=self.store, runs=self.runs, grace=grace, above=above)
+        self.runs[run.turn_id] = run
         self._lifecycle.wake()
         return run
 
     async def recover(self) -> None:
-        """Close the turns of processes that have died, at once."""
-        await self._lifecycle.recover()
+        """Take over the turns of processes that have died, at once."""
+        if not self.closing:
+            await self._lifecycle.recover()
 
     async def join_elsewhere(self, turn_id: str) -> None:
         """One more reader here of a turn that another process runs."""

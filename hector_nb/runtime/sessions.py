@@ -9,14 +9,23 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hector_nb.errors import InvalidRequest, MessageTooLarge, SessionEnded, SessionNotFound, TurnNotFound
+from hector_nb.approvals import Approval, Decision
+from hector_nb.errors import (
+    InvalidRequest,
+    MessageNotFound,
+    MessageTooLarge,
+    SessionEnded,
+    SessionNotFound,
+    TurnNotFound,
+)
 from hector_nb.ids import new_id
-from hector_nb.messages import Message
+from hector_nb.messages import Message, ToolCall
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
 from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
 from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
 from hector_nb.stores.base import Idempotency, NewTurn
+from hector_nb.tools.toolbox import ToolOutcome
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime
@@ -29,10 +38,11 @@ _CANCEL_WITHIN = 5.0
 class UserSessions(SessionService):
     """What one user can do, in process."""
 
-    def __init__(self, runtime: "Runtime", user: str) -> None:
+    def __init__(self, runtime: "Runtime", user: str, *, above: Sequence[str] = ()) -> None:
         self._runtime = runtime
         self._store = runtime.store
         self._user = user
+        self._above = above
 
     async def list_agents(self) -> Sequence[AgentInfo]:
         """See `SessionService`."""
@@ -177,7 +187,8 @@ class UserSessions(SessionService):
             create_session=one_off,
             idempotency=_idempotency(request.idempotency_key, "turn", agent, request.session_id, request.message),
         )
-        run = self._runtime.start(new, grace=_grace(found, request))
+        grace = found.grace(one_off=request.session_id is None, on_disconnect=request.on_disconnect)
+        run = self._runtime.start(new, grace=grace, above=self._above)
         stream = LiveStream(run)
         try:
             await asyncio.shield(run.placed)
@@ -225,6 +236,59 @@ class UserSessions(SessionService):
                 return await self._cancel(turn)
         return None
 
+    async def list_approvals(self, agent: str, session_id: str) -> Sequence[Approval]:
+        """See `SessionService`."""
+        await self.get_session(agent, session_id)
+        now = datetime.now(UTC)
+        found = await self._store.approvals(self._user, session_id)
+        return [approval for approval in found if approval.decision is None and approval.deadline > now]
+
+    async def decide_approval(
+        self,
+        agent: str,
+        session_id: str,
+        call_id: str,
+        decision: Decision,
+        *,
+        edited: Mapping[str, Any] | None = None,
+    ) -> Approval:
+        """See `SessionService`."""
+        await self.get_session(agent, session_id)
+        if edited is not None:
+            await self._check_edited(agent, session_id, call_id, decision, edited)
+        approval = await self._store.decide(self._user, session_id, call_id, decision, edited=edited)
+        if approval.turn_id not in self._runtime.runs:
+            await self._runtime.recover()  # its process may be gone: then the turn goes on here
+        return approval
+
+    async def _check_edited(
+        self, agent: str, session_id: str, call_id: str, decision: Decision, edited: Mapping[str, Any]
+    ) -> None:
+        """Refuse arguments that the tool would not take."""
+        if decision == "deny":
+            raise InvalidRequest("A call that is denied has no arguments.", hint="Leave `edited` out, or approve.")
+        for approval in await self._store.approvals(self._user, session_id):
+            if approval.call_id == call_id:
+                call = ToolCall(call_id=call_id, name=approval.name, arguments=edited)
+                checked = await self._runtime.agent(agent).toolbox.check(call)
+                if isinstance(checked, ToolOutcome):
+                    raise InvalidRequest(checked.text)
+
+    async def get_tool_output(self, agent: str, session_id: str, call_id: str) -> str:
+        """See `SessionService`."""
+        await self.get_session(agent, session_id)
+        if (whole := await self._store.get_output(self._user, session_id, call_id)) is not None:
+            return whole
+        cursor: str | None = None
+        while True:
+            page = await self._store.list_messages(self._user, session_id, limit=1000, cursor=cursor)
+            for message in page.items:
+                if message.call_id == call_id:
+                    return message.content
+            cursor = page.next_cursor
+            if cursor is None:
+                raise MessageNotFound("No tool of this session has answered a call with this id.")
+
     async def _cancel_all(self, session_id: str) -> None:
         """Stop what runs, the queued turns first, so that none of them begins in between."""
         for turn in reversed(await self._store.unfinished_turns(self._user, session_id)):
@@ -242,9 +306,9 @@ class UserSessions(SessionService):
         return await self._store.get_turn(self._user, turn.turn_id)
 
     async def _cancel_elsewhere(self, turn: Turn) -> None:
-        await self._runtime.recover()  # its process may be dead and will not hear us
         async with self._store.watch(turn.session_id) as watch:
             await self._store.request_cancel(turn.turn_id)
+            await self._runtime.recover()  # its process may be dead and will not hear us
             while (now := await self._store.get_turn(self._user, turn.turn_id)) and not now.finished:
                 await watch.wait(1.0)
 
@@ -277,13 +341,6 @@ def _check(message: str) -> None:
         raise InvalidRequest("The message is empty.", hint='Send some text, for example {"message": "Hello"}.')
     if len(message.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge("The message is larger than 1 MiB.", hint="Send it in parts, or put it in a file.")
-
-
-def _grace(agent: Agent, request: SendMessage) -> float | None:
-    """Seconds for which a turn waits for a reader to come back; None: for ever."""
-    if (request.on_disconnect or agent.config.streaming.on_disconnect) == "continue":
-        return None
-    return agent.config.streaming.resume_grace if request.session_id else 0.0
 
 
 def _turn(after: str) -> str | None:

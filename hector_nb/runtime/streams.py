@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from hector_nb.errors import ModelInterrupted, StoreError, TurnNotFound
 from hector_nb.events import Event, LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset, is_last
 from hector_nb.messages import Usage
+from hector_nb.runtime.intervals import LOOK_EVERY
 from hector_nb.runtime.run import TurnRun, failed
 from hector_nb.service import SessionFeed, TurnStream
 from hector_nb.sessions import Session, Turn
@@ -22,17 +23,15 @@ from hector_nb.stores.base import TurnLog, Watch
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime
 
-_LOOK_EVERY = 1.0
-"""Seconds after which a reader looks at the store again even if nothing was announced."""
-
 
 class LiveStream(TurnStream):
     """Reads a turn that runs in this process. It is a reader from the moment it is made."""
 
     def __init__(self, run: TurnRun, *, after: int = 0) -> None:
-        self.session_id = run.new.session_id
-        self.turn_id = run.new.turn_id
-        self.last_seq = run.log.events[-1].seq if run.log.finished else None
+        self.session_id = run.session_id
+        self.turn_id = run.turn_id
+        self.last_seq = run.log.last_seq if run.log.finished else None
+        self._run = run
         self._log = run.log
         self._after = after
         self._left = False
@@ -40,12 +39,25 @@ class LiveStream(TurnStream):
 
     async def read(self) -> Sequence[LoggedEvent]:
         """See `TurnStream`."""
-        batch = await self._log.read(self._after)
-        if not batch and self._after > self._log.events[-1].seq:
-            batch = _reset(self.turn_id, _text(self._log.events), self._log.events[-1])
+        batch = await self._earlier(self._after) if self._after < self._log.start else ()
+        batch = batch or await self._log.read(max(self._after, self._log.start))
+        if not batch and self._log.finished and self._after > self._log.last_seq:
+            batch = _reset(self.turn_id, await self._text(), self._log.events[-1])
         if batch:
             self._after = batch[-1].seq
         return batch
+
+    async def _earlier(self, after: int) -> Sequence[LoggedEvent]:
+        """Events from before the turn came to this process."""
+        log = await self._run.store.read_turn(self._run.user, self.turn_id, after=after)
+        return [logged for logged in log.events if logged.seq <= self._log.start] if log else ()
+
+    async def _text(self) -> str:
+        """The whole answer."""
+        events: list[LoggedEvent] = []
+        while earlier := await self._earlier(events[-1].seq if events else 0) if self._log.start else ():
+            events += earlier
+        return "".join(each.event.text for each in (*events, *self._log.events) if isinstance(each.event, TextDelta))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -105,7 +117,7 @@ class StoredStream(TurnStream):
 
     async def _wait(self, watch: Watch) -> Sequence[LoggedEvent]:
         while (found := await self._look()) is None:
-            await watch.wait(_LOOK_EVERY)
+            await watch.wait(LOOK_EVERY)
         return found
 
     async def _look(self) -> Sequence[LoggedEvent] | None:
@@ -224,7 +236,7 @@ class StoredFeed(SessionFeed):
                     return open_turn(self._runtime, turn)
                 if session.status != "active":
                     return None
-                await watch.wait(_LOOK_EVERY)
+                await watch.wait(LOOK_EVERY)
 
 
 def open_turn(runtime: "Runtime", turn: Turn, *, after: int = 0) -> TurnStream:
@@ -239,10 +251,6 @@ def shaped(runtime: "Runtime", agent: str, stream: TurnStream) -> TurnStream:
     """The stream as the agent's `enable_streaming` wants it."""
     known = runtime.agents.get(agent)
     return stream if known is None or known.config.reasoning.enable_streaming else WholeAnswer(stream)
-
-
-def _text(events: Sequence[LoggedEvent]) -> str:
-    return "".join(logged.event.text for logged in events if isinstance(logged.event, TextDelta))
 
 
 def _reset(turn_id: str, text: str, last: LoggedEvent) -> Sequence[LoggedEvent]:

@@ -375,7 +375,7 @@ class Store(MemoryStore, ApprovalStore, Protocol):
         ...
 
     async def answer(self, user: str, turn_id: str) -> str:
-        """What the assistant has said in a turn, from the transcript; empty where there is no such turn."""
+        """What the assistant has said in a turn (`messages.joined`), from the transcript; empty where there is no such turn."""
         ...
 
     async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:

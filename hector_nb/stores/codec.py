@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hector_nb.approvals import Approval
 from hector_nb.errors import InvalidRequest
 from hector_nb.events import Event, TextDelta, decode, encode
 from hector_nb.messages import Message, ToolCall
@@ -48,6 +49,11 @@ def clean(text: str) -> str:
 def to_json(value: Any) -> str:
     """A JSON value as compact text."""
     return clean(_dumps(value))
+
+
+def stored_json(value: Any) -> Any:
+    """A JSON value as it comes back from a store."""
+    return json.loads(to_json(value))
 
 
 def to_micros(moment: datetime) -> int:
@@ -182,12 +188,25 @@ def stored_message(message: Message) -> Message:
     )
 
 
+def stored_approval(approval: Approval) -> Approval:
+    """The approval as it comes back from a store."""
+    return replace(
+        approval,
+        call_id=clean(approval.call_id),
+        name=clean(approval.name),
+        arguments=stored_json(approval.arguments),
+        created_at=approval.created_at.astimezone(UTC),
+        deadline=approval.deadline.astimezone(UTC),
+        edited=stored_json(approval.edited),
+    )
+
+
 def stored_session(session: Session) -> Session:
     """The session as it comes back from a store."""
     return replace(
         session,
         title=clean(session.title),
-        metadata=json.loads(to_json(session.metadata)),
+        metadata=stored_json(session.metadata),
         created_at=session.created_at.astimezone(UTC),
         last_active_at=session.last_active_at.astimezone(UTC),
         expires_at=session.expires_at and session.expires_at.astimezone(UTC),

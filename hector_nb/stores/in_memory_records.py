@@ -1,15 +1,17 @@
 """What the in-memory store keeps: sessions with their transcripts and turns, and which request made what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from hector_nb.approvals import Approval
 from hector_nb.errors import MessageNotFound
 from hector_nb.events import LoggedEvent
 from hector_nb.messages import Message
 from hector_nb.sessions import Session, Turn
 from hector_nb.stores import codec
 from hector_nb.stores.base import KEEP_KEYS
+from hector_nb.stores.base_approvals import ToolOutput
 
 
 @dataclass(kw_only=True, eq=False)
@@ -24,6 +26,18 @@ class KeptTurn:
     cancel: bool = False
     log: list[LoggedEvent] = field(default_factory=list)
     events_until: datetime | None = None
+    approvals: dict[str, Approval] = field(default_factory=dict)
+
+    def ask(self, approval: Approval) -> None:
+        """Keep what is asked; a call that was asked for before is asked for anew."""
+        approval = codec.stored_approval(replace(approval, turn_id=self.turn.turn_id, session_id=self.turn.session_id))
+        self.approvals.pop(approval.call_id, None)
+        self.approvals[approval.call_id] = approval
+
+    def waits(self, now: datetime) -> bool:
+        """Whether it cannot go on without somebody's word, or more time."""
+        asked = (each.decision is None and each.deadline > now for each in self.approvals.values())
+        return self.turn.status == "waiting" and not self.cancel and any(asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +63,8 @@ class KeptSession:
     messages: list[Message] = field(default_factory=list)
     user_messages: int = 0
     turns: list[KeptTurn] = field(default_factory=list)
+    outputs: dict[tuple[int, str], str] = field(default_factory=dict)
+    """By the positions of their messages and the ids of their calls."""
 
     def unfinished(self) -> list[KeptTurn]:
         """The running turn and the queued ones."""
@@ -84,6 +100,16 @@ class KeptSession:
         """The session as it is at this time."""
         runs = (kept.turn.turn_id for kept in self.unfinished() if kept.turn.status != "queued")
         return codec.seen_at(replace(self.session, running_turn=next(runs, None)), now)
+
+    def keep_outputs(self, outputs: Sequence[ToolOutput], positions: Mapping[str | None, int]) -> None:
+        """Keep outputs beside their messages, or where the next message will be."""
+        for output in outputs:
+            position = positions.get(output.call_id, len(self.messages) + 1)
+            self.outputs[position, codec.clean(output.call_id)] = codec.clean(output.text)
+
+    def outputs_upto(self, position: int) -> dict[tuple[int, str], str]:
+        """The outputs of the messages up to a position."""
+        return {place: text for place, text in self.outputs.items() if place[0] <= position}
 
     def position_of(self, message_id: str) -> int:
         """The position of a message.

@@ -13,12 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hector_nb.approvals import Approval, Decision
 from hector_nb.errors import StoreError
 from hector_nb.events import Event
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import (
     codec,
+    sqlite_approvals,
     sqlite_histories,
     sqlite_holders,
     sqlite_listing,
@@ -38,6 +40,7 @@ from hector_nb.stores.base import (
     Watch,
     Window,
 )
+from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.holder_locks import HolderLocks
 from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_jobs import Job
@@ -140,11 +143,34 @@ class SQLiteStore:
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
         skip: int = 0,
+        approvals: Sequence[Approval] = (),
+        outputs: Sequence[ToolOutput] = (),
     ) -> Turn | None:
         """See `Store`."""
         payload = codec.encode_events(events) if events else None
         written = partial(sqlite_turns.write, payload=payload, count=len(events), skip=skip)
+        written = partial(written, approvals=approvals, outputs=outputs)
         return await self._write(partial(written, turn_id=turn_id, messages=messages, outcome=outcome))
+
+    async def resume_turn(self, turn_id: str, holder: str, *, window: Window) -> BegunTurn | None:
+        """See `Store`."""
+        resume = partial(sqlite_turns.resume, turn_id=turn_id, holder=holder, window=window)
+        return await self._write(self._living(holder, resume))
+
+    async def approvals(self, user: str, session_id: str) -> Sequence[Approval]:
+        """See `Store`."""
+        return await self._read(partial(sqlite_approvals.listing, user=user, session_id=session_id))
+
+    async def decide(
+        self, user: str, session_id: str, call_id: str, decision: Decision, *, edited: Mapping[str, Any] | None = None
+    ) -> Approval:
+        """See `Store`."""
+        word = partial(sqlite_approvals.decide, call_id=call_id, decision=decision, edited=edited)
+        return await self._write(partial(word, user=user, session_id=session_id))
+
+    async def get_output(self, user: str, session_id: str, call_id: str) -> str | None:
+        """See `Store`."""
+        return await self._read(partial(sqlite_approvals.output, user=user, session_id=session_id, call_id=call_id))
 
     async def get_turn(self, user: str, turn_id: str) -> Turn | None:
         """See `Store`."""

@@ -47,7 +47,7 @@ def dead_besides(db: Database, locks: HolderLocks, holder: str, dead_after: floa
     others = [Holder(*row) for row in db.all(_SQL["other_holders"], {"holder": holder})]
     dead = _dead(locks, others, dead_after)
     locks.remove_others({other.holder for other in others})
-    return dead, bool(dead) or bool(db.value(_SQL["unheld_exist"], {"holder": holder}))
+    return dead, bool(dead) or bool(db.value(_SQL["unheld_exist"], {"holder": holder, "now": now_micros()}))
 
 
 def take_over(db: Database, holder: str, dead: Iterable[Holder]) -> Sequence[Turn]:
@@ -55,7 +55,7 @@ def take_over(db: Database, holder: str, dead: Iterable[Holder]) -> Sequence[Tur
     for other in dead:
         if db.one(_SQL["forget_silent_holder"], other._asdict()):
             db.run(_SQL["forget_readers"], {"holder": other.holder})
-    rows = [TurnRow(*row) for row in db.all(_UNHELD, {"holder": holder})]
+    rows = [TurnRow(*row) for row in db.all(_UNHELD, {"holder": holder, "now": now_micros()})]
     for row in rows:
         db.run(_SQL["hold_turn"], {"key": row.key, "holder": holder})
         db.changed.add(row.session_id)

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from hector_nb.errors import MessageNotFound
-from hector_nb.messages import Message
+from hector_nb.messages import Message, joined
 from hector_nb.sessions import Page
 from hector_nb.stores import codec, sql, sqlite_texts
 from hector_nb.stores.base import Window
@@ -13,6 +13,7 @@ from hector_nb.stores.sqlite_database import Database, Values
 from hector_nb.stores.sqlite_sessions import SessionRow, find
 
 _SQL = sql.queries("messages")
+_OUTPUTS = sql.queries("approvals")
 
 
 def append(db: Database, session: int, message: Message) -> tuple[int, int]:
@@ -51,7 +52,9 @@ def fill(db: Database, row: SessionRow, messages: Sequence[Message]) -> None:
 
 def copy(db: Database, row: SessionRow, source: int, *, upto: int) -> None:
     """Give a new session the beginning of another one's transcript."""
-    db.run(_SQL["copy_messages"], {"session": row.key, "source": source, "upto": upto})
+    values: Values = {"session": row.key, "source": source, "upto": upto}
+    db.run(_SQL["copy_messages"], values)
+    db.run(_OUTPUTS["copy_outputs"], values)
     _filled(db, row)
 
 
@@ -66,6 +69,7 @@ def erase(db: Database, row: SessionRow, *, after: int) -> None:
     values: Values = {"session": row.key, "after": after}
     db.run(_SQL["uncount_messages"], values)
     db.run(_SQL["erase_messages"], values)
+    db.run(_OUTPUTS["erase_outputs"], values)
     db.erased = True
     if row.listed:
         sqlite_texts.erase_messages(db, row.key, after=after)
@@ -103,6 +107,12 @@ def at(db: Database, session: int, position: int) -> Message:
     return next(_messages([db.one(_SQL["message_at"], {"session": session, "position": position})]))
 
 
+def of_turn(db: Database, session: int, turn_id: str, *, after: int) -> list[Message]:
+    """The messages of a turn after a position."""
+    values: Values = {"session": session, "turn_id": turn_id, "after": after}
+    return list(_messages(db.run(_SQL["messages_of_turn"], values)))
+
+
 def first_of_user(db: Database, session: int) -> str | None:
     """What the user said first."""
     row = db.one(_SQL["first_of_user"], {"session": session})
@@ -112,7 +122,7 @@ def first_of_user(db: Database, session: int) -> str | None:
 def answer(db: Database, session: int, turn_id: str, *, position: int, until: int) -> str:
     """What the assistant said in a turn whose messages are between two positions."""
     values: Values = {"session": session, "turn_id": turn_id, "position": position, "until": until}
-    return "".join(content for (content,) in db.run(_SQL["answer"], values))
+    return joined(content for (content,) in db.run(_SQL["answer"], values))
 
 
 def history(db: Database, session: int, *, before: int, window: Window) -> list[Message]:

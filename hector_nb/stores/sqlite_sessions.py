@@ -14,6 +14,7 @@ from hector_nb.stores.sqlite_database import Database
 _SQL = sql.queries("sessions")
 _FIND = f"{_SQL['select_sessions']}\n{_SQL['this_session']}"
 _TURNS = sql.queries("turns")
+_APPROVALS = sql.queries("approvals")
 _THESE = f"{_SQL['select_sessions']}\n{_SQL['these_sessions']}"
 
 
@@ -179,6 +180,7 @@ def erase(db: Database, row: SessionRow) -> None:
         sqlite_texts.erase_title(db, row.key)
         sqlite_texts.erase_messages(db, row.key, after=0)
     db.run(_SQL["erase_messages"], {"session": row.key})
+    db.run(_APPROVALS["erase_outputs"], {"session": row.key, "after": 0})
     db.run(_SQL["erase_session"], {"session": row.key})
     db.changed.add(row.session_id)
     db.erased = True

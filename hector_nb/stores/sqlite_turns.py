@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from hector_nb.approvals import Approval
 from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
 from hector_nb.events import LoggedEvent
 from hector_nb.messages import Message, Usage
 from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
-from hector_nb.stores import codec, sql, sqlite_messages, sqlite_requests, sqlite_sessions
+from hector_nb.stores import codec, sql, sqlite_approvals, sqlite_messages, sqlite_requests, sqlite_sessions
 from hector_nb.stores.base import (
     MAX_WAITING,
     BegunTurn,
@@ -19,6 +20,7 @@ from hector_nb.stores.base import (
     TurnOutcome,
     Window,
 )
+from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
 
@@ -110,9 +112,9 @@ def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> Beg
         place = [key for key, *_ in queue].index(row.key)
     if place > 0:
         return QueuedTurn(turn=row.turn(), ahead=queue[place - 1][1], running=queue[0][1])
-    if row.position is None:
-        row = _begin(db, session, row, lifetime)
-    return _begun(db, new, row, window)
+    if row.position is not None:
+        return _begun(db, row, window, so_far=_so_far(db, row))
+    return _begun(db, _begin(db, session, row, lifetime), window, so_far=[])
 
 
 def _made_by(db: Database, new: NewTurn) -> TurnRow | None:
@@ -162,17 +164,35 @@ def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) 
     return _append_input(db, row._replace(status="running"))
 
 
-def _begun(db: Database, new: NewTurn, row: TurnRow, window: Window) -> BegunTurn:
+def resume(db: Database, turn_id: str, holder: str, window: Window) -> BegunTurn | None:
+    """See `Store.resume_turn`."""
+    row = find(db, turn_id)
+    if row is None or row.status != "waiting" or row.holder != holder:
+        return None
+    row = row._replace(status="running")
+    db.run(_SQL["go_on"], {"key": row.key})
+    db.run(_SIGN_OF_LIFE, {"holder": holder, "now": now_micros()})
+    db.changed.add(row.session_id)
+    return _begun(db, row, window, so_far=_so_far(db, row))
+
+
+def _so_far(db: Database, row: TurnRow) -> Sequence[Message]:
+    assert row.position is not None
+    return sqlite_messages.of_turn(db, row.session, row.turn_id, after=row.position)
+
+
+def _begun(db: Database, row: TurnRow, window: Window, *, so_far: Sequence[Message]) -> BegunTurn:
     assert row.position is not None
     assert row.number is not None
     history = sqlite_messages.history(db, row.session, before=row.position, window=window)
     return BegunTurn(
-        session=sqlite_sessions.find(db, new.user, new.session_id).session(now_micros()),
+        session=sqlite_sessions.find(db, row.owner, row.session_id).session(now_micros()),
         turn=row.turn(),
         message=sqlite_messages.at(db, row.session, row.position),
         message_number=row.number,
         history=history,
         first_position=row.position - len(history),
+        so_far=so_far,
     )
 
 
@@ -205,6 +225,8 @@ def write(
     messages: Sequence[Message],
     outcome: TurnOutcome | None,
     skip: int,
+    approvals: Sequence[Approval],
+    outputs: Sequence[ToolOutput],
 ) -> Turn | None:
     """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
     row = find(db, turn_id)
@@ -215,8 +237,10 @@ def write(
         db.run(_SQL["insert_events"], {"turn": row.key, "last_seq": row.last_seq, "payload": payload})
     if outcome is not None or messages:
         _append_input(db, row)
-    for message in messages:
-        sqlite_messages.append(db, row.session, message)
+    positions = {message.call_id: sqlite_messages.append(db, row.session, message)[0] for message in messages}
+    for output in outputs:
+        sqlite_approvals.keep_output(db, row.session, output, positions.get(output.call_id))
+    sqlite_approvals.ask(db, row.key, approvals)
     db.changed.add(row.session_id)
     if outcome is not None:
         return _write_outcome(db, row, outcome)
@@ -237,6 +261,8 @@ def _write_outcome(db: Database, row: TurnRow, outcome: TurnOutcome) -> Turn:
         usage_estimated=usage.estimated if usage else None,
         finished_at=now if finished else None,
     )
+    if finished:
+        sqlite_approvals.close(db, row.key)
     until = now + int(outcome.keep_events * 1_000_000) if finished else None
     db.run(_SQL["update_outcome"], {**row._asdict(), "events_until": until})
     return row.turn()

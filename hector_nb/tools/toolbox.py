@@ -117,7 +117,7 @@ class Toolbox:
             if isinstance(tools, BaseException):
                 raise tools
             found.extend(tools)
-        if self._outputs is not None:
+        if found and self._outputs is not None:
             found.append(ReadOutput(self._outputs, page=self._page(found)))
         by_name = {tool.schema.name: tool for tool in found}
         if len(by_name) < len(found):
@@ -128,7 +128,7 @@ class Toolbox:
 
     def _page(self, tools: Sequence[Tool]) -> int:
         """Characters that `read_output` gives at once: as many as the roomiest tool."""
-        return max((self._room(tool) for tool in tools), default=1)
+        return max(self._room(tool) for tool in tools)
 
     def _room(self, tool: Tool) -> int:
         """The most characters of this tool's output that the model sees at once."""

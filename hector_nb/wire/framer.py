@@ -11,9 +11,12 @@ from typing import Any
 
 from hector_nb.config.schema import StreamingConfig
 from hector_nb.events import (
+    ApprovalAsked,
+    ApprovalDecided,
     Event,
     LoggedEvent,
     ModelUsed,
+    NestedDelta,
     TextDelta,
     ThinkingDelta,
     ToolCalled,
@@ -29,6 +32,10 @@ from hector_nb.wire.codec import dumps
 from hector_nb.wire.frames import Chunk, Done, Failed, Frame, Named, View, encode_done
 
 _OUTPUT_SHOWN = "execute_command"
+_LONGEST_ARGUMENT = 2000
+"""Characters of one argument of a call that its line in the text shows; named events have all of it."""
+_LINES: tuple[type[Event], ...] = (ToolCalled, ToolReturned, ApprovalAsked)
+"""What stands on lines of its own in the text."""
 
 
 class _Held:
@@ -85,8 +92,8 @@ class Framer:
 
     @staticmethod
     def needs_history(view: View) -> bool:
-        """Whether lines are set apart in this view, so that what an event gives depends on what was shown before."""
-        return view.events is None and (view.tools or view.thinking)
+        """Whether there may be lines in this view, so that what an event gives depends on what was shown before."""
+        return view.events is None
 
     def feed(self, events: Iterable[LoggedEvent]) -> list[Frame]:
         """The frames that these events complete, in order. More than `buffer_size` chunks at once are joined."""
@@ -148,9 +155,9 @@ class Framer:
             frames.append(held.take(held.length))
 
     def _text(self, event: Event) -> str:
-        """What the event adds to the text in this view."""
+        """What the event adds to the text in this view. The answer goes on directly under a line."""
         if type(event) is TextDelta:
-            text = event.text
+            text = event.text.lstrip("\n") if self._kind in _LINES else event.text
         elif self._view.events is None:
             text = said(event, self._view)
         else:
@@ -171,7 +178,9 @@ def said(event: Event, view: View) -> str:
         case ThinkingDelta() if view.thinking:
             return event.text
         case ToolCalled() if view.tools:
-            return f"[Tool: {event.name}({', '.join(dumps(value) for value in event.arguments.values())})]\n"
+            return f"[Tool: {_call(event)}]\n"
+        case ApprovalAsked():
+            return f"[Approval needed: {_call(event)} {event.call_id}]\n"
         case ToolReturned(name=name) if view.tools and name == _OUTPUT_SHOWN:
             return f"Output: {event.output}".rstrip() + "\n"
         case TurnStarted() if view.debug:
@@ -184,8 +193,15 @@ def said(event: Event, view: View) -> str:
     return ""
 
 
+def _call(event: ToolCalled | ApprovalAsked) -> str:
+    """A call as it is written in the text, in one line: the arguments as JSON, in their order."""
+    shown = [dumps(value) for value in event.arguments.values()]
+    cut = [text if len(text) <= _LONGEST_ARGUMENT else f"{text[:_LONGEST_ARGUMENT]}…" for text in shown]
+    return f"{event.name}({', '.join(cut)})"
+
+
 def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The event as named events of these groups; `session` and `done` belong to every group."""
+    """The event as named events of these groups; `session`, `approval` and `done` belong to every group."""
     found: list[tuple[str, str, dict[str, Any]]] = []
     match event:
         case TurnStarted():
@@ -211,12 +227,29 @@ def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, An
         case ToolReturned():
             result = {"call_id": event.call_id, "name": event.name, "output": event.output, "is_error": event.is_error}
             found = [("tools", "tool_result", result)]
+        case NestedDelta():
+            nested = {"call_id": event.call_id, "agent": event.agent, "session_id": event.session_id}
+            found = [("tools", "nested", {**nested, "turn_id": event.turn_id, "text": event.text})]
+        case ApprovalAsked():
+            call = {"call_id": event.call_id, "name": event.name, "arguments": dict(event.arguments)}
+            found = [("", "approval", {**call, "deadline": event.deadline})]
+        case ApprovalDecided():
+            found = [("", "approval", _decided(event))]
         case ModelUsed():
             found = [("usage", "usage", encode_usage(event.usage))]
         case TurnDone():
             spoken = {"response_tokens": event.usage.completion_tokens, "finish_reason": event.finish_reason}
             found = [("debug", "debug", spoken), ("", "done", encode_done(event))]
     return [(name, data) for group, name, data in found if not group or group in groups]
+
+
+def _decided(event: ApprovalDecided) -> dict[str, Any]:
+    data: dict[str, Any] = {"call_id": event.call_id, "decision": event.decision}
+    if event.expired:
+        data["expired"] = True
+    if event.edited is not None:
+        data["edited"] = dict(event.edited)
+    return data
 
 
 def _join(frames: Sequence[Frame]) -> list[Frame]:

@@ -345,6 +345,17 @@ TABLE = [
         "hector.yaml:1: tools.t.prefix: a prefix is at most 32 letters, digits, _ and -",
     ),
     (
+        "a list of programs for a shell, which runs any",
+        "tools:\n  execute_command:\n    shell: true\n    allow: [git]\n",
+        "hector.yaml:4: tools.execute_command.allow: a shell runs any program, so `allow` cannot go with `shell: true`",
+    ),
+    (
+        "a command where a program is expected",
+        "tools: {execute_command: {allow: [git, git status]}}\n",
+        "hector.yaml:1: tools.execute_command.allow[1]: "
+        "expected the name of one program, such as git, without arguments",
+    ),
+    (
         "a certificate without key",
         "server: {certfile: a.pem}\n",
         "hector.yaml:1: server.keyfile: this key is missing; `certfile` needs it",

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from hector_nb.bootstrap import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.events import LoggedEvent, TextDelta
+from hector_nb.messages import Message
 from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SendMessage, SessionService, TurnStream
 from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.tools.base import Tool
+from hector_nb.tools.toolbox import Toolbox
+from tests.runtime.fake_tools import FakeSource
 
 new_store: Callable[[], Store] = InMemoryStore
 """Gives each engine of a test its store."""
@@ -35,17 +40,25 @@ class World:
             SendMessage(message=text, session_id=session_id, **more),  # type: ignore[arg-type]
         )
 
+    async def messages(self, session_id: str) -> Sequence[Message]:
+        return (await self.service.list_messages("assistant", session_id)).items
+
     async def transcript(self, session_id: str) -> list[tuple[str, str, str]]:
         page = await self.service.list_messages("assistant", session_id)
         return [(each.role, each.content, each.status) for each in page.items]
 
 
 @asynccontextmanager
-async def opened(replies: Sequence[Sequence[Step]], **agent: object) -> AsyncIterator[World]:
+async def opened(
+    replies: Sequence[Sequence[Step]], *, tools: Sequence[Tool] = (), shown: int | None = None, **agent: object
+) -> AsyncIterator[World]:
+    """An engine; `shown` is the most characters of one output that its model sees."""
     model = ScriptedModel(replies)
     config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
     made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
-    runtime = Runtime(store=new_store(), agents={"assistant": made})
+    store = new_store()
+    toolbox = Toolbox([FakeSource(tools)], max_output=shown, outputs=store.get_output)
+    runtime = Runtime(store=store, agents={"assistant": replace(made, toolbox=toolbox)})
     await runtime.aopen()
     try:
         async with asyncio.timeout(10):

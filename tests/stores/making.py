@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from hector_nb.approvals import Approval
 from hector_nb.events import TextDelta, TurnDone
 from hector_nb.ids import new_id
-from hector_nb.messages import Message, Usage
+from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.sessions import Lifetime, Session
 from hector_nb.stores.base import BegunTurn, NewTurn, TurnOutcome, Window
 
@@ -13,6 +14,7 @@ AGENT = "assistant"
 EVERYTHING = Window()
 FOR_EVER = Lifetime()
 COMPLETE = TurnOutcome(status="complete", finish_reason="stop", usage=Usage(prompt_tokens=5, completion_tokens=2))
+WAITING = TurnOutcome(status="waiting")
 OVER = TurnOutcome(status="complete", keep_events=0)
 """A turn whose events may be erased at once."""
 
@@ -47,6 +49,22 @@ def make_message(content="hello", turn_id="t", role="user", tokens=1, **changes)
     )
 
 
+def make_approval(call_id="call", turn_id="t1", *, seconds=60, session_id="s", **changes):
+    """An approval that is asked now and waited for so many seconds."""
+    return Approval(
+        **{
+            "call_id": call_id,
+            "turn_id": turn_id,
+            "session_id": session_id,
+            "name": "write_file",
+            "arguments": {"path": "a.txt", "content": "text"},
+            "created_at": ago(),
+            "deadline": ago(-seconds),
+            **changes,
+        }
+    )
+
+
 def make_turn(turn_id, content="hello", session_id="s", **changes):
     return NewTurn(
         **{
@@ -75,6 +93,15 @@ async def finish(store, turn_id, answer="hi", *, outcome=COMPLETE):
         messages=[make_message(answer, turn_id, "assistant", tokens=2)],
         outcome=outcome,
     )
+
+
+async def wait(store, turn_id="t1", *call_ids, seconds=60, session_id="s"):
+    """Let a turn that has begun call tools and wait for approvals of the calls."""
+    calls = tuple(ToolCall(call_id=call_id, name="write_file", arguments={"path": "a.txt"}) for call_id in call_ids)
+    said = make_message("Let me write.", turn_id, "assistant", tool_calls=calls)
+    approvals = [make_approval(call_id, turn_id, seconds=seconds, session_id=session_id) for call_id in call_ids]
+    await store.write_turn(turn_id, messages=[said], approvals=approvals, outcome=WAITING)
+    return approvals
 
 
 async def exchange(store, turn_id, content="hello", answer="hi", *, outcome=COMPLETE, **changes):

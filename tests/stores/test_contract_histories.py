@@ -169,7 +169,7 @@ async def test_an_answer_is_what_the_assistant_said_in_the_turn(store, session):
     assert await store.answer(USER, "t1") == "one "
     await finish(store, "t1", "two")
     await exchange(store, "t3", "q", "three")
-    assert [await store.answer(USER, turn) for turn in ("t1", "t2", "t3")] == ["one two", "", "three"]
+    assert [await store.answer(USER, turn) for turn in ("t1", "t2", "t3")] == ["one \n\ntwo", "", "three"]
     assert await store.answer("bob", "t1") == await store.answer(USER, "unknown") == ""
 
 

@@ -9,14 +9,15 @@ import pytest
 
 from hector_nb.events import TextDelta
 from hector_nb.stores import sql, sqlite_listing, sqlite_texts, sqlite_writer
-from hector_nb.stores.base import Idempotency
+from hector_nb.stores.base import Idempotency, Window
+from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.stores.sqlite_database import connect
 
-from .making import OVER, USER, begin, exchange, finish, make_session, one_off
+from .making import OVER, USER, WAITING, begin, exchange, finish, make_approval, make_session, one_off
 
 pytestmark = pytest.mark.anyio
-SUBJECTS = {"sessions", "messages", "texts", "turns", "requests", "holders"}
+SUBJECTS = {"sessions", "messages", "texts", "turns", "approvals", "requests", "holders"}
 
 
 def pragma(path, name):
@@ -150,6 +151,8 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
     await exchange(store, "t1", "common", outcome=OVER, idempotency=Idempotency(key="k2", fingerprint="1"))
     (said, _) = (await store.list_messages(USER, "s")).items
     await store.fork_session("s", make_session("fork"), after=said.message_id)
+    await store.approvals(USER, "s")
+    await store.get_output(USER, "s", "call")
     await store.import_session(make_session("import"), [said])
     await store.rewind_session(USER, "fork", after=said.message_id)
     await store.answer(USER, "t1")
@@ -172,6 +175,10 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
         await store.list_sessions(USER, **wanted)
     await store.list_messages(USER, "s")
     await store.write_turn("t2", events=[TextDelta(text="x")])
+    output = ToolOutput(call_id="call", text="all")
+    await store.write_turn("t2", outputs=[output], approvals=[make_approval("call", "t2")], outcome=WAITING)
+    await store.decide(USER, "s", "call", "approve")
+    await store.resume_turn("t2", "holder-1", window=Window())
     await store.read_turn(USER, "t1", after=1)
     await store.unfinished_turns(USER, "s")
     await store.cancel_requests("holder-1")

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from hector_nb.stores.base import BegunTurn
+from hector_nb.stores.base import BegunTurn, Window
 from hector_nb.stores.sqlite import SQLiteStore
 
 from .making import USER, begin, exchange, finish, make_session, transcript
@@ -121,6 +121,27 @@ async def test_the_turn_of_a_killed_process_is_taken_over_at_once_with_what_it_s
     log = await sqlite.read_turn(USER, "held")
     assert "".join(event.text for _, event in log.events) == "half an ans"
     await finish(sqlite, "held")
+    assert isinstance(await begin(sqlite, "next"), BegunTurn)
+
+
+async def test_a_killed_process_is_followed_by_the_one_that_was_given_the_word(sqlite, session):
+    async with worker(sqlite.path, "other", "ask") as process:
+        await begun(process, "waiting")
+        await begin(sqlite, "next")
+        await sqlite.decide(USER, "s", "one", "approve")
+        assert (await process.stdout.readline()).decode() == "noticed\n"
+        assert await sqlite.take_over("holder-1", dead_after=3600) == []
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    assert await sqlite.take_over("holder-1", dead_after=0) == []
+    assert (await sqlite.get_session(USER, "s")).running_turn == "asking"
+    assert (await begin(sqlite, "next")).running == "asking"
+    await sqlite.decide(USER, "s", "two", "approve", edited={"path": "b.txt"})
+    assert [turn.turn_id for turn in await sqlite.take_over("holder-1", dead_after=3600)] == ["asking"]
+    resumed = await sqlite.resume_turn("asking", "holder-1", window=Window())
+    assert [call.call_id for call in resumed.so_far[-1].tool_calls] == ["one", "two"]
+    assert [each.edited for each in await sqlite.approvals(USER, "s")] == [None, {"path": "b.txt"}]
+    await finish(sqlite, "asking")
     assert isinstance(await begin(sqlite, "next"), BegunTurn)
 
 

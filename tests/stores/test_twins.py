@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hector_nb.approvals import Approval
 from hector_nb.errors import HectorError
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Session
 from hector_nb.stores import holder_locks
 from hector_nb.stores.base import Idempotency, NewTurn, TurnOutcome, Window
+from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.sqlite import SQLiteStore
 
@@ -28,6 +30,7 @@ turns = st.sampled_from([f"t{n}" for n in range(4)])
 holders = st.sampled_from(["a", "b"])
 texts = st.text(max_size=5)
 limits = st.integers(1, 4)
+calls = st.sampled_from(["c", "d"])
 keys = st.none() | st.builds(Idempotency, key=st.sampled_from("kl"), fingerprint=st.sampled_from("12"))
 
 
@@ -57,6 +60,13 @@ def made_turn(turn_id, agent, user, session_id, holder, if_busy, text, tokens, i
     )  # fmt: skip
 
 
+def made_approval(call_id, text, late):
+    return Approval(
+        call_id=call_id, turn_id="", session_id="", name=text, arguments={text: [text]}, created_at=MOMENT,
+        deadline=MOMENT if late else MOMENT.replace(year=9999),
+    )  # fmt: skip
+
+
 new_sessions = st.builds(
     made_session, sessions, agents, users, texts, st.integers(0, 5).map(lambda n: n == 0), st.booleans()
 )
@@ -72,7 +82,7 @@ windows = st.builds(
 )
 outcomes = st.builds(
     TurnOutcome,
-    status=st.sampled_from(["complete", "cancelled", "failed", "interrupted", "waiting"]),
+    status=st.sampled_from(["complete", "cancelled", "failed", "interrupted", "waiting", "waiting", "running"]),
     finish_reason=st.none() | st.just("stop"),
     keep_events=st.sampled_from([0.0, 3600.0]),
 )
@@ -97,14 +107,24 @@ def write_of(turn_id):
     said = st.lists(
         st.builds(made_message, st.just(turn_id), st.just("assistant"), texts, st.integers(0, 9)), max_size=2
     )
-    return call("write_turn", st.just(turn_id), events=events, messages=said, outcome=st.none() | outcomes, skip=skips)
+    return call(
+        "write_turn", st.just(turn_id), events=events, messages=said, outcome=st.none() | outcomes, skip=skips,
+        approvals=st.lists(asked, max_size=2), outputs=outputs,
+    )  # fmt: skip
 
 
+asked = st.builds(made_approval, calls, texts, st.booleans())
+outputs = st.lists(st.builds(ToolOutput, call_id=calls, text=texts), max_size=1)
 talk = st.one_of(
     call("begin_turn", new_turns, window=windows, lifetime=st.just(Lifetime())),
     turns.flatmap(write_of),
     turns.flatmap(write_of),
     call("answer", users, turns),
+    call("approvals", users, sessions),
+    call("decide", users, sessions, calls, st.sampled_from(["approve", "deny"]), edited=st.none() | st.just({"x": 1})),
+    call("resume_turn", turns, holders, window=windows),
+    call("get_output", users, sessions, calls),
+    call("request_cancel", turns),
     call("read_turn", users, turns, after=st.integers(0, 5), limit=limits),
     call("join_turn", turns, holders),
     call("has_readers", turns, besides=holders, dead_after=st.sampled_from([0.0, 3600.0])),
@@ -130,7 +150,6 @@ steps = talk | st.one_of(
     call("end_session", users, sessions),
     call("delete_session", users, sessions),
     call("unfinished_turns", users, sessions),
-    call("request_cancel", turns),
     call("cancel_requests", holders),
     call("goodbye", holders),
     call("sweep"),

@@ -10,7 +10,7 @@ from hector_nb.sessions import Lifetime
 from hector_nb.stores.base import QueuedTurn, Window
 from hector_nb.stores.sqlite import SQLiteStore
 
-from .making import finish, make_session, make_turn
+from .making import finish, make_session, make_turn, wait
 
 
 def say(*words):
@@ -51,6 +51,18 @@ async def hold_and_fork(store, name):
     await asyncio.sleep(3600)
 
 
+async def ask(store, name):
+    """Begin a turn, ask for two approvals, and wait."""
+    await store.begin_turn(make_turn("asking", holder=name), window=Window(), lifetime=Lifetime())
+    await wait(store, "asking", "one", "two")
+    async with store.watch("s") as watch:
+        say("waiting")
+        while not any(each.decision for each in await store.approvals("ann", "s")):
+            await watch.wait(5)
+        say("noticed")
+    await asyncio.sleep(3600)
+
+
 async def read(store, name):
     """Read a turn, and hang."""
     await store.join_turn("read", name)
@@ -84,6 +96,8 @@ async def main(path, name, action):
             await hold(store, name)
         case "fork":
             await hold_and_fork(store, name)
+        case "ask":
+            await ask(store, name)
         case "read":
             await read(store, name)
         case "obey":

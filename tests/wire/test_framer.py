@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from hector_nb.config.schema import ReasoningConfig, StreamingConfig
 from hector_nb.errors import InvalidRequest
 from hector_nb.events import (
+    ApprovalAsked,
+    ApprovalDecided,
     Event,
     LoggedEvent,
     ModelUsed,
+    NestedDelta,
     TextDelta,
     ThinkingDelta,
     ToolCalled,
@@ -48,6 +51,11 @@ WRITE = ToolCalled(call_id="call_1", name="write_file", arguments={"path": "hell
 WROTE = ToolReturned(call_id="call_1", name="write_file", output="14 bytes")
 RUN = ToolCalled(call_id="call_2", name="execute_command", arguments={"command": "python hello.py"})
 RAN = ToolReturned(call_id="call_2", name="execute_command", output="Hello\n")
+ASKED = ApprovalAsked(
+    call_id="call_1", name="write_file", arguments=WRITE.arguments, deadline="2026-11-22T20:00:00.000Z"
+)
+EDITED = ApprovalDecided(call_id="call_1", decision="approve", edited={"path": "b"})
+DENIED = ApprovalDecided(call_id="call_1", decision="deny", expired=True)
 
 
 def log(*events: Event | str) -> list[LoggedEvent]:
@@ -97,10 +105,10 @@ def test_tool_lines_stand_alone_as_on_the_page() -> None:
         " that file...",
         WRITE,
         WROTE,
-        "File created successfully.\nNow let me test it...",
+        "\n\nFile created successfully.\nNow let me test it...",
         RUN,
         RAN,
-        "The program works correctly!",
+        "\n\nThe program works correctly!",
         DONE,
     )
     assert text_of(frames_of(events, View(tools=True))) == (
@@ -116,6 +124,39 @@ def test_tool_lines_stand_alone_as_on_the_page() -> None:
 
 def test_tool_lines_are_left_out_where_the_agent_says_so() -> None:
     assert text_of(frames_of(log("a", WRITE, WROTE, RUN, RAN, "b"), View())) == "ab"
+
+
+def test_long_arguments_are_cut_in_their_line_and_whole_in_their_event() -> None:
+    call = ToolCalled(call_id="call_1", name="write_file", arguments={"path": "a", "content": "x" * 100_000})
+    assert text_of(frames_of(log(call), View(tools=True))) == f'[Tool: write_file("a", "{"x" * 1999}…)]\n'
+    (named,) = frames_of(log(call), View(events=frozenset({"tools"})))
+    assert isinstance(named, Named)
+    assert named.data["arguments"] == call.arguments
+
+
+def test_what_waits_for_an_approval_is_said_where_events_were_not_asked_for() -> None:
+    for view in (View(tools=True), View()):
+        text = text_of(frames_of(log("Let me write.", ASKED, DENIED), view))
+        assert text == 'Let me write.\n[Approval needed: write_file("hello.py", "print(\'Hello\')") call_1]\n'
+
+
+@pytest.mark.parametrize("groups", [EVENT_GROUPS, frozenset[str]()])
+def test_approvals_are_events_whichever_events_were_asked_for(groups: frozenset[str]) -> None:
+    frames = frames_of(log(ASKED, EDITED, DENIED), View(events=groups))
+    call = {"call_id": "call_1", "name": "write_file", "arguments": WRITE.arguments}
+    assert frames == [
+        Named(1, 0, "approval", {**call, "deadline": "2026-11-22T20:00:00.000Z"}),
+        Named(2, 0, "approval", {"call_id": "call_1", "decision": "approve", "edited": {"path": "b"}}),
+        Named(3, 0, "approval", {"call_id": "call_1", "decision": "deny", "expired": True}),
+    ]
+
+
+def test_what_another_agent_says_comes_as_events_of_the_tools_alone() -> None:
+    data = {"call_id": "call_1", "agent": "helper", "session_id": "sess_2", "turn_id": "turn_2", "text": "hm"}
+    nested = NestedDelta(**data)
+    assert frames_of(log(nested), View(events=frozenset({"tools"}))) == [Named(1, 0, "nested", data)]
+    for view in (View(tools=True), View(events=frozenset({"usage"}))):
+        assert frames_of(log(nested), view) == []
 
 
 def test_reasoning_is_set_apart_from_the_answer() -> None:
@@ -248,7 +289,7 @@ middle = st.one_of(
     st.builds(
         ToolReturned, call_id=st.just("call_1"), name=st.sampled_from(["execute_command", "search"]), output=text
     ),
-    st.just(USED),
+    st.sampled_from([USED, ASKED, DENIED, TextDelta(text="\n\nmore")]),
 )
 logs = st.builds(
     lambda events, last: log(STARTED, *events, last), st.lists(middle, max_size=12), st.sampled_from([DONE, FAILED])

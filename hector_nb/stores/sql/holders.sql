@@ -13,6 +13,9 @@ SELECT holder, seen_at FROM holders WHERE holder <> :holder;
 SELECT EXISTS (
     SELECT 1 FROM turns INDEXED BY turns_unfinished
     WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
+        AND (status <> 'waiting' OR cancel OR NOT EXISTS (
+            SELECT 1 FROM approvals WHERE turn = turns.key AND decision IS NULL AND deadline > :now
+        ))
 );
 
 -- name: forget_silent_holder
@@ -28,6 +31,9 @@ DELETE FROM readers WHERE holder = :holder;
 WHERE turns.key IN (
     SELECT key FROM turns INDEXED BY turns_unfinished
     WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
+        AND (status <> 'waiting' OR cancel OR NOT EXISTS (
+            SELECT 1 FROM approvals WHERE turn = turns.key AND decision IS NULL AND deadline > :now
+        ))
 )
 ORDER BY turns.key;
 

@@ -28,6 +28,11 @@ WHERE place = (:session << 24) + :position;
 SELECT place & 0xFFFFFF FROM messages
 WHERE message_id = :message_id AND place > :session << 24 AND place < (:session + 1) << 24;
 
+-- name: messages_of_turn
+SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
+WHERE place > (:session << 24) + :after AND place < (:session + 1) << 24 AND turn_id = :turn_id
+ORDER BY place;
+
 -- name: answer
 SELECT content FROM messages
 WHERE place > (:session << 24) + :position AND place <= (:session << 24) + :until

@@ -39,8 +39,11 @@ UPDATE turns SET last_seq = :last_seq WHERE key = :key;
 UPDATE turns SET
     last_seq = :last_seq, status = :status, finish_reason = :finish_reason, prompt_tokens = :prompt_tokens,
     completion_tokens = :completion_tokens, usage_estimated = :usage_estimated, finished_at = :finished_at, events_until = :events_until,
-    until = (SELECT message_count FROM sessions WHERE sessions.key = session)
+    until = iif(:finished_at IS NULL, NULL, (SELECT message_count FROM sessions WHERE sessions.key = session))
 WHERE key = :key;
+
+-- name: go_on
+UPDATE turns SET status = 'running' WHERE key = :key;
 
 -- name: events_after
 SELECT place & 0xFFFFFF, payload FROM turn_events
