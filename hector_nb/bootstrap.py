@@ -24,6 +24,7 @@ from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
 from hector_nb.tools.base import ToolSource
 from hector_nb.tools.builtin import BuiltinSource
+from hector_nb.tools.notebook import NotebookTools
 from hector_nb.tools.read_output import OutputReader
 from hector_nb.tools.toolbox import Toolbox
 
@@ -225,6 +226,14 @@ def make_sources(config: Config, folder: Path) -> dict[str, ToolSource]:
 def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | None:
     """One tool, or all that a server offers; `folder` is what relative paths start from. None for kinds that are not there yet."""
     match settings.type or name:
+        case "function":
+            from hector_nb.tools.function import FunctionTools
+
+            return FunctionTools.from_config(name, settings, folder=folder)
+        case "mcp":
+            from hector_nb.tools.mcp import McpServer
+
+            return McpServer.from_config(name, settings, folder=folder)
         case "write_file":
             from hector_nb.tools.write_file import WriteFile
 
@@ -248,9 +257,9 @@ def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | N
 def make_toolbox(
     agent: AgentConfig, sources: Mapping[str, ToolSource], *, budget: int, outputs: OutputReader | None = None
 ) -> Toolbox:
-    """An agent's tools. One output takes at most about half of the agent's `budget`, which is in tokens."""
+    """An agent's tools, and what this process's notebook offers. One output takes at most about half of the `budget`, which is in tokens."""
     return Toolbox(
-        [sources[name] for name in dict.fromkeys(agent.tools) if name in sources],
+        [*(sources[name] for name in dict.fromkeys(agent.tools) if name in sources), NotebookTools()],
         require_approval=agent.require_approval,
         max_output=budget * _CHARACTERS_PER_TOKEN // 2,
         outputs=outputs,

@@ -6,12 +6,15 @@ that cell, an interrupt (■) stops function and turn alike. An `async` function
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING
 
 from hector_nb.tools.base import Tool, ToolError
 from hector_nb.tools.decorator import offered
-from hector_nb.tools.function import FunctionTool, Work
 from hector_nb.tools.main_thread import MAIN_THREAD, MainThread, NobodyWaits, Stopped
 from hector_nb.tools.nested_loop import run_here
+
+if TYPE_CHECKING:
+    from hector_nb.tools.function import Work
 
 _TO_BE_CANCELLED = 5.0
 """Seconds that an interrupted turn has to end before its model hears of the interrupt."""
@@ -25,15 +28,20 @@ class NotebookTools:
 
     async def tools(self) -> Sequence[Tool]:
         """A tool for each function."""
+        functions = offered()
+        if not functions:
+            return ()
+        from hector_nb.tools.function import FunctionTool
+
         # A function that is gone is offered no more, so nothing here may hold it.
         return [
-            FunctionTool(function, mark, signature=signature, run=self._run) for function, mark, signature in offered()
+            FunctionTool(function, mark, signature=signature, run=self._run) for function, mark, signature in functions
         ]
 
     async def aclose(self) -> None:
         """Nothing is held."""
 
-    async def _run(self, work: Work) -> str:
+    async def _run(self, work: "Work") -> str:
         try:
             return await self._main_thread.call(lambda: _finished(work()))
         except NobodyWaits as error:

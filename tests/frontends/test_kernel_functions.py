@@ -57,6 +57,8 @@ async def never():
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel = Kernel(tmp_path_factory.mktemp("kernel"))
+    assert kernel.run("%load_ext hector_nb").status == "ok"
+    assert kernel.run("%hector use actor").status == "ok"
     assert kernel.run(CALL).status == "ok"
     yield kernel
     kernel.close()
@@ -122,3 +124,50 @@ def test_where_no_cell_waits_the_model_is_told_so(kernel: Kernel) -> None:
         "except Exception as error:\n    print(type(error).__name__, error)"
     )
     assert cell.stdout.startswith("ToolError This function belongs to a notebook, and no cell of it waits")
+
+
+ACT = "@hector_nb.tool\ndef act(what: str):\n    "
+
+
+def test_an_agent_calls_a_function_of_the_notebook_into_its_cell(kernel: Kernel) -> None:
+    kernel.run(ACT + "seen.append((what, threading.current_thread() is threading.main_thread())); print('acting')")
+    kernel.run("seen = []")
+    cell = kernel.run("%%hector --new\nDo it")
+    assert (cell.status, cell.markdown[-1]) == ("ok", "It is done.")
+    assert "acting\n" in cell.stdout
+    assert kernel.run("print(seen)").stdout == "[('it', True)]\n"
+
+
+def test_running_the_cell_again_replaces_the_function(kernel: Kernel) -> None:
+    kernel.run(ACT + "print('first')")
+    kernel.run(ACT + "print('second')")
+    assert "second" in kernel.run("%%hector --new\nDo it").stdout
+
+
+def test_an_interrupted_function_stops_the_turn_and_the_next_message_works(kernel: Kernel) -> None:
+    kernel.run(ACT + "print('asleep', flush=True); time.sleep(60)")
+    started = time.monotonic()
+    cell = kernel.run("%%hector --new\nDo it", on_output=_interrupt_when_asleep(kernel))
+    assert cell.of("error")[0]["ename"] == "KeyboardInterrupt"
+    assert cell.markdown[-1] == "*■ stopped*"
+    assert time.monotonic() - started < 10
+    history = kernel.run("m = %hector history\nprint([(each.role, each.status) for each in m][-1])").stdout
+    assert "cancelled" in history
+    assert kernel.run("%%hector\nGo on").markdown[-1] == "It is done."
+
+
+def test_five_queued_cells_whose_agents_call_async_functions_get_five_replies(kernel: Kernel) -> None:
+    kernel.run("@hector_nb.tool\nasync def act(what: str):\n    await asyncio.sleep(0.1); print('acted')")
+    requests = [kernel.send("%%hector --new\nDo it") for _ in range(5)]
+    cells = [kernel.wait(request) for request in requests]
+    assert [(cell.status, cell.markdown[-1], cell.stdout.count("acted")) for cell in cells] == [
+        ("ok", "It is done.", 1)
+    ] * 5
+
+
+def test_a_function_that_is_gone_is_offered_no_more(kernel: Kernel) -> None:
+    kernel.run("del act")
+    cell = kernel.run("%%hector --new\nDo it")
+    assert (cell.status, cell.markdown[-1]) == ("ok", "It is done.")
+    told = kernel.run("m = %hector history\nprint([each.content for each in m if each.role == 'tool'])").stdout
+    assert "There is no tool 'act'" in told
