@@ -247,4 +247,5 @@ def shown(db: Database, memories: Sequence[ShownMemory]) -> list[Memory]:
         return []
     wanted = {memory.memory_id: memory.version for memory in memories}
     rows = (MemoryRow(*row) for row in db.run(_SHOWN, {"shown": json.dumps(list(wanted.items()))}))
-    return [row.memory() for row in rows if row.version == wanted[row.memory_id]]
+    found = {row.memory_id: row.memory() for row in rows if row.version == wanted[row.memory_id]}
+    return [found[memory_id] for memory_id in wanted if memory_id in found]

@@ -1,22 +1,24 @@
 """What the file holds: its settings, its size, its plans, and nothing of what was erased."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from importlib.resources import files
 
 import apsw
 import pytest
 
 from hector_nb.events import TextDelta
-from hector_nb.stores import sql, sqlite_listing, sqlite_texts, sqlite_writer
+from hector_nb.stores import keywords, sql, sqlite_listing, sqlite_texts, sqlite_writer
 from hector_nb.stores.base import Idempotency
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.stores.sqlite_database import connect
 
 from .making import OVER, USER, begin, exchange, finish, make_session, one_off
+from .making_memories import give, partition, remember_everything
 
 pytestmark = pytest.mark.anyio
 SUBJECTS = {"sessions", "messages", "texts", "turns", "requests", "holders"}
+REMEMBERED = {"summaries", "marks", "memories", "recall", "ledgers"}
 
 
 def pragma(path, name):
@@ -157,6 +159,11 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
     await store.next_turn(USER, "s", after="erased")
     await store.last_turn(USER, "s")
     await one_off(store, "t0", outcome=OVER)
+    await remember_everything(store)
+    (memory,) = await give(store, "tea", session_id="remembers")
+    with monkeypatch.context() as patch:  # another version of Python knows no words in it
+        patch.setattr(keywords, "stems", lambda _: Counter())
+        await store.forget_memory(partition(), memory)
     await begin(store, "t2")
     await begin(store, "t3", if_busy="interrupt")
     for wanted in (
@@ -189,8 +196,8 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
     await store.sweep()
     await store.delete_session(USER, "s")
     await store.aclose()
-    assert {file.stem for file in files(sql).iterdir() if file.name.endswith(".sql")} == SUBJECTS
-    named = {text for subject in SUBJECTS for text in sql.queries(subject).values()}
+    assert {file.stem for file in files(sql).iterdir() if file.name.endswith(".sql")} == SUBJECTS | REMEMBERED
+    named = {text for subject in SUBJECTS | REMEMBERED for text in sql.queries(subject).values()}
     assert {query for query in named if not any(query in text for text in statements)} == set()
     plans = {
         (step[3], text)
@@ -203,9 +210,11 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
         "SCAN holders",
         "SCAN turns USING INDEX turns_unfinished",
         "SCAN unmerged",  # one row
+        "SCAN embedders",  # a few rows
         "SCAN CONSTANT ROW",
     }
-    few = ("INDEXED BY sessions_to_expire", "NOT INDEXED")  # what has just expired, what a search found
+    # What has just expired, what a search found.
+    few = ("INDEXED BY sessions_to_expire", "NOT INDEXED", "GROUP BY memory ORDER BY score")
     assert {text for plan, text in plans if "FOR ORDER BY" in plan and not any(each in text for each in few)} == set()
     places = {text for _, text in plans if text.startswith("SELECT last_active_at") and "NOT INDEXED" not in text}
     assert len(places) > 5
