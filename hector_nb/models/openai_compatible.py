@@ -81,7 +81,7 @@ class OpenAICompatibleModel:
             temperature=config.temperature,
             max_tokens=config.max_tokens,
             context_window=config.context_window,
-            encoding=known_encoding(model) if config.provider == "openai" else None,
+            encoding=known_encoding(config.provider, model),
             thinking=config.thinking,
         )
 

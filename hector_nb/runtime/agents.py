@@ -1,23 +1,19 @@
 """An agent as the engine runs it: its configuration, its model and its memory."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
-from hector_nb.memory.base import TokenCounter, WorkingMemory
+from hector_nb.memory.base import Summarizer, TokenCounter, WorkingMemory
+from hector_nb.memory.counting import count_message
 from hector_nb.messages import Message
 from hector_nb.models.base import Model
 from hector_nb.service import AgentInfo
 from hector_nb.sessions import Lifetime
 
-_TOKENS_PER_MESSAGE = 4
-"""What chat formats add to a message: its role and its borders."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """One configured agent. `budget` is in tokens and bounds all that the model sees."""
+    """One configured agent. `budget` is in tokens and bounds all that the model sees; `summarizer` is None where memory never folds."""
 
     name: str
     config: AgentConfig
@@ -27,6 +23,7 @@ class Agent:
     memory: WorkingMemory
     counter: TokenCounter
     budget: int
+    summarizer: Summarizer | None = None
     _counted: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -61,14 +58,5 @@ class Agent:
         return self._counted["instruction"]
 
     async def count(self, message: Message) -> Message:
-        """The message with its tokens counted: text, thinking and tool calls."""
-        parts: Sequence[str] = (
-            message.content,
-            message.thinking,
-            *(call.name + json.dumps(call.arguments, ensure_ascii=False) for call in message.tool_calls),
-        )
-        tokens = _TOKENS_PER_MESSAGE
-        for part in parts:
-            if part:
-                tokens += await self.counter.count(part)
-        return replace(message, tokens=tokens, estimated=not self.counter.exact)
+        """The message with its tokens counted: text, thinking, tool calls and their results."""
+        return await count_message(self.counter, message)

@@ -47,6 +47,8 @@ class Runtime:
         await self.store.aclose()
         for agent in self.agents.values():
             await agent.model.aclose()
+            if agent.summarizer is not None:
+                await agent.summarizer.aclose()
 
     def for_user(self, user: str) -> SessionService:
         """The sessions of one user."""

@@ -1,7 +1,12 @@
+"""The embedded model and a store of each kind for tests of memory."""
+
 import pytest
 
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.sqlite import SQLiteStore
+from tests.models.conftest import embedded_file, embedded_model
+
+__all__ = ["embedded_file", "embedded_model", "store"]
 
 
 @pytest.fixture(params=["in_memory", "sqlite"])
