@@ -155,7 +155,7 @@ async def _split(text: str, limit: int, counter: TokenCounter) -> list[str]:
     found: list[str] = []
     room = 0
     for unit, tokens in units:
-        if tokens > room:
+        if not found or tokens > room:
             found.append("")
             room = limit
         found[-1] += unit

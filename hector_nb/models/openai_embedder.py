@@ -101,7 +101,7 @@ class OpenAICompatibleEmbedder:
         if len(items) != count:
             raise self._unusable(f"sent {len(items)} vectors for {count} texts")
         places = [item.get("index", place) for place, item in enumerate(items)]
-        if sorted(str(place) for place in places) != sorted(str(place) for place in range(count)):
+        if not all(isinstance(place, int) for place in places) or sorted(places) != list(range(count)):
             raise self._unusable("sent vectors in no order")
         return [items[places.index(place)].get("embedding") for place in range(count)]
 

@@ -256,9 +256,11 @@ async def test_a_sessions_newest_summary_is_found(store):
     await give(store, "first summary", "second summary", kind="summary")
     await give(store, "another session's", session_id="other", kind="summary")
     await give(store, "another user's", user="eve", kind="summary")
-    assert (found := await store.summary_memory_of(USER, "s")) and found.text == "second summary"
+    found = await store.summary_memory_of(USER, "s")
+    assert found.text == "second summary"
     await store.forget_memory(partition(), found.memory_id)
-    assert (found := await store.summary_memory_of(USER, "s")) and found.text == "first summary"
+    found = await store.summary_memory_of(USER, "s")
+    assert found.text == "first summary"
     assert await store.summary_memory_of(USER, "nowhere") is None
 
 
