@@ -105,7 +105,7 @@ class WorkingMemoryConfig(_Block):
     target: float = Field(default=0.6, gt=0, le=1)
     """`summary_buffer` folds until the context is down to this part of the budget."""
     summarizer: str | None = None
-    """The `llms` name that writes the summary. Unset: the agent's own."""
+    """The `llms` name that writes the summary. Unset: the agent's own. The embedded model cannot write one; for it, the sentences that tell most are kept."""
 
 
 class LongTermMemoryConfig(_Block):

@@ -135,6 +135,24 @@ class LongTermMemory:
         room = self.allowance if allowance is None else allowance
         return await chosen(fused, limit=self._limit, room=room, counter=self._counter)
 
+    async def search(
+        self, store: MemoryStore, *, user: str, session_id: str, text: str, limit: int
+    ) -> Sequence[RecalledMemory]:
+        """The memories that fit a text, best first, those in the window included.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        candidates = await store.recall(
+            self.partition(user, session_id),
+            query=text[: 2 * _QUERY],
+            vector=await self._vector(text[: 2 * _QUERY], seconds=5 * RECALL_SECONDS),
+            embedder=self.embedder.name,
+            limit=max(_FOUND, limit),
+            unseen=None,
+        )
+        return fuse(candidates)[:limit]
+
     # -- taking in
 
     async def take_in(self, store: MemoryStore, untaken: Untaken, *, final: bool = False) -> int:

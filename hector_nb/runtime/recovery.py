@@ -14,7 +14,7 @@ from hector_nb.events import Event, ModelUsed, TextDelta, ThinkingDelta, TurnDon
 from hector_nb.ids import new_id
 from hector_nb.messages import APART, Message, MessageStatus, Usage, joined
 from hector_nb.runtime.agents import Agent
-from hector_nb.runtime.context import room_of, window_of
+from hector_nb.runtime.context import window_of
 from hector_nb.runtime.run import ResumedTurn, failed
 from hector_nb.runtime.tool_calls import NOT_BEGUN, STOPPED
 from hector_nb.runtime.transcript import open_calls
@@ -57,7 +57,7 @@ class Recovery:
 
     async def _go_on(self, turn: Turn, agent: Agent) -> None:
         events, last_seq = await self._events(turn)
-        begun = await self._store.resume_turn(turn.turn_id, self._holder, window=window_of(agent, await room_of(agent)))
+        begun = await self._store.resume_turn(turn.turn_id, self._holder, window=await window_of(agent))
         if begun is not None:
             self._resume(ResumedTurn(begun=begun, holder=self._holder, events=events, last_seq=last_seq))
 

@@ -27,12 +27,12 @@ def conversation(turns: int, tokens: int = 10) -> list[Message]:
     return [message(number, roles[(number - 1) % 2], tokens) for number in range(1, 2 * turns + 1)]
 
 
-def called(number: int, tokens: int) -> tuple[Message, Message]:
+def called(number: int, tokens: int, result: str = "found") -> tuple[Message, Message]:
     """A call of a tool and its result."""
     call = ToolCall(call_id=f"call_{number}", name="search", arguments={"query": "x"})
     return (
         message(number, "assistant", tokens, "", tool_calls=(call,)),
-        message(number + 1, "tool", tokens, "found", call_id=call.call_id),
+        message(number + 1, "tool", tokens, result, call_id=call.call_id),
     )
 
 
