@@ -14,7 +14,7 @@ from hector_nb.errors import HectorError, StoreError, StoreFull
 from hector_nb.stores import mounts, sql
 from hector_nb.stores.codec import clean, searched
 
-Values = Mapping[str, str | int | None]
+Values = Mapping[str, str | int | float | bytes | None]
 
 APPLICATION_ID = 0x48656374
 BUSY_SECONDS = 10.0

@@ -15,10 +15,10 @@ from pathlib import Path
 import apsw
 
 from hector_nb.errors import HectorError
-from hector_nb.stores import sqlite_erasing
+from hector_nb.stores import sqlite_shredder
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, open_database, patience, translate
-from hector_nb.stores.sqlite_erasing import Erasing
 from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
+from hector_nb.stores.sqlite_shredder import Shredder
 from hector_nb.stores.sqlite_watch import Watches
 
 _MOST_JOBS = 500
@@ -49,7 +49,7 @@ class Writer(threading.Thread):
         self._untidy = True
         self._tidied_at = 0.0
         self._erase_from = 0.0
-        self._erasing = Erasing(path)
+        self._shredder = Shredder(path)
         self._erased: list[Job] = []
         self._blocked_at: float | None = None
 
@@ -77,7 +77,7 @@ class Writer(threading.Thread):
             self._work(database)
         until = time.monotonic() + _LAST_SECONDS
         with suppress(apsw.Error):  # what is left to do is done by whoever opens it next
-            while (self._erased or time.monotonic() < until) and not self._erasing.step(database):
+            while (self._erased or time.monotonic() < until) and not self._shredder.step(database):
                 pass
         settle(self._erased)
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
@@ -111,7 +111,7 @@ class Writer(threading.Thread):
             for job in jobs:
                 self._run(database, job)
             if database.untidy:
-                number = sqlite_erasing.note(database)
+                number = sqlite_shredder.note(database)
                 for job in jobs:
                     job.erases = job.erases and number
             database.run("COMMIT")
@@ -176,8 +176,8 @@ class Writer(threading.Thread):
             return
         left = self._erased
         try:
-            done = self._erasing.step(database)
-            scrubbed = self._erasing.scrubbed(database)
+            done = self._shredder.step(database)
+            scrubbed = self._shredder.scrubbed(database)
             self._erased = [job for job in left if job.erases > scrubbed and not done]
             self._blocked_at = None
         except apsw.BusyError:
@@ -199,7 +199,7 @@ class Writer(threading.Thread):
             while self.inbox.empty and database.value("PRAGMA freelist_count"):
                 database.run(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall()
             if now >= self._erase_from and self._erase_while_idle(database):
-                sqlite_erasing.truncate_log(database)
+                sqlite_shredder.truncate_log(database)
                 self._untidy = False
         finally:
             database.connection.set_busy_handler(patience(BUSY_SECONDS))
@@ -209,6 +209,6 @@ class Writer(threading.Thread):
         started = time.monotonic()
         done = False
         while self.inbox.empty and not done:
-            done = self._erasing.step(database)
+            done = self._shredder.step(database)
         self._erase_from = time.monotonic() + _ERASING_SHARE * (time.monotonic() - started)
         return done

@@ -18,7 +18,7 @@ from hector_nb.stores import sql, sqlite_texts
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, patience
 from hector_nb.stores.sqlite_pages import Pages
 
-_SQL = sql.queries("erasing")
+_SQL = sql.queries("shredder")
 _MERGE_SECONDS = 0.01
 """For about how long a part of the index is merged in one step."""
 _SCRUBBED_PAGES = 8192
@@ -33,7 +33,7 @@ def note(db: Database) -> int:
     return number
 
 
-class Erasing:
+class Shredder:
     """One process's work on what was erased, by whichever process.
 
     Pages are looked through from the last to the first: others may move pages towards the beginning of the file meanwhile.
