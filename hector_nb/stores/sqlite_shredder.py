@@ -58,11 +58,15 @@ class Shredder:
                 if (part := db.value(_SQL["part_to_merge"])) is not None:
                     self._merge(db, part)
                     return False
-                erasures, scrubbed = db.one(_SQL["scrubbing"])
-                if erasures == scrubbed:
+                if not self.left(db):
                     return True
             self._scrub(db)
             return False
+
+    def left(self, db: Database) -> bool:
+        """Whether something is left to do."""
+        erasures, scrubbed = db.one(_SQL["scrubbing"])
+        return bool(erasures > scrubbed)
 
     def scrubbed(self, db: Database) -> int:
         """The number of the newest erasure of which nothing is left."""
@@ -80,12 +84,18 @@ class Shredder:
     def _scrub(self, db: Database) -> None:
         db.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         with _writing(db):
-            if self._log.stat().st_size > 0:
+            if self._log_size() > 0:
                 return  # somebody was faster: from the beginning
             next_page = self._look_through(db)
         self._page = next_page
         # This connection, too.
         db.connection.release_memory()
+
+    def _log_size(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError as error:
+            raise apsw.IOError(f"{self._log}: {error.strerror}") from error
 
     def _look_through(self, db: Database) -> int:
         """Scrub some pages; the page to be looked at next. What is written here makes others forget how the pages were."""

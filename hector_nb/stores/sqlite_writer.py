@@ -75,10 +75,8 @@ class Writer(threading.Thread):
         settle([opening])
         while not self.inbox.finished:
             self._work(database)
-        until = time.monotonic() + _LAST_SECONDS
         with suppress(apsw.Error):  # what is left to do is done by whoever opens it next
-            while (self._erased or time.monotonic() < until) and not self._shredder.step(database):
-                pass
+            self._erase_at_last(database)
         settle(self._erased)
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
             database.connection.close()
@@ -89,6 +87,7 @@ class Writer(threading.Thread):
         jobs += self.inbox.rest(_MOST_JOBS)
         if jobs:
             self._perform(database, jobs)
+            self._ask_what_is_left(database)
         with suppress(apsw.Error):  # whatever it is, the next job will meet and report it
             self._look(database)
             self._erase(database)
@@ -183,10 +182,24 @@ class Writer(threading.Thread):
         except apsw.BusyError:
             self._blocked_at = self._blocked_at or time.monotonic()
             if time.monotonic() - self._blocked_at > _BUSY_READERS_SECONDS:
-                self._erased = []
+                self._erased, self._blocked_at = [], None
         except apsw.Error:  # the next who erases will meet and report it
             self._erased = []
         settle([job for job in left if job not in self._erased])
+
+    def _erase_at_last(self, database: Database) -> None:
+        until = time.monotonic() + (_BUSY_READERS_SECONDS if self._erased else _LAST_SECONDS)
+        done = False
+        while not done and time.monotonic() < until:
+            with suppress(apsw.BusyError):
+                done = self._shredder.step(database)
+
+    def _ask_what_is_left(self, database: Database) -> None:
+        """Now and then: another process may have ended before it could do all."""
+        if not self._untidy and time.monotonic() - self._tidied_at > _TIDY_SECONDS:
+            self._tidied_at = time.monotonic()
+            with suppress(apsw.Error):
+                self._untidy = self._shredder.left(database)
 
     def _tidy(self, database: Database, *, idle: bool) -> None:
         """Give the pages of what was erased back, and let the files forget it too; never while somebody waits."""

@@ -287,3 +287,20 @@ async def test_erasing_keeps_no_files_open(sqlite):
         await sqlite.delete_session(USER, "s")
         opened.append(await asyncio.to_thread(lambda: len(list(Path("/proc/self/fd").iterdir()))))
     assert opened[-1] == opened[-2]
+
+
+async def test_a_process_that_is_open_already_finishes_what_another_could_not(sqlite, tidy, monkeypatch):
+    def fails(*_):
+        raise apsw.IOError
+
+    other = SQLiteStore(sqlite.path)
+    await other.aopen()
+    await other.create_session(make_session(title="Xylophone"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_shredder.Shredder, "step", fails)
+        assert await other.delete_session(USER, "s")
+        await other.aclose()
+    assert await left_in(sqlite.path, "xylophone") == ["xylophone"]
+    async with asyncio.timeout(20):
+        while await left_in(sqlite.path, "xylophone"):
+            await sqlite.heartbeat("h")
