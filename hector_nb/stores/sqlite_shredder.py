@@ -4,7 +4,10 @@ SQLite overwrites what it deletes (`secure_delete`), but that is not all. Words 
 part of it that they are in is merged; pages as they were before stay in the log until that is truncated; and copies of rows stay
 in the middle of pages (`sqlite_pages`). The database notes what is left to do, so that it is done by the next process if this one dies.
 
-Figures (two cores, `tests/benchmarks/erasure.py`): see there.
+What it takes grows with the index and the file, not with what is erased (`tests/benchmarks/erasure.py`, two busy cores, a bare durable
+commit 0.2 ms): beside 20,000 texts in 24 MB a session of 20 messages is gone in 25 to 55 ms, beside 400,000 in 344 MB in 0.25 to 0.4 s
+(with an index in one part 2.5 s; FTS5's own `secure-delete` takes 0.1 s for 20 messages, but 29 s for 2,000). Whoever writes meanwhile
+waits 10 to 17 ms, at most 35. 50 sessions at once, in all parts of the index, take 0.7 s and 9 s. A rare word is found in 3.5 ms.
 """
 
 import time
