@@ -101,8 +101,8 @@ class Ledger:
 
     @property
     def tokens(self) -> int:
-        """All parts together."""
-        return sum(part.tokens for part in self.parts)
+        """What stands against the budget: all parts but the schemas of tools, for which the budget was cut where it had to be."""
+        return sum(part.tokens for part in self.parts if part.kind != "tools")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

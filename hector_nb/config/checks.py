@@ -81,9 +81,9 @@ def _llm(path: KeyPath, llm: LLMConfig) -> Iterator[Finding]:
 
 
 def _working_memory(path: KeyPath, memory: WorkingMemoryConfig) -> Iterator[Finding]:
-    if memory.target > memory.threshold:
+    if memory.target >= memory.threshold:
         key = "target" if "target" in memory.model_fields_set else "threshold"
-        message = f"`target` ({memory.target:g}) must not be greater than `threshold` ({memory.threshold:g})"
+        message = f"`target` ({memory.target:g}) must be smaller than `threshold` ({memory.threshold:g})"
         yield Finding(path=(*path, key), message=message, unless=((*path, "target"), (*path, "threshold")))
 
 

@@ -76,7 +76,7 @@ class LLMConfig(_Block):
     api_key: SecretStr | None = None
     """The provider's key. Write it as `${VAR}`, never as itself."""
     base_url: str | None = Field(default=None, repr=False)
-    """Where the provider answers, for example `http://localhost:8000/v1`."""
+    """Where the provider answers, for example `http://localhost:8000/v1`. With `anthropic` and `google` their own protocol is spoken there."""
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     """How freely words are chosen, from 0 to 2. Unset: the provider's default."""
     max_tokens: Count | None = None
@@ -105,7 +105,7 @@ class WorkingMemoryConfig(_Block):
     target: float = Field(default=0.6, gt=0, le=1)
     """`summary_buffer` folds until the context is down to this part of the budget."""
     summarizer: str | None = None
-    """The `llms` name that writes the summary. Unset: the agent's own."""
+    """The `llms` name that writes the summary. Unset: the agent's own. The embedded model cannot write one; for it, the sentences that tell most are kept."""
 
 
 class LongTermMemoryConfig(_Block):

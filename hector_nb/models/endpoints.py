@@ -1,5 +1,6 @@
-"""What is known of providers that speak the OpenAI protocol: addresses, key variables, models, windows."""
+"""What is known of providers: addresses, key variables, models, windows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from hector_nb.errors import ConfigError
 OPENAI_HOST = "api.openai.com"
 DEFAULT_WINDOW = 8192
 """Tokens; for models that nothing is known of."""
+DEFAULT_RESERVE = 1024
+"""Tokens kept free for the answer where `max_tokens` is not set."""
 
 _WINDOWS = {
     "gpt-3.5-turbo": 16_385,
@@ -28,7 +31,7 @@ _WINDOWS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A provider's endpoint. `key_variables` are environment variables, the first that is set counts."""
+    """A provider's endpoint for the OpenAI protocol. `key_variables` are environment variables, the first that is set counts."""
 
     base_url: str | None
     key_variables: tuple[str, ...] = ()
@@ -80,6 +83,15 @@ def base_url_of(provider: str, base_url: str | None, environ: Mapping[str, str])
     return url.rstrip("/")
 
 
+def native_url_of(provider: str, base_url: str | None) -> str:
+    """The address in front of the version, for providers with a protocol of their own; `…/v1` may be written or not.
+
+    Raises:
+        ConfigError: the address is none.
+    """
+    return re.sub(r"/v1(alpha|beta)?$", "", base_url_of(provider, base_url, {}).removesuffix("/openai"))
+
+
 def known_window(provider: str, model: str) -> int:
     """The context window of a model, in tokens, by the longest known beginning of its name."""
     name = model.rsplit("/", 1)[-1].lower()
@@ -87,11 +99,17 @@ def known_window(provider: str, model: str) -> int:
     return ENDPOINTS[provider].window or (_WINDOWS[known] if known else DEFAULT_WINDOW)
 
 
-def known_encoding(model: str) -> str | None:
-    """The tiktoken encoding of an OpenAI model, None for others. Reads a table, downloads nothing."""
+def known_encoding(provider: str, model: str) -> str | None:
+    """The tiktoken encoding of one of OpenAI's models, None for others. Reads a table, downloads nothing.
+
+    Elsewhere than at OpenAI only what says whose it is counts as OpenAI's: `openai/gpt-4o`, and the open `gpt-oss`.
+    """
     from tiktoken.model import encoding_name_for_model
 
-    try:
-        return encoding_name_for_model(model)
-    except KeyError:
+    vendor, _, name = model.lower().replace("gpt-oss:", "gpt-oss-").rpartition("/")
+    if provider != "openai" and vendor != "openai" and not name.startswith("gpt-oss"):
         return None
+    try:
+        return encoding_name_for_model(name)
+    except KeyError:  # newer than the table
+        return "o200k_base" if re.match(r"(gpt|chatgpt|o\d+)\b", name) else None

@@ -2,24 +2,26 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
-from hector_nb.memory.base import TokenCounter, WorkingMemory
+from hector_nb.memory.base import Summarizer, TokenCounter, WorkingMemory
+from hector_nb.memory.counting import count_message, count_schemas
+from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import Model
 from hector_nb.service import AgentInfo
 from hector_nb.sessions import Lifetime
 from hector_nb.tools.toolbox import Toolbox
 
-_TOKENS_PER_MESSAGE = 4
-"""What chat formats add to a message: its role and its borders."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """One configured agent. `budget` is in tokens and bounds all that the model sees."""
+    """One configured agent. `budget` is in tokens and bounds what the model sees beside the schemas of tools.
+
+    `summarizer` is set where old messages are folded into summaries, `longterm` where something outlives the window.
+    """
 
     name: str
     config: AgentConfig
@@ -29,6 +31,8 @@ class Agent:
     memory: WorkingMemory
     counter: TokenCounter
     budget: int
+    summarizer: Summarizer | None = None
+    longterm: LongTermMemory | None = None
     toolbox: Toolbox = field(default_factory=lambda: Toolbox(()))
     info: AgentInfo = field(init=False, repr=False, compare=False)
     _counted: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
@@ -50,6 +54,7 @@ class Agent:
     def _info(self) -> AgentInfo:
         """What people may know of it."""
         working = self.config.memory.working
+        most = max(0, self.model.context_window - self.model.max_tokens)
         longterm = self.config.memory.longterm
         return AgentInfo(
             name=self.name,
@@ -59,7 +64,7 @@ class Agent:
             host=self.model.host,
             tools=self.config.tools,
             memory={
-                "working": {**working.model_dump(), "budget": self.budget},
+                "working": {**working.model_dump(), "budget": min(self.budget, most)},
                 "longterm": longterm.model_dump() if longterm and longterm.enabled else None,
             },
             reasoning=self.config.reasoning,
@@ -78,18 +83,18 @@ class Agent:
             return 0
         text = json.dumps([[tool.name, tool.description, dict(tool.parameters)] for tool in tools], ensure_ascii=False)
         if text not in self._counted:
-            self._counted[text] = await self.counter.count(text)
+            self._counted[text] = await count_schemas(self.counter, tools)
         return self._counted[text]
 
+    async def aclose(self) -> None:
+        """Free what model, memory and tools hold."""
+        await self.model.aclose()
+        await self.toolbox.aclose()
+        if self.summarizer:
+            await self.summarizer.aclose()
+        if self.longterm:
+            await self.longterm.embedder.aclose()
+
     async def count(self, message: Message) -> Message:
-        """The message with its tokens counted: text, thinking and tool calls."""
-        parts: Sequence[str] = (
-            message.content,
-            message.thinking,
-            *(call.name + json.dumps(dict(call.arguments), ensure_ascii=False) for call in message.tool_calls),
-        )
-        tokens = _TOKENS_PER_MESSAGE
-        for part in parts:
-            if part:
-                tokens += await self.counter.count(part)
-        return replace(message, tokens=tokens, estimated=not self.counter.exact)
+        """The message with its tokens counted: text, thinking, tool calls and their results."""
+        return await count_message(self.counter, message)

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from hector_nb.errors import StoreError
+from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.intervals import DEAD_AFTER
 from hector_nb.runtime.recovery import Recovery
+from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import TurnRun
 from hector_nb.sessions import Turn
 from hector_nb.stores.base import Store
@@ -33,8 +35,12 @@ class Lifecycle:
         holder: str,
         runs: Mapping[str, TurnRun],
         readers: Mapping[str, int],
+        agents: Mapping[str, Agent],
+        remembering: Remembering,
         recovery: Recovery,
     ) -> None:
+        self._agents = agents
+        self._remembering = remembering
         self._recovery = recovery
         self._store = store
         self._holder = holder
@@ -116,5 +122,7 @@ class Lifecycle:
                 run.cancel()
 
     async def _sweep(self) -> None:
-        while await self._store.expire_sessions() or await self._store.sweep():
-            await asyncio.sleep(0)
+        while (expired := await self._store.expire_sessions()) or await self._store.sweep():
+            for session in expired:
+                if agent := self._agents.get(session.agent):
+                    await self._remembering.finish(agent, session)

@@ -15,6 +15,7 @@ from hector_nb.messages import Message
 from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.stores.base import Store, TurnOutcome
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_memories import LedgerRecord
 
 _log = logging.getLogger("hector_nb.runtime")
 
@@ -25,6 +26,7 @@ _WRITE_EVERY = 0.05
 class TurnRecord:
     """A turn's log and messages, of which `messages` are those that follow the user's.
 
+    `waiting` tells that the turn waits for approvals in the store, and may be left to another process at any time.
     `on_closed` is called when the turn turns out to be closed, or erased, by somebody else.
     """
 
@@ -39,9 +41,11 @@ class TurnRecord:
     ) -> None:
         self.log = log
         self.messages = list(messages)
+        self.waiting = False
         self._turn_id = turn_id
         self._store = store
         self._on_closed = on_closed
+        self._ledger: LedgerRecord | None = None
         self._outputs: list[ToolOutput] = []
         self._events_stored = 0
         self._messages_stored = len(self.messages)
@@ -54,13 +58,18 @@ class TurnRecord:
     def publish(self, event: Event) -> None:
         """Tell the readers; the store hears of it soon."""
         self.log.publish(event)
-        self._schedule()
+        if self._timer is None:
+            self._schedule()
 
     def add(self, message: Message, *outputs: ToolOutput) -> None:
         """Put a message into the transcript; it is stored soon, and not later than what is added after it."""
         self.messages.append(message)
         self._outputs += outputs
         self._schedule()
+
+    def show(self, ledger: LedgerRecord) -> None:
+        """The model is about to see this; it is stored with what comes next."""
+        self._ledger = ledger
 
     async def keep(
         self,
@@ -78,6 +87,8 @@ class TurnRecord:
             ModelInterrupted: the turn was closed by somebody else.
         """
         self.messages += messages
+        if outcome is not None and outcome.status != "waiting":
+            self.waiting = False
         task = asyncio.create_task(self._write(events, approvals, outcome))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -148,6 +159,7 @@ class TurnRecord:
     ) -> None:
         async with self._writing:
             upto = len(self.log.events), len(self.messages), len(self._outputs)
+            ledger = self._ledger
             written = await self._store.write_turn(
                 self._turn_id,
                 events=[*(logged.event for logged in self.log.events[self._events_stored : upto[0]]), *events],
@@ -155,10 +167,13 @@ class TurnRecord:
                 outputs=self._outputs[self._outputs_stored : upto[2]],
                 approvals=approvals,
                 outcome=outcome,
+                ledger=ledger,
             )
             if written is None:
                 raise ModelInterrupted("Another process has closed this turn.")
             self._events_stored, self._messages_stored, self._outputs_stored = upto
+            self._ledger = None if self._ledger is ledger else self._ledger
+            self.waiting = self.waiting or (outcome is not None and outcome.status == "waiting")
             if tell:
                 for event in events:
                     self.log.publish(event)

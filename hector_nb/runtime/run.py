@@ -10,19 +10,22 @@ import logging
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from hector_nb.errors import HectorError, ModelInterrupted, StoreError
 from hector_nb.events import ApprovalDecided, Event, ModelUsed, TurnDone, TurnFailed, TurnStarted
+from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, MessageStatus
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
-from hector_nb.runtime.context import Context, build_context, window
+from hector_nb.runtime.context import Context, build_context, is_whole, room_of, window_of
 from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
 from hector_nb.runtime.record import TurnRecord
+from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.tool_calls import Caller, ToolCalls
 from hector_nb.runtime.turn import Answer, TurnLoop
-from hector_nb.sessions import Turn
+from hector_nb.sessions import Session, Turn
 from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
 
 _log = logging.getLogger("hector_nb.runtime")
@@ -58,6 +61,7 @@ class TurnRun:
         *,
         agent: Agent,
         store: Store,
+        remembering: Remembering,
         runs: MutableMapping[str, "TurnRun"],
         grace: float | None,
         above: Sequence[str] = (),
@@ -67,6 +71,8 @@ class TurnRun:
         self.turn_id, self.session_id, self.user = turn.turn_id, turn.session_id, turn.user
         self.agent = agent
         self.store = store
+        self._remembering = remembering
+        self._session: Session | None = None
         self.holder = start.holder
         self.log = Broadcast(
             on_empty=self._nobody_reads, on_join=self._somebody_reads, start=resumed.last_seq if resumed else 0
@@ -112,7 +118,7 @@ class TurnRun:
 
     def interrupt(self) -> None:
         """Stop it because this process stops; what was said is kept, and a turn that waits for an approval goes on waiting."""
-        self._stop("waiting" if self._calls.waiting else "interrupted")
+        self._stop("waiting" if self._record.waiting else "interrupted")
 
     def _stop(self, status: Literal["cancelled", "interrupted", "waiting"]) -> None:
         if self._stop_status is None:
@@ -120,7 +126,7 @@ class TurnRun:
             self._work.cancel()
 
     def _nobody_reads(self) -> None:
-        if self._grace is not None and not self._calls.waiting:
+        if self._grace is not None and not self._record.waiting:
             self._leaving = asyncio.create_task(self._cancel_unattended(self._grace))
 
     async def _cancel_unattended(self, grace: float) -> None:
@@ -160,7 +166,7 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
-        elif self._stop_status == "waiting" and self._calls.waiting:
+        elif self._stop_status == "waiting" and self._record.waiting:
             await self._leave_waiting()
         elif self.repeats is None:
             await self._finish(failure, status)
@@ -175,13 +181,29 @@ class TurnRun:
         begun = self._start.begun if isinstance(self._start, ResumedTurn) else await self._begin(self._start)
         if begun is None:
             return
-        schema_tokens = await self.agent.schema_tokens(await self.agent.toolbox.schemas())
-        context = await build_context(self.agent, begun, schema_tokens)
+        self._session = begun.session
+        context = await self._context(begun)
         if isinstance(self._start, ResumedTurn):
             await self._calls.resume()
         else:
-            self._record.publish(self._started(begun, context.tokens + schema_tokens))
+            self._record.publish(self._started(begun, context.total_tokens))
         await self._loop(context).run()
+
+    async def _context(self, begun: BegunTurn) -> Context:
+        """What the model is to see; where it would not see all, there may be a summary to wait for."""
+        if self.agent.summarizer and isinstance(self._start, NewTurn) and not is_whole(begun):
+            await self._remembering.make_room(self.agent, begun.session)
+            begun = await self._begin(self._start) or begun
+        room = await room_of(self.agent, await self.agent.toolbox.schemas())
+        recall = partial(self._recall, begun.message.content) if self.agent.longterm else None
+        return await build_context(self.agent, begun, room, recall)
+
+    async def _recall(self, text: str, seen: int, allowance: int) -> Sequence[RecalledMemory]:
+        assert self.agent.longterm
+        await self._remembering.settle()
+        return await self.agent.longterm.recall(
+            self.store, user=self.user, session_id=self.session_id, text=text, seen=seen, allowance=allowance
+        )
 
     def _started(self, begun: BegunTurn, tokens: int) -> TurnStarted:
         return TurnStarted(
@@ -204,7 +226,7 @@ class TurnRun:
 
     async def _begin(self, new: NewTurn) -> BegunTurn | None:
         """Queue, wait, and take the session; None if the request was made before."""
-        wanted = await window(self.agent)
+        wanted = await window_of(self.agent)
         while True:
             place = await self.store.begin_turn(new, window=wanted, lifetime=self.agent.lifetime)
             if isinstance(place, RepeatedTurn):
@@ -243,6 +265,8 @@ class TurnRun:
             await asyncio.sleep(_SETTLE_EVERY)
         if not self.log.finished:
             self.log.publish(last)
+        if self._session:
+            self._remembering.after_turn(self.agent, self._session)
 
     async def _last_event(self, failure: HectorError | None, status: MessageStatus, message: Message) -> Event:
         if failure is not None:
@@ -275,6 +299,7 @@ class TurnRun:
             finish_reason=done.finish_reason if done else None,
             usage=done.usage if done else None,
             keep_events=self.agent.sessions.keep_events,
+            take_in=self.agent.longterm is not None,
         )
 
 

@@ -8,6 +8,7 @@ from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.lifecycle import Lifecycle
 from hector_nb.runtime.recovery import Recovery
+from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
@@ -15,6 +16,8 @@ from hector_nb.stores.base import NewTurn, Store
 
 _STOP_WITHIN = 4.0
 """Seconds that a stopping process gives its turns to be written down."""
+_REMEMBER_WITHIN = 2.0
+"""Seconds that it gives what is being taken in; the rest is found by the next process."""
 
 
 class Runtime:
@@ -26,11 +29,14 @@ class Runtime:
         self.holder = new_id("node")
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
+        self.remembering = Remembering(store=store, agents=self.agents)
         self._lifecycle = Lifecycle(
             store=store,
             holder=self.holder,
             runs=self.runs,
             readers=self._readers,
+            agents=self.agents,
+            remembering=self.remembering,
             recovery=Recovery(store=store, holder=self.holder, agents=self.agents, resume=self.resume),
         )
         self.closing = False
@@ -39,6 +45,7 @@ class Runtime:
         """Open the store and pick up what dead processes left behind."""
         await self.store.aopen()
         self._lifecycle.start()
+        self.remembering.start()
 
     async def aclose(self) -> None:
         """Stop all turns, keeping what was said, and free everything."""
@@ -50,11 +57,11 @@ class Runtime:
             await asyncio.wait([run.task for run in runs], timeout=_STOP_WITHIN)
             for run in runs:
                 run.task.cancel()
+        await self.remembering.stop(within=_REMEMBER_WITHIN)
         await self._lifecycle.stop()
         await self.store.aclose()
         for agent in self.agents.values():
-            await agent.model.aclose()
-            await agent.toolbox.aclose()
+            await agent.aclose()
 
     def for_user(self, user: str, *, above: Sequence[str] = ()) -> SessionService:
         """The sessions of one user. `above` are the agents, the topmost first, whose calls lead to what is asked for here."""
@@ -86,7 +93,15 @@ class Runtime:
     def _run(
         self, start: NewTurn | ResumedTurn, agent: Agent, *, grace: float | None, above: Sequence[str] = ()
     ) -> TurnRun:
-        run = TurnRun(start, agent=agent, store=self.store, runs=self.runs, grace=grace, above=above)
+        run = TurnRun(
+            start,
+            agent=agent,
+            store=self.store,
+            remembering=self.remembering,
+            runs=self.runs,
+            grace=grace,
+            above=above,
+        )
         self.runs[run.turn_id] = run
         self._lifecycle.wake()
         return run

@@ -19,8 +19,10 @@ from hector_nb.errors import (
     TurnNotFound,
 )
 from hector_nb.ids import new_id
+from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.messages import Message, ToolCall
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.session_memory import SessionMemories
 from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
 from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
 from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
@@ -41,6 +43,7 @@ class UserSessions(SessionService):
     def __init__(self, runtime: "Runtime", user: str, *, above: Sequence[str] = ()) -> None:
         self._runtime = runtime
         self._store = runtime.store
+        self._memories = SessionMemories(runtime, user)
         self._user = user
         self._above = above
 
@@ -106,7 +109,7 @@ class UserSessions(SessionService):
         """See `SessionService`."""
         await self.get_session(agent, session_id)
         await self._cancel_all(session_id)
-        if not await self._store.delete_session(self._user, session_id):
+        if not await self._store.delete_session(self._user, session_id, forget=forget):
             raise _no_session(session_id)
 
     async def update_session(
@@ -118,20 +121,24 @@ class UserSessions(SessionService):
 
     async def end_session(self, agent: str, session_id: str) -> Session:
         """See `SessionService`."""
-        await self.get_session(agent, session_id)
+        session = await self.get_session(agent, session_id)
         await self._cancel_all(session_id)
-        return await self._store.end_session(self._user, session_id)
+        ended = await self._store.end_session(self._user, session_id)
+        if session.status == "active":
+            await self._runtime.remembering.finish(self._runtime.agent(agent), ended)
+        return ended
 
     async def fork_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
         """See `SessionService`."""
+        found = self._runtime.agent(agent)
         source = await self.get_session(agent, session_id)
         new = self._new_session(
-            self._runtime.agent(agent),
+            found,
             new_id("sess"),
             title=source.title,
             metadata={**source.metadata, "forked_from": session_id},
         )
-        return await self._store.fork_session(session_id, new, after=after)
+        return await self._store.fork_session(session_id, new, after=after, take_in=_takes_copies(found))
 
     async def rewind_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
         """See `SessionService`."""
@@ -150,7 +157,7 @@ class UserSessions(SessionService):
         found = self._runtime.agent(agent)
         new = self._new_session(found, new_id("sess"), title=title, metadata=metadata)
         counted = [message if message.tokens else await found.count(message) for message in messages]
-        return await self._store.import_session(new, counted)
+        return await self._store.import_session(new, counted, take_in=found.longterm is not None)
 
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
@@ -204,11 +211,7 @@ class UserSessions(SessionService):
         self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
     ) -> TurnStream:
         """See `SessionService`."""
-        self._runtime.agent(agent)
-        turn = await self._store.get_turn(self._user, turn_id)
-        if turn is None or turn.agent != agent or session_id not in {None, turn.session_id}:
-            raise TurnNotFound(f"There is no turn {turn_id!r}.", hint="Its session may have been deleted.")
-        return open_turn(self._runtime, turn, after=after)
+        return open_turn(self._runtime, await self._turn(agent, turn_id, session_id), after=after)
 
     async def follow_session(self, agent: str, session_id: str, *, after: str | None = None) -> SessionFeed:
         """See `SessionService`."""
@@ -227,6 +230,34 @@ class UserSessions(SessionService):
     async def _is_followed(self, session_id: str, after: str | None) -> bool:
         """Whether there are turns after this one; None: only those to come count."""
         return after is not None and await self._store.next_turn(self._user, session_id, after=_turn(after)) is not None
+
+    async def get_memory(
+        self, agent: str, session_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> SessionMemory:
+        """See `SessionService`."""
+        session = await self.get_session(agent, session_id)
+        return await self._memories.get(self._runtime.agent(agent), session, limit=limit, cursor=cursor)
+
+    async def search_memory(
+        self, agent: str, session_id: str, query: str, *, limit: int = 10
+    ) -> Sequence[RecalledMemory]:
+        """See `SessionService`."""
+        session = await self.get_session(agent, session_id)
+        return await self._memories.search(self._runtime.agent(agent), session, query, limit=limit)
+
+    async def correct_memory(self, agent: str, session_id: str, memory_id: str, text: str) -> Memory:
+        """See `SessionService`."""
+        session = await self.get_session(agent, session_id)
+        return await self._memories.correct(self._runtime.agent(agent), session, memory_id, text)
+
+    async def forget_memory(self, agent: str, session_id: str, memory_id: str) -> None:
+        """See `SessionService`."""
+        session = await self.get_session(agent, session_id)
+        await self._memories.forget(self._runtime.agent(agent), session, memory_id)
+
+    async def get_context(self, agent: str, turn_id: str, *, session_id: str | None = None) -> Ledger:
+        """See `SessionService`."""
+        return await self._memories.context(await self._turn(agent, turn_id, session_id))
 
     async def cancel_turn(self, agent: str, session_id: str, *, turn_id: str | None = None) -> Turn | None:
         """See `SessionService`."""
@@ -289,6 +320,13 @@ class UserSessions(SessionService):
             if cursor is None:
                 raise MessageNotFound("No tool of this session has answered a call with this id.")
 
+    async def _turn(self, agent: str, turn_id: str, session_id: str | None) -> Turn:
+        self._runtime.agent(agent)
+        turn = await self._store.get_turn(self._user, turn_id)
+        if turn is None or turn.agent != agent or session_id not in {None, turn.session_id}:
+            raise TurnNotFound(f"There is no turn {turn_id!r}.", hint="Its session may have been deleted.")
+        return turn
+
     async def _cancel_all(self, session_id: str) -> None:
         """Stop what runs, the queued turns first, so that none of them begins in between."""
         for turn in reversed(await self._store.unfinished_turns(self._user, session_id)):
@@ -333,6 +371,11 @@ class UserSessions(SessionService):
             expires_at=agent.lifetime.expires_at(now, now),
             listed=listed,
         )
+
+
+def _takes_copies(agent: Agent) -> bool:
+    """Whether long-term memory takes in what a fork copies: where sessions are blind to one another, for else it has it already."""
+    return agent.longterm is not None and agent.longterm.scope == "session"
 
 
 def _check(message: str) -> None:

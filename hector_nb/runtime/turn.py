@@ -5,17 +5,20 @@ an `Answer`, filled while it speaks, so that an interrupted turn can keep what w
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hector_nb.errors import ModelInterrupted
-from hector_nb.events import FinishReason, ModelUsed, TextDelta, ThinkingDelta
+from hector_nb.events import ContextBuilt, FinishReason, ModelUsed, TextDelta, ThinkingDelta
 from hector_nb.ids import new_id
 from hector_nb.messages import APART, Message, MessageStatus, ToolCall, Usage
 from hector_nb.models.base import ModelFinished
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.context import Context
+from hector_nb.runtime.ledger import outline
 from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.tool_calls import ToolCalls
 
@@ -36,6 +39,7 @@ class Answer:
     text: list[str] = field(default_factory=list)
     thinking: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
+    provider_state: Mapping[str, Any] | None = None
     context: Context | None = None
     usage: Usage | None = None
     requests: int = 0
@@ -50,13 +54,14 @@ class Answer:
             content="".join(self.text),
             thinking="".join(self.thinking),
             tool_calls=tuple(self.calls) if calls else (),
+            provider_state=self.provider_state if calls else None,
             status=status,
             created_at=datetime.now(UTC),
         )
 
     def clear(self) -> None:
         """What was said is a message of the transcript now."""
-        self.text, self.thinking, self.calls = [], [], []
+        self.text, self.thinking, self.calls, self.provider_state = [], [], [], None
 
     def add_usage(self, usage: Usage) -> None:
         """One request is over."""
@@ -101,18 +106,23 @@ class TurnLoop:
         """Ask the model once; whether that was the last time."""
         answer = self._answer
         most = self._agent.config.reasoning.max_iterations
-        tools = await self._agent.toolbox.schemas([*self._context.request.messages, *self._record.messages])
-        context = self._context.extended(self._record.messages, tools, await self._agent.schema_tokens(tools))
+        tools = await self._agent.toolbox.schemas([*self._context.history, *self._record.messages])
         last = answer.requests + 1 >= most and bool(tools or answer.requests)
-        if last:
-            system = f"{context.request.system}\n\n{_CLOSE}".strip()
-            context = replace(context, request=replace(context.request, system=system, tools=()))
+        context = self._context.extended(
+            self._record.messages,
+            () if last else tools,
+            0 if last else await self._agent.schema_tokens(tools),
+            requests=answer.requests + 1,
+            closing=_CLOSE if last else "",
+        )
+        self._record.show(context.record)
+        self._record.publish(ContextBuilt(context=outline(context)))
         finished = await self._listen(context)
         if last:
             answer.calls.clear()
             answer.finish_reason = "max_iterations"
             if not answer.text:
-                self._say(_NOTHING_SAID.format(most))
+                self._say(TextDelta(text=_NOTHING_SAID.format(most)))
         elif not answer.calls:
             answer.finish_reason = "stop" if finished.finish_reason == "tool_calls" else finished.finish_reason
         return not answer.calls
@@ -127,14 +137,15 @@ class TurnLoop:
             async for delta in deltas:
                 match delta:
                     case TextDelta():
-                        self._say(delta.text)
+                        self._say(delta)
                     case ThinkingDelta():
                         answer.thinking.append(delta.text)
                         self._record.publish(delta)
-                    case ToolCall():
+                    case ToolCall():  # ids of models are neither unique in a session nor fit for addresses
                         answer.calls.append(replace(delta, call_id=new_id("call")))
                     case ModelFinished():
                         finished = delta
+                        answer.provider_state = delta.provider_state
         if finished is None:
             raise ModelInterrupted()
         usage = finished.usage or await estimated_usage(self._agent, context, answer)
@@ -142,13 +153,15 @@ class TurnLoop:
         self._record.publish(ModelUsed(usage=usage))
         return finished
 
-    def _say(self, text: str) -> None:
+    def _say(self, delta: TextDelta) -> None:
         """Some text; the first of a message is set apart from what was said before in this turn."""
-        if not text:
+        if not delta.text:
             return
-        begins = not self._answer.text and any(m.content for m in self._record.messages if m.role == "assistant")
-        self._answer.text.append(text)
-        self._record.publish(TextDelta(text=APART + text if begins else text))
+        if not self._answer.text and any(each.content for each in self._record.messages if each.role == "assistant"):
+            self._record.publish(TextDelta(text=APART + delta.text))
+        else:
+            self._record.publish(delta)
+        self._answer.text.append(delta.text)
 
 
 async def estimated_usage(agent: Agent, context: Context, answer: Answer) -> Usage:
@@ -156,7 +169,7 @@ async def estimated_usage(agent: Agent, context: Context, answer: Answer) -> Usa
     calls = (call.name + json.dumps(dict(call.arguments), ensure_ascii=False) for call in answer.calls)
     text = "".join((*answer.thinking, *answer.text, *calls))
     return Usage(
-        prompt_tokens=context.tokens,
+        prompt_tokens=context.total_tokens,
         completion_tokens=await agent.counter.count(text) if text else 0,
         estimated=True,
     )

@@ -144,7 +144,7 @@ class MemoryStore(Protocol):
         ...
 
     async def untaken_of(self, user: str, session_id: str) -> Untaken | None:
-        """One session, if it has messages after its mark, running turn or not."""
+        """One listed session, if it has messages after its mark, running turn or not."""
         ...
 
     async def take_in(
@@ -196,6 +196,10 @@ class MemoryStore(Protocol):
         """One memory of a partition."""
         ...
 
+    async def summary_memory_of(self, user: str, session_id: str) -> Memory | None:
+        """The newest memory of kind `summary` that a session gave, if it is still there."""
+        ...
+
     async def correct_memory(
         self, partition: Partition, memory_id: str, *, text: str, tokens: int, vector: bytes | None, embedder: str
     ) -> Memory | None:
@@ -206,12 +210,17 @@ class MemoryStore(Protocol):
         """Erase a memory: rows, indexes, vectors, all versions, and from the bytes of the files before this returns."""
         ...
 
-    async def unembedded(self, embedder: str, *, limit: int = 256) -> Sequence[Memory]:
-        """Memories that have no vector of this embedder, oldest first."""
+    async def unembedded(
+        self, embedder: str, *, agents: Sequence[str] | None = None, limit: int = 256
+    ) -> Sequence[Memory]:
+        """Memories that these agents (None: all) remember and that have no vector of this embedder, in the order of their storing.
+
+        A memory has one vector, so agents whose embedders differ must be told apart here.
+        """
         ...
 
-    async def count_unembedded(self, embedder: str) -> int:
-        """How many memories have no vector of this embedder."""
+    async def count_unembedded(self, embedder: str, *, agents: Sequence[str] | None = None) -> int:
+        """How many memories `unembedded` would give."""
         ...
 
     async def embed_memories(self, embedder: str, vectors: Sequence[tuple[str, int, bytes]]) -> None:

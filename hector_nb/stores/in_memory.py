@@ -6,12 +6,15 @@ Use it from one event loop: no method awaits anything on its way, so each one is
 from hector_nb.stores.in_memory_approvals import InMemoryApprovals
 from hector_nb.stores.in_memory_histories import InMemoryHistories
 from hector_nb.stores.in_memory_holders import InMemoryHolders
+from hector_nb.stores.in_memory_memories import InMemoryMemories
 from hector_nb.stores.in_memory_sessions import InMemorySessions
 from hector_nb.stores.in_memory_state import utc_now
 from hector_nb.stores.in_memory_turns import InMemoryTurns
 
 
-class InMemoryStore(InMemorySessions, InMemoryTurns, InMemoryApprovals, InMemoryHolders, InMemoryHistories):
+class InMemoryStore(
+    InMemorySessions, InMemoryTurns, InMemoryApprovals, InMemoryHolders, InMemoryHistories, InMemoryMemories
+):
     """A `Store` that forgets everything with the process."""
 
     async def aopen(self) -> None:

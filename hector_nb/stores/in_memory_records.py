@@ -1,5 +1,6 @@
 """What the in-memory store keeps: sessions with their transcripts and turns, and which request made what."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -7,11 +8,13 @@ from datetime import datetime, timedelta
 from hector_nb.approvals import Approval
 from hector_nb.errors import MessageNotFound
 from hector_nb.events import LoggedEvent
+from hector_nb.memories import Memory, Summary
 from hector_nb.messages import Message
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores import codec
-from hector_nb.stores.base import KEEP_KEYS
+from hector_nb.stores import codec, keywords
+from hector_nb.stores.base import KEEP_KEYS, Window
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_memories import LedgerRecord, Partition, Untaken
 
 
 @dataclass(kw_only=True, eq=False)
@@ -39,6 +42,8 @@ class KeptTurn:
         asked = (each.decision is None and each.deadline > now for each in self.approvals.values())
         return self.turn.status == "waiting" and not self.cancel and any(asked)
 
+    ledger: LedgerRecord | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeptRequest:
@@ -65,6 +70,8 @@ class KeptSession:
     turns: list[KeptTurn] = field(default_factory=list)
     outputs: dict[tuple[int, str], str] = field(default_factory=dict)
     """By the positions of their messages and the ids of their calls."""
+    mark: int = 0
+    summaries: list[Summary] = field(default_factory=list)
 
     def unfinished(self) -> list[KeptTurn]:
         """The running turn and the queued ones."""
@@ -122,6 +129,32 @@ class KeptSession:
                 return position
         raise MessageNotFound(f"There is no message {message_id!r} in this session.")
 
+    def view(self, window: Window, *, before: int) -> tuple[Summary | None, list[Message]]:
+        """The summary and the messages before a position that a window asks for."""
+        covered = [summary for summary in self.summaries if summary.position < before]
+        summary = covered[-1] if window.summarized and covered else None
+        after = max(window.after, summary.position if summary else 0)
+        return summary, window.select(reversed(self.messages[after : before - 1]))
+
+    def shorten(self, upto: int) -> None:
+        """Keep the messages up to a position, and the summaries of these."""
+        rest = self.messages[:upto]
+        self.messages, self.user_messages = [], 0
+        self.session = replace(self.session, message_count=0, token_count=0)
+        for message in rest:
+            self.append(message)
+        self.summaries = [summary for summary in self.summaries if summary.position <= upto]
+        self.outputs = self.outputs_upto(upto)
+        self.mark = min(self.mark, upto)
+
+    def untaken(self, now: datetime) -> Untaken | None:
+        """What long-term memory has not taken in."""
+        upto = len(self.messages)
+        if not self.session.listed or self.mark >= upto:
+            return None
+        idle_since = self.messages[-1].created_at
+        return Untaken(session=self.seen(now), mark=self.mark, upto=upto, idle_since=idle_since)
+
     def forgettable(self, now: datetime) -> bool:
         """Whether it is a one-off session of which nothing is needed any more."""
         ended = (kept.turn.finished and (kept.events_until is None or kept.events_until <= now) for kept in self.turns)
@@ -130,3 +163,40 @@ class KeptSession:
     def place(self) -> tuple[int, int]:
         """Where it stands in a listing."""
         return codec.to_micros(self.session.last_active_at), self.key
+
+
+@dataclass(kw_only=True, eq=False)
+class KeptMemory:
+    """A memory, where it lies and comes from (None: that session was deleted), its former versions, and what it is found by."""
+
+    key: int
+    memory: Memory
+    partition: Partition
+    session: KeptSession | None
+    last_position: int
+    vector: bytes | None = None
+    embedder: str = ""
+    versions: dict[int, Memory] = field(default_factory=dict)
+    words: Counter[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.words = keywords.stems(self.memory.text)
+
+    def correct(self, memory: Memory) -> None:
+        """Give it another text."""
+        self.versions[self.memory.version] = self.memory
+        self.memory = memory
+        self.words = keywords.stems(memory.text)
+        self.vector = None
+
+    def shown_in(self, session: KeptSession, position: int) -> bool:
+        """Whether whoever sees a session's messages from a position on sees what it was made of."""
+        return self.session is session and self.last_position >= position
+
+    def of_version(self, version: int) -> Memory | None:
+        """The memory as it was, or is."""
+        return self.memory if version == self.memory.version else self.versions.get(version)
+
+    def place(self) -> tuple[int, int]:
+        """Where it stands in a listing."""
+        return codec.to_micros(self.memory.created_at), self.key

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.sessions import Page, Session, SessionStatus
 from hector_nb.stores import codec
-from hector_nb.stores.base import Idempotency
+from hector_nb.stores.base import Idempotency, Window
 from hector_nb.stores.in_memory_records import KeptSession
 from hector_nb.stores.in_memory_state import InMemoryState, utc_now
 
@@ -75,11 +76,14 @@ class InMemorySessions(InMemoryState):
         self._wake(session_id)
         return kept.seen(utc_now())
 
-    async def delete_session(self, user: str, session_id: str) -> bool:
+    async def delete_session(self, user: str, session_id: str, *, forget: bool = False) -> bool:
         """See `Store`."""
         kept = self._sessions.pop((user, session_id), None)
         if kept is None:
             return False
+        self._forget_memories(lambda memory: memory.session is kept and (forget or memory.partition.scope == "session"))
+        for memory in self._memories.values():
+            memory.session = None if memory.session is kept else memory.session
         self._forget(kept, kept.turns)
         self._requests = {key: made for key, made in self._requests.items() if made.session is not kept}
         self._wake(session_id)
@@ -93,6 +97,15 @@ class InMemorySessions(InMemoryState):
         messages = self._find(user, session_id).messages
         more = codec.encode_cursor(after + limit) if len(messages) > after + limit else None
         return Page(items=messages[after : after + limit], next_cursor=more)
+
+    async def read_window(
+        self, user: str, session_id: str, *, window: Window
+    ) -> tuple[Summary | None, Sequence[Message], int]:
+        """See `Store`."""
+        kept = self._find(user, session_id)
+        before = len(kept.messages) + 1
+        summary, history = kept.view(window, before=before)
+        return summary, history, before - len(history)
 
     async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
         """See `Store`."""

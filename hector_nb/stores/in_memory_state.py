@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from hector_nb.errors import Conflict, SessionNotFound
 from hector_nb.sessions import Session
 from hector_nb.stores import codec
 from hector_nb.stores.base import Idempotency, Watch
-from hector_nb.stores.in_memory_records import KeptRequest, KeptSession, KeptTurn
+from hector_nb.stores.in_memory_records import KeptMemory, KeptRequest, KeptSession, KeptTurn
 
 
 class _Watch:
@@ -43,6 +43,7 @@ class InMemoryState:
         self._watches: dict[str, set[_Watch]] = {}
         self._requests: dict[tuple[str, str], KeptRequest] = {}
         self._readers: set[tuple[str, str]] = set()
+        self._memories: dict[str, KeptMemory] = {}
 
     @asynccontextmanager
     async def watch(self, session_id: str) -> AsyncIterator[Watch]:
@@ -77,6 +78,12 @@ class InMemoryState:
         self._turns = {turn_id: kept for turn_id, kept in self._turns.items() if turn_id not in gone}
         self._readers = {reader for reader in self._readers if reader[0] not in gone}
         self._requests = {key: made for key, made in self._requests.items() if made.turn_id not in gone}
+
+    def _forget_memories(self, unwanted: Callable[[KeptMemory], bool]) -> list[KeptMemory]:
+        """Erase memories; those that are gone."""
+        gone = [kept for kept in self._memories.values() if unwanted(kept)]
+        self._memories = {name: kept for name, kept in self._memories.items() if kept not in gone}
+        return gone
 
     def _create(self, session: Session) -> tuple[Session, bool]:
         kept = self._sessions.get((session.user, session.session_id))

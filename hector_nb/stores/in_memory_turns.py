@@ -9,7 +9,7 @@ from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooMany
 from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message, joined
 from hector_nb.sessions import FINISHED, Lifetime, Turn
-from hector_nb.stores import codec
+from hector_nb.stores import codec, ledger_records
 from hector_nb.stores.base import (
     MAX_WAITING,
     BegunTurn,
@@ -21,6 +21,7 @@ from hector_nb.stores.base import (
     Window,
 )
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_memories import LedgerRecord
 from hector_nb.stores.in_memory_records import KeptSession, KeptTurn
 from hector_nb.stores.in_memory_state import InMemoryState, utc_now
 
@@ -64,6 +65,7 @@ class InMemoryTurns(InMemoryState):
         skip: int = 0,
         approvals: Sequence[Approval] = (),
         outputs: Sequence[ToolOutput] = (),
+        ledger: LedgerRecord | None = None,
     ) -> Turn | None:
         """See `Store`."""
         kept = self._turns.get(turn_id)
@@ -79,6 +81,8 @@ class InMemoryTurns(InMemoryState):
         session.keep_outputs(outputs, {message.call_id: session.append(message) for message in messages})
         for approval in approvals:
             kept.ask(approval)
+        if ledger is not None:
+            kept.ledger = ledger_records.stored(ledger)
         if outcome is not None:
             now = utc_now() if outcome.status in FINISHED else None
             kept.turn = replace(
@@ -90,6 +94,8 @@ class InMemoryTurns(InMemoryState):
             )
             kept.events_until = now and now + timedelta(seconds=outcome.keep_events)
             kept.approvals = {} if now else kept.approvals
+            if kept.turn.finished and not outcome.take_in:
+                session.mark = len(session.messages)
         self._wake(kept.turn.session_id)
         return kept.turn
 
@@ -181,14 +187,14 @@ class InMemoryTurns(InMemoryState):
 
 def _begun(session: KeptSession, kept: KeptTurn, window: Window) -> BegunTurn:
     assert kept.position is not None
-    before = kept.position - 1
-    history = window.select(reversed(session.messages[window.after : before]))
+    summary, history = session.view(window, before=kept.position)
     return BegunTurn(
         session=session.seen(utc_now()),
         turn=kept.turn,
-        message=session.messages[before],
+        message=session.messages[kept.position - 1],
         message_number=kept.number,
         history=history,
         first_position=kept.position - len(history),
         so_far=[each for each in session.messages[kept.position :] if each.turn_id == kept.turn.turn_id],
+        summary=summary,
     )

@@ -5,28 +5,27 @@ Below are a thread that writes (`sqlite_writer`), threads that read (`sqlite_rea
 done even if its caller is cancelled while it waits, and writes of one process happen in the order in which they were called.
 """
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from hector_nb.approvals import Approval, Decision
-from hector_nb.errors import StoreError
 from hector_nb.events import Event
+from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import (
     codec,
     sqlite_approvals,
+    sqlite_erasure,
     sqlite_histories,
     sqlite_holders,
     sqlite_listing,
     sqlite_messages,
     sqlite_requests,
     sqlite_sessions,
+    sqlite_summaries,
     sqlite_turns,
 )
 from hector_nb.stores.base import (
@@ -41,48 +40,15 @@ from hector_nb.stores.base import (
     Window,
 )
 from hector_nb.stores.base_approvals import ToolOutput
-from hector_nb.stores.holder_locks import HolderLocks
-from hector_nb.stores.sqlite_database import Database
-from hector_nb.stores.sqlite_jobs import Job
-from hector_nb.stores.sqlite_readers import Readers
-from hector_nb.stores.sqlite_watch import SQLiteWatch, Watches
-from hector_nb.stores.sqlite_writer import Writer
+from hector_nb.stores.base_memories import LedgerRecord
+from hector_nb.stores.sqlite_memory_store import SQLiteMemoryStore
+from hector_nb.stores.sqlite_watch import SQLiteWatch
 
 T = TypeVar("T")
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteMemoryStore):
     """A `Store` in a file. Folder and file are created where they are missing, readable by their owner alone."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._watches = Watches()
-        self._locks = HolderLocks(self.path.with_name(f"{self.path.name}-holders"))
-        self._writer: Writer | None = None
-        self._readers: Readers | None = None
-
-    async def aopen(self) -> None:
-        """See `Store`."""
-        if self._writer is not None:
-            return
-        writer, readers = Writer(self.path, self._watches), Readers(self.path)
-        try:
-            await writer.open().future
-        except BaseException:
-            writer.inbox.close()
-            raise
-        readers.start()
-        self._writer, self._readers = writer, readers
-
-    async def aclose(self) -> None:
-        """See `Store`."""
-        writer, readers = self._writer, self._readers
-        self._writer = self._readers = None
-        if writer is not None and readers is not None:
-            await asyncio.to_thread(readers.stop)
-            writer.inbox.close()
-            await asyncio.to_thread(writer.join)
-            self._locks.abandon()
 
     async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
         """See `Store`."""
@@ -117,9 +83,16 @@ class SQLiteStore:
         """See `Store`."""
         return await self._write(partial(sqlite_sessions.end, user=user, session_id=session_id))
 
-    async def delete_session(self, user: str, session_id: str) -> bool:
+    async def delete_session(self, user: str, session_id: str, *, forget: bool = False) -> bool:
         """See `Store`."""
-        return await self._write(partial(sqlite_sessions.delete, user=user, session_id=session_id))
+        return await self._write(partial(sqlite_erasure.delete, user=user, session_id=session_id, forget=forget))
+
+    async def read_window(
+        self, user: str, session_id: str, *, window: Window
+    ) -> tuple[Summary | None, Sequence[Message], int]:
+        """See `Store`."""
+        wanted = partial(sqlite_summaries.read_window, window=window)
+        return await self._read(partial(wanted, user=user, session_id=session_id))
 
     async def list_messages(
         self, user: str, session_id: str, *, limit: int = 100, cursor: str | None = None
@@ -143,12 +116,13 @@ class SQLiteStore:
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
         skip: int = 0,
+        ledger: LedgerRecord | None = None,
         approvals: Sequence[Approval] = (),
         outputs: Sequence[ToolOutput] = (),
     ) -> Turn | None:
         """See `Store`."""
         payload = codec.encode_events(events) if events else None
-        written = partial(sqlite_turns.write, payload=payload, count=len(events), skip=skip)
+        written = partial(sqlite_turns.write, payload=payload, count=len(events), skip=skip, ledger=ledger)
         written = partial(written, approvals=approvals, outputs=outputs)
         return await self._write(partial(written, turn_id=turn_id, messages=messages, outcome=outcome))
 
@@ -224,13 +198,17 @@ class SQLiteStore:
         """See `Store`."""
         return await self._write(partial(sqlite_turns.sweep, limit=limit))
 
-    async def import_session(self, session: Session, messages: Sequence[Message]) -> Session:
+    async def import_session(self, session: Session, messages: Sequence[Message], *, take_in: bool = False) -> Session:
         """See `Store`."""
-        return await self._write(partial(sqlite_histories.import_session, session=session, messages=messages))
+        filled = partial(sqlite_histories.import_session, messages=messages, take_in=take_in)
+        return await self._write(partial(filled, session=session))
 
-    async def fork_session(self, session_id: str, new: Session, *, after: str | None = None) -> Session:
+    async def fork_session(
+        self, session_id: str, new: Session, *, after: str | None = None, take_in: bool = False
+    ) -> Session:
         """See `Store`."""
-        return await self._write(partial(sqlite_histories.fork, session_id=session_id, new=new, after=after))
+        fork = partial(sqlite_histories.fork, session_id=session_id, after=after, take_in=take_in)
+        return await self._write(partial(fork, new=new))
 
     async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
         """See `Store`."""
@@ -264,26 +242,3 @@ class SQLiteStore:
         """See `Store`."""
         look = partial(sqlite_holders.has_readers, locks=self._locks, dead_after=dead_after)
         return await self._read(partial(look, turn_id=turn_id, besides=besides))
-
-    def _living(self, holder: str, call: Callable[[Database], T]) -> Callable[[Database], T]:
-        """The call, after which others can see whether this holder lives."""
-
-        def locked(database: Database) -> T:
-            self._locks.hold(holder)
-            return call(database)
-
-        return locked
-
-    async def _write(self, call: Callable[[Database], T]) -> T:
-        return await self._ask(self._writer, call)
-
-    async def _read(self, call: Callable[[Database], T]) -> T:
-        return await self._ask(self._readers, call)
-
-    async def _ask(self, threads: Writer | Readers | None, call: Callable[[Database], T]) -> T:
-        if threads is None:
-            raise StoreError("The store is closed.")
-        job = Job(call)
-        threads.inbox.put(job)
-        result: T = await job.future
-        return result

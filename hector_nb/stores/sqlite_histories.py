@@ -5,27 +5,28 @@ from collections.abc import Sequence
 from hector_nb.errors import Conflict, SessionBusy
 from hector_nb.messages import Message
 from hector_nb.sessions import Session
-from hector_nb.stores import sql, sqlite_messages, sqlite_sessions
+from hector_nb.stores import sql, sqlite_erasure, sqlite_marks, sqlite_messages, sqlite_sessions, sqlite_summaries
 from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
 
 _QUEUE = sql.queries("turns")["queue_of_session"]
 
 
-def import_session(db: Database, session: Session, messages: Sequence[Message]) -> Session:
+def import_session(db: Database, session: Session, messages: Sequence[Message], *, take_in: bool) -> Session:
     """See `Store.import_session`."""
     row = _new(db, session)
     sqlite_messages.fill(db, row, messages)
-    return _finished(db, row)
+    return _finished(db, row, mark=0 if take_in else len(messages))
 
 
-def fork(db: Database, session_id: str, new: Session, after: str | None) -> Session:
+def fork(db: Database, session_id: str, new: Session, after: str | None, *, take_in: bool) -> Session:
     """See `Store.fork_session`."""
     source = sqlite_sessions.find(db, new.user, session_id)
     upto = source.message_count if after is None else sqlite_messages.position_of(db, source.key, after)
     row = _new(db, new)
     sqlite_messages.copy(db, row, source.key, upto=upto)
-    return _finished(db, row)
+    sqlite_summaries.copy(db, row.key, source.key, upto=upto)
+    return _finished(db, row, mark=0 if take_in else upto)
 
 
 def rewind(db: Database, user: str, session_id: str, after: str | None) -> Session:
@@ -34,9 +35,7 @@ def rewind(db: Database, user: str, session_id: str, after: str | None) -> Sessi
     upto = 0 if after is None else sqlite_messages.position_of(db, row.key, after)
     if queue := db.all(_QUEUE, {"session": row.key}):
         raise SessionBusy(details={"running_turn": queue[0][1]})
-    sqlite_sessions.erase_turns(db, sqlite_messages.turns_after(db, row.key, after=upto))
-    sqlite_messages.erase(db, row, after=upto)
-    db.changed.add(session_id)
+    sqlite_erasure.rewind(db, row, after=upto)
     return sqlite_sessions.find(db, user, session_id).session(now_micros())
 
 
@@ -46,8 +45,9 @@ def _new(db: Database, session: Session) -> SessionRow:
     return sqlite_sessions.find(db, session.user, session.session_id)
 
 
-def _finished(db: Database, row: SessionRow) -> Session:
+def _finished(db: Database, row: SessionRow, *, mark: int) -> Session:
     """The session with its transcript, named like one that began with its first message."""
+    sqlite_marks.move(db, row.key, mark)
     said = None if row.title else sqlite_messages.first_of_user(db, row.key)
     if said is not None:
         sqlite_sessions.name(db, row.key, said, listed=bool(row.listed))

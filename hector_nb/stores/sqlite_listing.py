@@ -56,7 +56,7 @@ def listing(
     cursor: str | None,
 ) -> Page[Session]:
     """See `Store.list_sessions`."""
-    values: dict[str, str | int | None] = {"owner": user, "now": sqlite_sessions.now_micros()}
+    values: dict[str, str | int | float | bytes | None] = {"owner": user, "now": sqlite_sessions.now_micros()}
     terms = ["listed", "owner = :owner"]
     if agent is not None:
         terms.append("agent = :agent")

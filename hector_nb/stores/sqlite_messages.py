@@ -18,7 +18,12 @@ _OUTPUTS = sql.queries("approvals")
 
 def append(db: Database, session: int, message: Message) -> tuple[int, int]:
     """Append to the transcript; the message's position, and the number of user messages by now."""
-    counted: Values = {"session": session, "role": message.role, "tokens": message.tokens}
+    counted: Values = {
+        "session": session,
+        "role": message.role,
+        "tokens": message.tokens,
+        "created_at": codec.to_micros(message.created_at),
+    }
     position, user_messages, listed = db.one(_SQL["count_message"], counted)
     _insert(db, session, position, message)
     if listed:
@@ -99,18 +104,18 @@ def page(db: Database, user: str, session_id: str, *, limit: int, cursor: str | 
     row = find(db, user, session_id)
     found = db.run(_SQL["messages_after"], {"session": row.key, "after": after, "limit": limit})
     more = codec.encode_cursor(after + limit) if row.message_count > after + limit else None
-    return Page(items=list(_messages(found)), next_cursor=more)
+    return Page(items=list(messages_of(found)), next_cursor=more)
 
 
 def at(db: Database, session: int, position: int) -> Message:
     """The message at a position of the transcript."""
-    return next(_messages([db.one(_SQL["message_at"], {"session": session, "position": position})]))
+    return next(messages_of([db.one(_SQL["message_at"], {"session": session, "position": position})]))
 
 
 def of_turn(db: Database, session: int, turn_id: str, *, after: int) -> list[Message]:
     """The messages of a turn after a position."""
     values: Values = {"session": session, "turn_id": turn_id, "after": after}
-    return list(_messages(db.run(_SQL["messages_of_turn"], values)))
+    return list(messages_of(db.run(_SQL["messages_of_turn"], values)))
 
 
 def first_of_user(db: Database, session: int) -> str | None:
@@ -125,14 +130,15 @@ def answer(db: Database, session: int, turn_id: str, *, position: int, until: in
     return joined(content for (content,) in db.run(_SQL["answer"], values))
 
 
-def history(db: Database, session: int, *, before: int, window: Window) -> list[Message]:
-    """The messages before a position that are inside a window, oldest first."""
-    values: Values = {"session": session, "before": before, "after": window.after}
+def history(db: Database, session: int, *, after: int, before: int, window: Window) -> list[Message]:
+    """The messages between two positions that are inside a window, oldest first."""
+    values: Values = {"session": session, "before": before, "after": after}
     with closing(db.run(_SQL["messages_before"], values)) as newest_first:
-        return window.select(_messages(newest_first))
+        return window.select(messages_of(newest_first))
 
 
-def _messages(rows: Any) -> Iterator[Message]:
+def messages_of(rows: Any) -> Iterator[Message]:
+    """The messages of rows."""
     for message_id, turn_id, role, content, created_at, tokens, extra in rows:
         yield Message(
             message_id=message_id,

@@ -13,8 +13,6 @@ from hector_nb.stores.sqlite_database import Database
 
 _SQL = sql.queries("sessions")
 _FIND = f"{_SQL['select_sessions']}\n{_SQL['this_session']}"
-_TURNS = sql.queries("turns")
-_APPROVALS = sql.queries("approvals")
 _THESE = f"{_SQL['select_sessions']}\n{_SQL['these_sessions']}"
 
 
@@ -162,35 +160,6 @@ def expire(db: Database, limit: int) -> Sequence[Session]:
     expired = list(of_keys(db, keys).values())
     db.changed.update(session.session_id for session in expired)
     return expired
-
-
-def delete(db: Database, user: str, session_id: str) -> bool:
-    """See `Store.delete_session`."""
-    row = db.one(_FIND, {"owner": user, "session_id": session_id})
-    if row is None:
-        return False
-    erase(db, SessionRow(*row))
-    return True
-
-
-def erase(db: Database, row: SessionRow) -> None:
-    """Erase a session and all that belongs to it."""
-    erase_turns(db, [turn for (turn,) in db.all(_TURNS["turns_of_session"], {"session": row.key})])
-    if row.listed:
-        sqlite_texts.erase_title(db, row.key)
-        sqlite_texts.erase_messages(db, row.key, after=0)
-    db.run(_SQL["erase_messages"], {"session": row.key})
-    db.run(_APPROVALS["erase_outputs"], {"session": row.key, "after": 0})
-    db.run(_SQL["erase_session"], {"session": row.key})
-    db.changed.add(row.session_id)
-    db.erased = True
-
-
-def erase_turns(db: Database, turns: Sequence[int]) -> None:
-    """Erase turns and their event logs."""
-    for turn in turns:
-        db.run(_TURNS["erase_events"], {"turn": turn})
-        db.run(_TURNS["erase_turn"], {"turn": turn})
 
 
 def refresh(db: Database, key: int, active: datetime, expires: datetime | None) -> None:

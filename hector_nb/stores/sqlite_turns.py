@@ -9,7 +9,18 @@ from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooMany
 from hector_nb.events import LoggedEvent
 from hector_nb.messages import Message, Usage
 from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
-from hector_nb.stores import codec, sql, sqlite_approvals, sqlite_messages, sqlite_requests, sqlite_sessions
+from hector_nb.stores import (
+    codec,
+    sql,
+    sqlite_approvals,
+    sqlite_erasure,
+    sqlite_ledgers,
+    sqlite_marks,
+    sqlite_messages,
+    sqlite_requests,
+    sqlite_sessions,
+    sqlite_summaries,
+)
 from hector_nb.stores.base import (
     MAX_WAITING,
     BegunTurn,
@@ -21,6 +32,7 @@ from hector_nb.stores.base import (
     Window,
 )
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
 from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
 
@@ -184,7 +196,7 @@ def _so_far(db: Database, row: TurnRow) -> Sequence[Message]:
 def _begun(db: Database, row: TurnRow, window: Window, *, so_far: Sequence[Message]) -> BegunTurn:
     assert row.position is not None
     assert row.number is not None
-    history = sqlite_messages.history(db, row.session, before=row.position, window=window)
+    summary, history = sqlite_summaries.view(db, row.session, before=row.position, window=window)
     return BegunTurn(
         session=sqlite_sessions.find(db, row.owner, row.session_id).session(now_micros()),
         turn=row.turn(),
@@ -193,6 +205,7 @@ def _begun(db: Database, row: TurnRow, window: Window, *, so_far: Sequence[Messa
         history=history,
         first_position=row.position - len(history),
         so_far=so_far,
+        summary=summary,
     )
 
 
@@ -227,6 +240,7 @@ def write(
     skip: int,
     approvals: Sequence[Approval],
     outputs: Sequence[ToolOutput],
+    ledger: LedgerRecord | None,
 ) -> Turn | None:
     """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
     row = find(db, turn_id)
@@ -241,6 +255,8 @@ def write(
     for output in outputs:
         sqlite_approvals.keep_output(db, row.session, output, positions.get(output.call_id))
     sqlite_approvals.ask(db, row.key, approvals)
+    if ledger is not None:
+        sqlite_ledgers.put(db, row.key, ledger)
     db.changed.add(row.session_id)
     if outcome is not None:
         return _write_outcome(db, row, outcome)
@@ -265,7 +281,17 @@ def _write_outcome(db: Database, row: TurnRow, outcome: TurnOutcome) -> Turn:
         sqlite_approvals.close(db, row.key)
     until = now + int(outcome.keep_events * 1_000_000) if finished else None
     db.run(_SQL["update_outcome"], {**row._asdict(), "events_until": until})
+    if finished and not outcome.take_in:
+        sqlite_marks.skip(db, row.session)
     return row.turn()
+
+
+def get_ledger(db: Database, user: str, turn_id: str) -> StoredLedger | None:
+    """See `MemoryStore.get_ledger`."""
+    row = find(db, turn_id)
+    if row is None or row.owner != user:
+        return None
+    return sqlite_ledgers.read(db, sqlite_sessions.find(db, user, row.session_id), row.key, turn_id)
 
 
 def get(db: Database, user: str, turn_id: str) -> Turn | None:
@@ -340,7 +366,7 @@ def sweep(db: Database, limit: int) -> int:
     rows = db.all(_SQL["expired_logs"], {"now": now, "limit": limit})
     for turn, session, owner, session_id, listed in rows:
         if not listed and not db.value(_SQL["needed_turns"], {"session": session, "now": now}):
-            sqlite_sessions.delete(db, owner, session_id)
+            sqlite_erasure.delete(db, owner, session_id)
             continue
         db.run(_SQL["erase_events"], {"turn": turn})
         db.run(_SQL["mark_erased"], {"turn": turn})

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
 from hector_nb.sessions import IfBusy
 from hector_nb.wire.codec import without_surrogates
@@ -70,13 +71,28 @@ class CancelTurn(Body):
     turn_id: str | None = None
 
 
+class Correction(Body):
+    """`PATCH …/memory/{mem_id}`: what is right."""
+
+    text: str
+
+
+class ApprovalWord(Body):
+    """`POST …/approvals/{call_id}`; with `arguments` the call is made with these."""
+
+    decision: Decision
+    arguments: dict[str, Any] | None = None
+
+
 class SocketMessage(Body):
-    """What a client may say on a WebSocket: one of `message`, `cancel`, `resume`, `follow`."""
+    """What a client may say on a WebSocket: one of `message`, `cancel`, `approve`, `deny`, `resume`, `follow`."""
 
     message: str | None = None
     if_busy: IfBusy = "queue"
     idempotency_key: str | None = None
     cancel: Literal[True] | None = None
+    approve: str | None = None
+    deny: str | None = None
     resume: str | None = None
     follow: Literal[True] | str | None = None
     session_id: SessionId | None = None

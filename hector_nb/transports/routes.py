@@ -2,7 +2,14 @@
 
 from typing import Any
 
+from hector_nb.transports.approvals import ApprovalsHandler, OneApprovalHandler, OutputHandler
 from hector_nb.transports.handlers import UnknownPath
+from hector_nb.transports.memory import (
+    ContextHandler,
+    MemoryHandler,
+    MemorySearchHandler,
+    OneMemoryHandler,
+)
 from hector_nb.transports.rest import (
     AgentsHandler,
     CancelHandler,
@@ -35,6 +42,13 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_SESSION}/fork", ForkHandler),
     (f"{_SESSION}/rewind", RewindHandler),
     (f"{_SESSION}/export", ExportHandler),
+    (f"{_SESSION}/memory", MemoryHandler),
+    (f"{_SESSION}/memory/search", MemorySearchHandler),
+    (f"{_SESSION}/memory/([^/]+)", OneMemoryHandler),
+    (f"{_SESSION}/turns/([^/]+)/context", ContextHandler),
+    (f"{_SESSION}/approvals", ApprovalsHandler),
+    (f"{_SESSION}/approvals/([^/]+)", OneApprovalHandler),
+    (f"{_SESSION}/outputs/([^/]+)", OutputHandler),
     (f"{_AGENT}/messages", OneOffMessagesHandler),
     (f"{_AGENT}/messages/stream", OneOffStreamHandler),
     (f"{_AGENT}/stream", AgentSocket),

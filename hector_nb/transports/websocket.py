@@ -1,7 +1,7 @@
 """WebSocket: many turns over one connection, at `/agents/{agent}/stream`.
 
-The client says `{"message": "…"}`, `{"cancel": true}`, `{"resume": "turn_…:3"}` or `{"follow": true}`, each with a `session_id` if it means another session than
-the connection's own (`?session_id=`, or one that is made for it and stored with its first message). The server says first
+The client says `{"message": "…"}`, `{"cancel": true}`, `{"approve": "call_…"}`, `{"deny": "call_…"}`, `{"resume": "turn_…:3"}` or
+`{"follow": true}`, each with a `session_id` if it means another session than the connection's own (`?session_id=`, or one that is made for it and stored with its first message). The server says first
 `{"event": "session", "session_id": …}`, then `{"chunk": …, "id": …}` and, with `?events=`, `{"event": …, "id": …, …}`; each turn ends with one
 `{"done": true, …}` or `{"error": {…}, "id": …}`. What the client does wrong is answered with `{"error": {…}}` and does not close the socket.
 A follower gets the session's running turn from its beginning and every later one (or, with `{"follow": "turn_…:3"}`, what came after
@@ -21,6 +21,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from hector_nb.approvals import Decision
 from hector_nb.errors import HectorError, InvalidRequest, MalformedRequest, SessionEnded
 from hector_nb.ids import new_id
 from hector_nb.service import SendMessage, TurnStream
@@ -122,9 +123,10 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
             await self._refuse(error)
 
     async def _act(self, said: SocketMessage) -> None:
-        if [said.message, said.cancel, said.resume, said.follow].count(None) != 3:
+        if [said.message, said.cancel, said.approve, said.deny, said.resume, said.follow].count(None) != 5:
             raise InvalidRequest(
-                "Say one of `message`, `cancel`, `resume` and `follow`.", hint='For example {"message": "Hello"}.'
+                "Say one of `message`, `cancel`, `approve`, `deny`, `resume` and `follow`.",
+                hint='For example {"message": "Hello"}.',
             )
         session_id = said.session_id or self._session_id
         is_stored = self._stored or said.session_id is not None
@@ -136,8 +138,16 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
             if not is_stored:
                 await self._store_session()
             await self._follow(session_id, None if said.follow is True else said.follow)
+        elif said.approve is not None:
+            await self._decide(session_id, said.approve, "approve")
+        elif said.deny is not None:
+            await self._decide(session_id, said.deny, "deny")
         elif is_stored:
             await self._reader.service.cancel_turn(self._reader.info.name, session_id)
+
+    async def _decide(self, session_id: str, call_id: str, decision: Decision) -> None:
+        """Pass on a person's word; what becomes of it comes as events of the turn."""
+        await self._reader.service.decide_approval(self._reader.info.name, session_id, call_id, decision)
 
     async def _store_session(self) -> None:
         """The connection's own session, once there is a reason to keep it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from hector_nb.approvals import Approval
 from hector_nb.events import encode_usage
 from hector_nb.messages import Message, ToolCall
 from hector_nb.service import AgentInfo, Reply
@@ -81,6 +82,21 @@ def encode_session(session: Session) -> dict[str, Any]:
 def encode_tool_call(call: ToolCall) -> dict[str, Any]:
     """A tool call."""
     return {"call_id": call.call_id, "name": call.name, "arguments": dict(call.arguments)}
+
+
+def encode_approval(approval: Approval) -> dict[str, Any]:
+    """A tool call and a person's word on it; `decision` is null while it waits."""
+    return {
+        "call_id": approval.call_id,
+        "turn_id": approval.turn_id,
+        "session_id": approval.session_id,
+        "name": approval.name,
+        "arguments": dict(approval.arguments),
+        "created_at": encode_time(approval.created_at),
+        "deadline": encode_time(approval.deadline),
+        "decision": approval.decision,
+        "edited": None if approval.edited is None else dict(approval.edited),
+    }
 
 
 def encode_message(message: Message) -> dict[str, Any]:

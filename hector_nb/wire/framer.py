@@ -13,6 +13,7 @@ from hector_nb.config.schema import StreamingConfig
 from hector_nb.events import (
     ApprovalAsked,
     ApprovalDecided,
+    ContextBuilt,
     Event,
     LoggedEvent,
     ModelUsed,
@@ -208,7 +209,6 @@ def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, An
             number = {"message_id": event.message_id, "message_number": event.message_number}
             found = [
                 ("", "session", {"session_id": event.session_id, "turn_id": event.turn_id, **number}),
-                ("context", "context", {"turn_id": event.turn_id, "tokens": event.memory_tokens}),
                 (
                     "debug",
                     "debug",
@@ -235,6 +235,8 @@ def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, An
             found = [("", "approval", {**call, "deadline": event.deadline})]
         case ApprovalDecided():
             found = [("", "approval", _decided(event))]
+        case ContextBuilt():
+            found = [("context", "context", dict(event.context))]
         case ModelUsed():
             found = [("usage", "usage", encode_usage(event.usage))]
         case TurnDone():

@@ -274,12 +274,17 @@ TABLE = [
     (
         "a target above the threshold",
         "agents:\n  a:\n    memory:\n      working:\n        threshold: 0.5\n        target: 0.7\n",
-        "hector.yaml:6: agents.a.memory.working.target: `target` (0.7) must not be greater than `threshold` (0.5)",
+        "hector.yaml:6: agents.a.memory.working.target: `target` (0.7) must be smaller than `threshold` (0.5)",
+    ),
+    (
+        "a target at the threshold",
+        "agents:\n  a:\n    memory:\n      working: {target: 0.8}\n",
+        "hector.yaml:4: agents.a.memory.working.target: `target` (0.8) must be smaller than `threshold` (0.8)",
     ),
     (
         "a threshold below the usual target",
         "agents: {a: {memory: {working: {threshold: 0.5}}}}\n",
-        "hector.yaml:1: agents.a.memory.working.threshold: `target` (0.6) must not be greater than `threshold` (0.5)",
+        "hector.yaml:1: agents.a.memory.working.threshold: `target` (0.6) must be smaller than `threshold` (0.5)",
     ),
     (
         "a tool that is neither built in nor of a type",

@@ -6,7 +6,8 @@ VALUES ((:session << 24) + :position, :message_id, :turn_id, :role, :created_at,
 UPDATE sessions SET
     message_count = message_count + 1,
     user_message_count = user_message_count + (:role = 'user'),
-    token_count = token_count + :tokens
+    token_count = token_count + :tokens,
+    idle_since = :created_at
 WHERE key = :session
 RETURNING message_count, user_message_count, listed;
 

@@ -1,0 +1,96 @@
+"""What an agent answers, as values of the Python API. Above are `asynchronous.py` and `plain.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hector_nb.errors import ModelInterrupted, error_classes
+from hector_nb.events import (
+    Event,
+    FinishReason,
+    TextDelta,
+    ThinkingDelta,
+    ToolCalled,
+    TurnDone,
+    TurnFailed,
+    TurnReset,
+)
+from hector_nb.frontends.render import plain
+from hector_nb.messages import ToolCall, Usage
+from hector_nb.wire.safe_markdown import neutralise
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Answer:
+    """A whole answer. `str()` is its text; in a notebook it is shown as safe Markdown."""
+
+    text: str
+    session_id: str
+    turn_id: str
+    message_id: str | None
+    finish_reason: FinishReason
+    usage: Usage
+    tool_calls: Sequence[ToolCall] = ()
+    thinking: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return plain(self.text)
+
+    def _repr_markdown_(self) -> str:
+        return neutralise(self.text)
+
+
+@dataclass(kw_only=True)
+class AnswerParts:
+    """An answer while it comes. Feed it a turn's events in their order; `answer` is there after the last one."""
+
+    session_id: str
+    turn_id: str
+    texts: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    done: TurnDone | None = None
+
+    def feed(self, event: Event) -> str:
+        """The text that the event adds.
+
+        Raises:
+            HectorError: the turn has failed; the class is that of the failure's code.
+        """
+        match event:
+            case TextDelta():
+                self.texts.append(event.text)
+                return event.text
+            case ThinkingDelta():
+                self.thinking.append(event.text)
+            case ToolCalled():
+                self.calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
+            case TurnReset():
+                self.texts = [event.text]
+            case TurnDone():
+                self.done = event
+            case TurnFailed():
+                raise error_classes().get(event.code, ModelInterrupted)(event.message, hint=event.hint)
+        return ""
+
+    @property
+    def answer(self) -> Answer:
+        """The whole.
+
+        Raises:
+            ModelInterrupted: the last event has not come.
+        """
+        if self.done is None:
+            raise ModelInterrupted("The answer is not complete.", hint="Read the stream to its end.")
+        return Answer(
+            text="".join(self.texts),
+            session_id=self.session_id,
+            turn_id=self.turn_id,
+            message_id=self.done.message_id,
+            finish_reason=self.done.finish_reason,
+            usage=self.done.usage,
+            tool_calls=tuple(self.calls),
+            thinking="".join(self.thinking),
+        )
