@@ -118,7 +118,9 @@ def test_an_interrupt_stops_the_function(kernel: Kernel, function: str) -> None:
 
 def test_where_no_cell_waits_the_model_is_told_so(kernel: Kernel) -> None:
     cell = kernel.run(
-        "[tool] = [each for each in await NotebookTools().tools() if each.schema.name == 'where']\n"
+        "from hector_nb.tools.main_thread import MainThread\n"
+        "tools = await NotebookTools(MainThread(patience=0.1)).tools()\n"
+        "[tool] = [each for each in tools if each.schema.name == 'where']\n"
         "future = LoopThread.shared().submit(tool.call({}, None))\n"
         "try:\n    future.result(timeout=10)\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
