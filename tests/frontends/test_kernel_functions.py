@@ -140,6 +140,24 @@ def test_an_agent_calls_a_function_of_the_notebook_into_its_cell(kernel: Kernel)
     assert kernel.run("print(seen)").stdout == "[('it', True)]\n"
 
 
+def test_the_functions_are_listed_with_the_agents_tools(kernel: Kernel) -> None:
+    kernel.run("@hector_nb.tool\ndef act(what: str):\n    'Act now.\\n\\nAt once.'")
+    listed = kernel.run("%hector tools").of("execute_result")[0]["data"]["text/plain"]
+    assert "act    this notebook  Act now." in listed
+    assert "At once" not in listed
+
+
+def test_code_that_awaits_its_answer_calls_functions_too(kernel: Kernel) -> None:
+    kernel.run("from hector_nb.frontends.asynchronous import AsyncHector")
+    kernel.run(
+        "@hector_nb.tool\nasync def act(what: str):\n    assert asyncio.get_running_loop() is loop; print('acted')"
+    )
+    cell = kernel.run(
+        "async with AsyncHector() as hector:\n    print(await (await hector.session('actor')).send('Do it'))"
+    )
+    assert cell.stdout == "acted\nIt is done.\n"
+
+
 def test_running_the_cell_again_replaces_the_function(kernel: Kernel) -> None:
     kernel.run(ACT + "print('first')")
     kernel.run(ACT + "print('second')")
