@@ -1,7 +1,7 @@
 """The composition root: a configuration becomes a running engine. The only file that names concrete adapters."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -176,7 +176,9 @@ def make_agent(
         budget=budget,
         summarizer=summarizer if folds else None,
         longterm=_longterm_memory(name, agent, embedder, summarizer, counter=counter, budget=budget),
-        toolbox=make_toolbox(agent, sources, budget=budget, outputs=outputs),
+        toolbox=make_toolbox(
+            agent, sources, budget=budget, outputs=outputs, can_call_tools=lambda: model.can_call_tools
+        ),
     )
 
 
@@ -255,11 +257,20 @@ def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | N
 
 
 def make_toolbox(
-    agent: AgentConfig, sources: Mapping[str, ToolSource], *, budget: int, outputs: OutputReader | None = None
+    agent: AgentConfig,
+    sources: Mapping[str, ToolSource],
+    *,
+    budget: int,
+    outputs: OutputReader | None = None,
+    can_call_tools: Callable[[], bool] = lambda: True,
 ) -> Toolbox:
-    """An agent's tools, and what this process's notebook offers. One output takes at most about half of the `budget`, which is in tokens."""
+    """An agent's tools, and what this process's notebook offers to those that can call tools.
+
+    One output takes at most about half of the `budget`, which is in tokens.
+    """
+    named = [sources[name] for name in dict.fromkeys(agent.tools) if name in sources]
     return Toolbox(
-        [*(sources[name] for name in dict.fromkeys(agent.tools) if name in sources), NotebookTools()],
+        [*named, NotebookTools(wanted=can_call_tools)],
         require_approval=agent.require_approval,
         max_output=budget * _CHARACTERS_PER_TOKEN // 2,
         outputs=outputs,
