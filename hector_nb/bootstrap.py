@@ -8,9 +8,12 @@ from hector_nb.config.home import cache_folder, store_url
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig, WorkingMemoryConfig
 from hector_nb.errors import ConfigError
-from hector_nb.memory.base import Summarizer, TokenCounter, WorkingMemory
+from hector_nb.memory.base import Embedder, Summarizer, TokenCounter, WorkingMemory
 from hector_nb.memory.buffer_window import BufferWindow
+from hector_nb.memory.embedders import WordllamaEmbedder
 from hector_nb.memory.excerpts import Excerpts
+from hector_nb.memory.fusion import MIN_SCORE
+from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.memory.summarizer import ModelSummarizer
 from hector_nb.memory.summary_buffer import SummaryBuffer
 from hector_nb.memory.token_window import TokenWindow
@@ -147,6 +150,44 @@ def make_agent(
         budget=budget,
         summarizer=summarizer,
     )
+
+
+def make_longterm(
+    name: str,
+    agent: AgentConfig,
+    config: Config,
+    *,
+    counter: TokenCounter,
+    budget: int,
+    writer: tuple[LLMConfig, Model],
+    environ: Mapping[str, str],
+) -> LongTermMemory | None:
+    """What outlives an agent's window; None where nothing does. `writer` writes the summaries of scope `summaries_only`."""
+    longterm = agent.memory.longterm
+    if longterm is None or not longterm.enabled:
+        return None
+    summarizer = None
+    if longterm.storage_scope == "summaries_only":
+        summarizer = make_summarizer(*writer, counter=counter, budget=budget)
+    return LongTermMemory(
+        agent=name,
+        scope=longterm.storage_scope,
+        embedder=make_embedder(config.llms[longterm.embedder] if longterm.embedder else None, environ=environ),
+        counter=counter,
+        budget=budget,
+        recall_limit=longterm.recall_limit,
+        min_score=MIN_SCORE if longterm.min_score is None else longterm.min_score,
+        summarizer=summarizer,
+    )
+
+
+def make_embedder(llm: LLMConfig | None, *, environ: Mapping[str, str]) -> Embedder:
+    """The embedder of an `llms` entry; without one that which is built in."""
+    if llm is None:
+        return WordllamaEmbedder()
+    from hector_nb.models.openai_embedder import OpenAICompatibleEmbedder
+
+    return OpenAICompatibleEmbedder.from_config(llm, environ=environ)
 
 
 def make_summarizer(llm: LLMConfig, model: Model, *, counter: TokenCounter, budget: int) -> Summarizer:
