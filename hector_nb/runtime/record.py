@@ -26,6 +26,7 @@ _WRITE_EVERY = 0.05
 class TurnRecord:
     """A turn's log and messages, of which `messages` are those that follow the user's.
 
+    `waiting` tells that the turn waits for approvals in the store, and may be left to another process at any time.
     `on_closed` is called when the turn turns out to be closed, or erased, by somebody else.
     """
 
@@ -40,6 +41,7 @@ class TurnRecord:
     ) -> None:
         self.log = log
         self.messages = list(messages)
+        self.waiting = False
         self._turn_id = turn_id
         self._store = store
         self._on_closed = on_closed
@@ -84,6 +86,8 @@ class TurnRecord:
             ModelInterrupted: the turn was closed by somebody else.
         """
         self.messages += messages
+        if outcome is not None and outcome.status != "waiting":
+            self.waiting = False
         task = asyncio.create_task(self._write(events, approvals, outcome))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -168,6 +172,7 @@ class TurnRecord:
                 raise ModelInterrupted("Another process has closed this turn.")
             self._events_stored, self._messages_stored, self._outputs_stored = upto
             self._ledger = None if self._ledger is ledger else self._ledger
+            self.waiting = self.waiting or (outcome is not None and outcome.status == "waiting")
             if tell:
                 for event in events:
                     self.log.publish(event)

@@ -118,7 +118,7 @@ class TurnRun:
 
     def interrupt(self) -> None:
         """Stop it because this process stops; what was said is kept, and a turn that waits for an approval goes on waiting."""
-        self._stop("waiting" if self._calls.waiting else "interrupted")
+        self._stop("waiting" if self._record.waiting else "interrupted")
 
     def _stop(self, status: Literal["cancelled", "interrupted", "waiting"]) -> None:
         if self._stop_status is None:
@@ -126,7 +126,7 @@ class TurnRun:
             self._work.cancel()
 
     def _nobody_reads(self) -> None:
-        if self._grace is not None and not self._calls.waiting:
+        if self._grace is not None and not self._record.waiting:
             self._leaving = asyncio.create_task(self._cancel_unattended(self._grace))
 
     async def _cancel_unattended(self, grace: float) -> None:
@@ -166,7 +166,7 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
-        elif self._stop_status == "waiting" and self._calls.waiting:
+        elif self._stop_status == "waiting" and self._record.waiting:
             await self._leave_waiting()
         elif self.repeats is None:
             await self._finish(failure, status)

@@ -60,8 +60,7 @@ class Caller:
 class ToolCalls:
     """Makes the calls of one turn.
 
-    `waiting` tells that the turn waits for a person and may be left to another process at any time. `on_wait` is called when that
-    begins. `told` are the calls of a resumed turn of whose decision its log tells already.
+    `on_wait` is called when the turn begins to wait for a person. `told` are the calls of a resumed turn of whose decision its log tells already.
     """
 
     def __init__(
@@ -74,7 +73,6 @@ class ToolCalls:
         on_wait: Callable[[], None],
         told: Collection[str] = (),
     ) -> None:
-        self.waiting = False
         self._agent = agent
         self._store = store
         self._caller = caller
@@ -141,7 +139,6 @@ class ToolCalls:
             approvals=approvals,
             outcome=TurnOutcome(status="waiting"),
         )
-        self.waiting = True
         self._on_wait()
 
     async def _decisions(self, approvals: Sequence[Approval]) -> Mapping[str, ApprovalDecided]:
@@ -151,7 +148,6 @@ class ToolCalls:
             async for word in coming:
                 given[word.call_id] = word
                 complete = len(given) == len(approvals)
-                self.waiting = self.waiting and not complete
                 await self._record.keep(
                     events=[] if word.call_id in self._told else [word],
                     outcome=TurnOutcome(status="running") if complete else None,

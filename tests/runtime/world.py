@@ -50,9 +50,14 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    replies: Sequence[Sequence[Step]], *, tools: Sequence[Tool] = (), shown: int | None = None, **agent: object
+    replies: Sequence[Sequence[Step]],
+    *,
+    tools: Sequence[Tool] = (),
+    shown: int | None = None,
+    within: float = 10,
+    **agent: object,
 ) -> AsyncIterator[World]:
-    """An engine; `shown` is the most characters of one output that its model sees."""
+    """An engine, for at most `within` seconds; `shown` is the most characters of one output that its model sees."""
     model = ScriptedModel(replies)
     config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
     made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
@@ -61,7 +66,7 @@ async def opened(
     runtime = Runtime(store=store, agents={"assistant": replace(made, toolbox=toolbox)})
     await runtime.aopen()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(within):
             yield World(runtime, model)
     finally:
         await runtime.aclose()
