@@ -78,6 +78,8 @@ async def first_available(environ: Mapping[str, str]) -> LLMConfig:
 
 def make_model(llm: LLMConfig, *, environ: Mapping[str, str], folder: Path) -> Model:
     """The adapter for a provider; `folder` is what relative paths start from."""
+    from hector_nb.models.providers import ProviderModel, speaks_natively
+
     match llm.provider:
         case "local":
             from hector_nb.models.local import LocalModel
@@ -87,6 +89,8 @@ def make_model(llm: LLMConfig, *, environ: Mapping[str, str], folder: Path) -> M
             from hector_nb.models.scripted import ScriptedModel
 
             return ScriptedModel.from_config(llm, folder=folder)
+        case "anthropic" | "google" if speaks_natively(llm):
+            return ProviderModel.from_config(llm, environ=environ)
         case _:
             from hector_nb.models.openai_compatible import OpenAICompatibleModel
 

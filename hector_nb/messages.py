@@ -41,7 +41,9 @@ class Message:
     """One message of a transcript.
 
     `tokens` is counted once, when the message is stored; it includes tool calls and thinking. `estimated` tells that the
-    count was not made with the model's own vocabulary. `call_id` names the call that a tool message answers.
+    count was not made with the model's own vocabulary. `call_id` names the call that a tool message answers. `provider_state` is what
+    the model's provider wants back with an answer that calls tools, such as signatures of its thinking: JSON that only the model's
+    adapter reads.
     """
 
     message_id: str
@@ -56,6 +58,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     call_id: str | None = None
     is_error: bool = False
+    provider_state: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -76,7 +76,7 @@ class LLMConfig(_Block):
     api_key: SecretStr | None = None
     """The provider's key. Write it as `${VAR}`, never as itself."""
     base_url: str | None = Field(default=None, repr=False)
-    """Where the provider answers, for example `http://localhost:8000/v1`."""
+    """Where the provider answers, for example `http://localhost:8000/v1`. With `anthropic` and `google` their own protocol is spoken there."""
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     """How freely words are chosen, from 0 to 2. Unset: the provider's default."""
     max_tokens: Count | None = None

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from hector_nb.models.base import ModelDelta
-from hector_nb.models.openai_protocol import ChunkReader, parse
+from hector_nb.models.openai_chunks import ChunkReader
+from hector_nb.models.openai_protocol import parse
 from hector_nb.models.provider_errors import Failed, Provider
 from hector_nb.models.sse import MAX_EVENT_BYTES, EventSplitter, TooLong
 
@@ -20,7 +21,7 @@ class AnswerReader:
     def __init__(self, provider: Provider) -> None:
         self.ended = False
         self._provider = provider
-        self._chunks = ChunkReader()
+        self._chunks = ChunkReader(provider.host)
         self._events = EventSplitter()
         self._whole: bytearray | None = None
         self._content_type = "text/event-stream"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from hector_nb.config.schema import LLMConfig, Provider
 from hector_nb.models.endpoints import ENDPOINTS, ollama_url
+from hector_nb.models.providers import SDKS, speaks_natively
 
 PROBE_TIMEOUT = 0.3
 _HOSTED: tuple[Provider, ...] = ("openai", "anthropic", "google")
@@ -39,6 +40,8 @@ async def choices(environ: Mapping[str, str]) -> AsyncIterator[Choice]:
         key = next((name for name in endpoint.key_variables if environ.get(name)), None)
         llm = LLMConfig(provider=provider, model=endpoint.default_model) if key else None
         reason = f"{key} is set" if key else f"{' or '.join(endpoint.key_variables)} is not set"
+        if llm is not None and (how := protocol(llm)):
+            reason += f"; {how}"
         yield Choice(provider=provider, llm=llm, reason=reason)
     url = ollama_url(environ)
     model = await asyncio.to_thread(_ollama_model, url)
@@ -46,6 +49,15 @@ async def choices(environ: Mapping[str, str]) -> AsyncIterator[Choice]:
     reason = f"answers at {url}" if model else f"no model for chat answers at {url}"
     yield Choice(provider="ollama", llm=llm, reason=reason)
     yield Choice(provider="local", llm=LLMConfig(provider="local"), reason="needs neither a key nor a network")
+
+
+def protocol(llm: LLMConfig) -> str:
+    """How a provider with a protocol of its own is spoken to; nothing is said of others."""
+    if llm.provider not in SDKS:
+        return ""
+    if speaks_natively(llm):
+        return "in its own protocol"
+    return f'through its OpenAI-compatible endpoint (its own protocol: pip install "hector_nb[{llm.provider}]")'
 
 
 def _ollama_model(url: str) -> str | None:

@@ -4,9 +4,9 @@ Adapters turn vendor errors into `hector_nb.errors.ModelError` and its children,
 the iterator is closed or its task is cancelled.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import Message, ToolCall, ToolSchema, Usage
@@ -25,10 +25,14 @@ class ModelRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFinished:
-    """The model has said everything. `usage` is None where the provider reported none."""
+    """The model has said everything. `usage` is None where the provider reported none.
+
+    `provider_state` belongs into the `Message` that keeps this answer: some providers refuse the results of calls without it.
+    """
 
     finish_reason: ModelFinish
     usage: Usage | None = None
+    provider_state: Mapping[str, Any] | None = None
 
 
 ModelDelta: TypeAlias = TextDelta | ThinkingDelta | ToolCall | ModelFinished
@@ -46,6 +50,11 @@ class Model(Protocol):
     context_window: int
     max_tokens: int
     encoding: str | None
+
+    @property
+    def can_call_tools(self) -> bool:
+        """Whether requests may hold tools; a model that is known not to be able to call them refuses such requests, and says so."""
+        ...
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
         """The answer as it is generated: text, thinking and whole tool calls, then exactly one `ModelFinished`.

@@ -1,5 +1,6 @@
-"""What is known of providers that speak the OpenAI protocol: addresses, key variables, models, windows."""
+"""What is known of providers: addresses, key variables, models, windows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from hector_nb.errors import ConfigError
 OPENAI_HOST = "api.openai.com"
 DEFAULT_WINDOW = 8192
 """Tokens; for models that nothing is known of."""
+DEFAULT_RESERVE = 1024
+"""Tokens kept free for the answer where `max_tokens` is not set."""
 
 _WINDOWS = {
     "gpt-3.5-turbo": 16_385,
@@ -28,7 +31,7 @@ _WINDOWS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A provider's endpoint. `key_variables` are environment variables, the first that is set counts."""
+    """A provider's endpoint for the OpenAI protocol. `key_variables` are environment variables, the first that is set counts."""
 
     base_url: str | None
     key_variables: tuple[str, ...] = ()
@@ -78,6 +81,15 @@ def base_url_of(provider: str, base_url: str | None, environ: Mapping[str, str])
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"`base_url` must be an http or https address, not {url!r}.")
     return url.rstrip("/")
+
+
+def native_url_of(provider: str, base_url: str | None) -> str:
+    """The address in front of the version, for providers with a protocol of their own; `…/v1` may be written or not.
+
+    Raises:
+        ConfigError: the address is none.
+    """
+    return re.sub(r"/v1(alpha|beta)?$", "", base_url_of(provider, base_url, {}).removesuffix("/openai"))
 
 
 def known_window(provider: str, model: str) -> int:

@@ -31,7 +31,12 @@ _running: "set[Generation]" = set()
 
 
 class Engine:
-    """A loaded model. `supports_tools` says whether its chat template knows tools."""
+    """A loaded model.
+
+    Attributes:
+        supports_tools: Whether its chat template knows tools; then a grammar holds its calls to their schemas.
+        supports_parallel_calls: Whether its chat template knows several calls in one answer.
+    """
 
     def __init__(self, path: Path, context_window: int) -> None:
         try:
@@ -61,7 +66,9 @@ class Engine:
                 f"llama.cpp cannot load {path}.",
                 hint="Is it a complete .gguf of a chat model, and is there enough memory?",
             ) from error
-        self.supports_tools = bool(_properties(self._server.listening_address, key).get("supports_tools"))
+        template = _properties(self._server.listening_address, key)
+        self.supports_tools = bool(template.get("supports_tools"))
+        self.supports_parallel_calls = bool(template.get("supports_parallel_tool_calls"))
 
     def complete(self, body: bytes, on_chunk: Callable[[str], bool]) -> None:
         """Generate, calling back with each chunk's JSON until that returns true. Returns when all is said.

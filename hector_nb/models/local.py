@@ -16,7 +16,8 @@ from hector_nb.errors import ModelError, ModelRefused
 from hector_nb.models.base import ModelDelta, ModelRequest
 from hector_nb.models.llama import Engine, Generation, load
 from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
-from hector_nb.models.openai_protocol import ChunkReader, chat_messages, parse, to_json, tool_schemas
+from hector_nb.models.openai_chunks import ChunkReader
+from hector_nb.models.openai_protocol import chat_messages, parse, to_json, tool_schemas
 from hector_nb.models.progress import Progress, terminal_progress
 from hector_nb.models.provider_errors import Failed, Provider
 
@@ -39,6 +40,7 @@ class LocalModel:
         repeat_penalty: Above 1, it avoids words that it has just used.
         thinking: Whether, or how much, it reasons, where its chat template knows of that.
         timeout: The longest silence once it has begun to read, in seconds.
+        can_call_tools: False where it is known beforehand that its chat template knows no tools.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class LocalModel:
         repeat_penalty: float = 1.0,
         thinking: bool | str | None = None,
         timeout: float = 60.0,
+        can_call_tools: bool = True,
     ) -> None:
         self.name = name
         self.host: str | None = None
+        self.can_call_tools = can_call_tools
         self.context_window = context_window
         self.max_tokens = max_tokens or min(MAX_TOKENS, context_window // 4)
         self.encoding: str | None = None
@@ -93,6 +97,7 @@ class LocalModel:
             repeat_penalty=REPEAT_PENALTY if config.model is None else 1.0,
             thinking=config.thinking,
             timeout=config.timeout,
+            can_call_tools=config.model is not None,
         )
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
@@ -101,13 +106,14 @@ class LocalModel:
         Raises:
             ModelError: the model cannot be fetched, loaded or asked.
         """
+        if request.tools:
+            self._check_tools()
         engine = await self._engine()
-        if request.tools and not engine.supports_tools:
-            raise ModelRefused(
-                f"`{self.name}` cannot call tools.", hint="Give this agent another `llm`, or no `tools`."
-            )
-        reader = ChunkReader()
-        answer = _Answer(engine, to_json(self._body(request)))
+        if request.tools:
+            self.can_call_tools = engine.supports_tools
+            self._check_tools()
+        reader = ChunkReader(self._provider.host)
+        answer = _Answer(engine, to_json(self._body(request, parallel=engine.supports_parallel_calls)))
         try:
             while chunks := await self._next(answer):
                 batch: list[ModelDelta] = []
@@ -123,6 +129,13 @@ class LocalModel:
             raise failed.error from failed.__cause__
         finally:
             answer.stop()
+
+    def _check_tools(self) -> None:
+        if not self.can_call_tools:
+            raise ModelRefused(
+                f"`{self.name}` cannot call tools: its chat template knows none.",
+                hint="Give this agent another `llm`, or take `tools` out.",
+            )
 
     async def aclose(self) -> None:
         """Let go of the model; it is freed when no other holds it."""
@@ -146,10 +159,10 @@ class LocalModel:
         path = await self._locate()
         return await asyncio.to_thread(load, path, self.context_window)
 
-    def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body = {"messages": chat_messages(request), **self._settings}
+    def _body(self, request: ModelRequest, *, parallel: bool) -> dict[str, Any]:
+        body = {"messages": chat_messages(request, self._provider.host), **self._settings}
         if request.tools:
-            body["tools"] = tool_schemas(request.tools)
+            body |= {"tools": tool_schemas(request.tools), "parallel_tool_calls": parallel}
         return body
 
     async def _next(self, answer: "_Answer") -> list[str]:

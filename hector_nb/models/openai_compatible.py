@@ -6,7 +6,6 @@ proxies, pooling and time-outs. A failed request is repeated only while nothing 
 
 import asyncio
 import io
-import random
 import socket
 import urllib.request
 from base64 import b64encode
@@ -23,17 +22,21 @@ from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ConfigError
 from hector_nb.models.answer_reader import AnswerReader
 from hector_nb.models.base import ModelDelta, ModelRequest
-from hector_nb.models.endpoints import ENDPOINTS, OPENAI_HOST, base_url_of, known_encoding, known_window
+from hector_nb.models.endpoints import (
+    DEFAULT_RESERVE,
+    ENDPOINTS,
+    OPENAI_HOST,
+    base_url_of,
+    known_encoding,
+    known_window,
+)
 from hector_nb.models.openai_protocol import chat_messages, parse, to_json, tool_schemas
 from hector_nb.models.provider_errors import Failed, Provider
+from hector_nb.models.retries import Retries
 
 CONNECT_TIMEOUT = 10.0
 END_GRACE = 5.0
 """Seconds that a provider has, after the reason for the end, to send usage and the end mark."""
-LONGEST_RETRY_AFTER = 60.0
-"""Who is asked to wait longer gives up at once."""
-DEFAULT_RESERVE = 1024
-"""Tokens kept free for the answer where `max_tokens` is not set."""
 LARGE_BODY = 2**20
 """`aiohttp` writes larger `bytes` at once, and warns of it."""
 LONGEST_ERROR = 65_536
@@ -86,10 +89,10 @@ class OpenAICompatibleModel:
         self.context_window = context_window or known_window(provider, model)
         self.max_tokens = max_tokens or min(DEFAULT_RESERVE, self.context_window // 4)
         self.encoding = encoding
+        self.can_call_tools = True
         self._url = URL(base_url.rstrip("/") + "/chat/completions").with_user(None)
         self._timeout = timeout
-        self._max_retries = max_retries
-        self._sleep = sleep
+        self._retries = Retries(most=max_retries, sleep=sleep)
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
@@ -162,11 +165,10 @@ class OpenAICompatibleModel:
                             yield delta
                 return
             except Failed as failed:
-                pause = self._pause(failed, attempt)
-                if reader.spoke or pause is None:
+                if reader.spoke:
                     raise failed.error from failed.__cause__
+                await self._retries.pause(failed, attempt)
             attempt += 1
-            await self._sleep(pause)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -175,18 +177,10 @@ class OpenAICompatibleModel:
             self._session = None
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body = {"model": self.name, "messages": chat_messages(request), **self._settings}
+        body = {"model": self.name, "messages": chat_messages(request, self._provider.host), **self._settings}
         if request.tools:
             body["tools"] = tool_schemas(request.tools)
         return body
-
-    def _pause(self, failed: Failed, attempt: int) -> float | None:
-        """Seconds before the next try, None if there is to be none."""
-        if not failed.transient or attempt >= self._max_retries:
-            return None
-        if failed.retry_after is not None:
-            return failed.retry_after if failed.retry_after <= LONGEST_RETRY_AFTER else None
-        return float(min(8.0, 0.5 * 2**attempt) * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, hides nothing
 
     async def _answer(self, body: bytes, reader: AnswerReader) -> AsyncGenerator[list[ModelDelta]]:
         """One try: the deltas of each network read, then the end."""

@@ -24,6 +24,7 @@ _OVERFLOW = re.compile(
 _UNKNOWN_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not exist|unknown|invalid)|invalid model", re.IGNORECASE
 )
+_BAD_KEY = re.compile(r"api.?key (is )?(not valid|invalid|expired)", re.IGNORECASE)
 _STATUS_OF_TYPE = {
     "authentication_error": 401,
     "permission_error": 403,
@@ -52,13 +53,14 @@ class Failed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """Who failed, in the words that people know: the model, the host, and the variable that holds the key."""
+    """Who failed, in the words that people know: the model, the host, what is expected there, and the variable that holds the key."""
 
     model: str
     host: str
     key_variable: str | None = None
     unreachable_hint: str | None = None
     unknown_model_hint: str | None = None
+    endpoint: str = "an OpenAI-compatible endpoint"
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def scrub(self, text: str) -> str:
@@ -74,11 +76,13 @@ class Provider:
         wait = retry_after(headers)
         transient = status in {408, 409, 429} or status >= 500
         if "insufficient_quota" in kind:
-            error = self._refused(
-                f"`{self.host}` says that the account's quota is used up.", "Check plan and billing there.", said
-            )
-            return Failed(error)
+            return self.quota_used_up(said)
         return Failed(self._error(status, kind, said, wait), transient=transient, retry_after=wait)
+
+    def quota_used_up(self, said: str) -> Failed:
+        """Nothing more is to be had for what was paid; waiting does not help."""
+        message = f"`{self.host}` says that the account's quota is used up."
+        return Failed(self._refused(message, "Check plan and billing there.", self.scrub(said)))
 
     def error_in_stream(self, raw: Any) -> Failed:
         """An `error` object where a piece of the answer was due."""
@@ -109,7 +113,7 @@ class Provider:
     def garbage(self, what: str, sample: bytes = b"") -> Failed:
         """An answer that is not the protocol's."""
         quote = self.scrub(sample[: 2 * LONGEST_QUOTE].decode("utf-8", "replace"))
-        hint = f"Does `base_url` point to an OpenAI-compatible endpoint? It sent: {quote}" if quote else None
+        hint = f"Does `base_url` point to {self.endpoint}? It sent: {quote}" if quote else None
         return Failed(ModelError(f"`{self.host}` {what}.", hint=hint))
 
     def missing_key(self) -> ModelRefused:
@@ -119,7 +123,7 @@ class Provider:
         )
 
     def _error(self, status: int, kind: str, said: str, wait: float | None) -> ModelError:
-        if status in {401, 403}:
+        if status in {401, 403} or (status == 400 and _BAD_KEY.search(said)):
             return self._refused(
                 f"`{self.host}` refused the key ({status}).", f"Check {self.key_variable or '`api_key`'}.", said
             )

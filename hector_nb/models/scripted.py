@@ -1,35 +1,26 @@
-"""A model that plays a script: for tests, examples and `provider: scripted`.
+"""A model that plays a script: for tests, examples and `provider: scripted`. The form of scripts is told in `scripts.py`.
 
-A script is a list of replies, one for each request; a reply is a list of steps. In a YAML file a step is a string (text), or
-one of `{thinking: text}`, `{tool_call: {name: …, arguments: {…}}}`, `{error: code, message: text}` and `{wait_ms: number}`.
-A script that shall start again after its last reply is written `{replies: […], repeat: true}`.
+It fails where a request comes that the script does not have, or where it is not the one that the script expects; tests find
+replies that nobody asked for with `assert_finished`.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Self, TypeAlias
-
-import yaml
+from typing import Any, Self
 
 from hector_nb.config.schema import LLMConfig
-from hector_nb.errors import ConfigError, HectorError, ModelError, error_classes
-from hector_nb.events import TextDelta, ThinkingDelta
+from hector_nb.errors import ConfigError, ModelError
+from hector_nb.events import TextDelta
 from hector_nb.ids import new_id
 from hector_nb.messages import ToolCall
 from hector_nb.models.base import ModelDelta, ModelFinished, ModelRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A pause, in seconds."""
-
-    seconds: float
-
-
-Step: TypeAlias = ModelDelta | str | BaseException | asyncio.Event | Wait
-"""What happens next: a delta is sent, a `str` is sent as text, an exception is raised, an event is waited for."""
+from hector_nb.models.scripts import Call as Call
+from hector_nb.models.scripts import Expect as Expect
+from hector_nb.models.scripts import Step as Step
+from hector_nb.models.scripts import Wait as Wait
+from hector_nb.models.scripts import read_script
 
 
 class ScriptedModel:
@@ -65,6 +56,7 @@ class ScriptedModel:
         self.context_window = context_window
         self.max_tokens = max_tokens
         self.encoding = encoding
+        self.can_call_tools = True
         self.requests: list[ModelRequest] = []
         self.closed = 0
         self._replies = replies
@@ -77,7 +69,7 @@ class ScriptedModel:
         Raises:
             ConfigError: there is no such file, or it is not a script; all problems at once.
         """
-        replies, repeat = _read_script(path)
+        replies, repeat = read_script(path)
         return cls(replies, repeat=repeat, **settings)
 
     @classmethod
@@ -104,25 +96,32 @@ class ScriptedModel:
             number %= len(self._replies)
         if number >= len(self._replies):
             raise ModelError(f"The script has no reply for request {number + 1}.")
-        last = ModelFinished(finish_reason="stop")
         complete = False
         try:
-            for step in self._replies[number]:
-                if isinstance(step, BaseException):
-                    complete = True
-                    raise step
-                delta = await _play(step)
-                if isinstance(delta, ToolCall):
-                    last = ModelFinished(finish_reason="tool_calls")
-                if isinstance(delta, ModelFinished):
-                    last = delta
-                    break
-                if delta is not None:
+            async with aclosing(self._play(self._replies[number], request)) as deltas:
+                async for delta in deltas:
+                    complete = isinstance(delta, ModelFinished)
                     yield delta
+        except Exception:
             complete = True
-            yield last
+            raise
         finally:
             self.closed += not complete
+
+    async def _play(self, reply: Sequence[Step], request: ModelRequest) -> AsyncGenerator[ModelDelta]:
+        last = ModelFinished(finish_reason="stop")
+        for step in reply:
+            if isinstance(step, BaseException):
+                raise step
+            delta = await _play(step, request)
+            if isinstance(delta, ToolCall):
+                last = ModelFinished(finish_reason="tool_calls")
+            if isinstance(delta, ModelFinished):
+                last = delta
+                break
+            if delta is not None:
+                yield delta
+        yield last
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -138,10 +137,16 @@ class ScriptedModel:
             raise AssertionError(f"{unused} of the script's {len(self._replies)} replies were not asked for.")
 
 
-async def _play(step: ModelDelta | str | asyncio.Event | Wait) -> ModelDelta | None:
+async def _play(
+    step: ModelDelta | Call | Expect | str | asyncio.Event | Wait, request: ModelRequest
+) -> ModelDelta | None:
     match step:
         case str():
             return TextDelta(text=step)
+        case Call():
+            return ToolCall(call_id=new_id("call"), name=step.name, arguments=step.arguments)
+        case Expect():
+            _check(step, request)
         case asyncio.Event():
             await step.wait()
         case Wait():
@@ -151,70 +156,8 @@ async def _play(step: ModelDelta | str | asyncio.Event | Wait) -> ModelDelta | N
     return None
 
 
-def _read_script(path: Path) -> tuple[list[list[Step]], bool]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"The script {path} cannot be read: {reason}.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The script {path} is not YAML: {error}") from error
-    repeat = False
-    if isinstance(document, dict) and set(document) <= {"replies", "repeat"}:
-        repeat = document.get("repeat", False)
-        document = document.get("replies")
-    if not isinstance(document, list) or not isinstance(repeat, bool):
-        raise ConfigError(
-            f"The script {path} must be a list of replies, or {{replies: [...], repeat: true}}.",
-            hint="A reply is a list of steps, for example: - [Hello, ' world']",
-        )
-    problems: list[str] = []
-    replies = [_read_reply(reply, f"{path}: reply {number}", problems) for number, reply in enumerate(document, 1)]
-    if problems:
-        raise ConfigError(problems=problems)
-    return replies, repeat
-
-
-def _read_reply(reply: object, where: str, problems: list[str]) -> list[Step]:
-    if not isinstance(reply, list):
-        problems.append(f"{where} must be a list of steps, not {type(reply).__name__}.")
-        return []
-    steps = []
-    for number, raw in enumerate(reply, 1):
-        step = _read_step(raw)
-        if step is None:
-            problems.append(
-                f"{where}, step {number}: {raw!r} is not a step. A step is a string, {{thinking: text}}, "
-                "{tool_call: {name, arguments}}, {error: code, message: text} or {wait_ms: number}."
-            )
-        else:
-            steps.append(step)
-    return steps
-
-
-def _read_step(raw: object) -> Step | None:
-    match raw:
-        case str():
-            return raw
-        case {"thinking": str(text), **rest} if not rest:
-            return ThinkingDelta(text=text)
-        case {"tool_call": {"name": str(name), **call}, **rest} if not rest and set(call) <= {"arguments"}:
-            return _tool_call(name, call.get("arguments", {}))
-        case {"error": str(code), **rest} if set(rest) <= {"message"}:
-            return _error(code, rest.get("message"))
-        case {"wait_ms": int() | float() as milliseconds, **rest} if not rest and milliseconds >= 0:
-            return Wait(milliseconds / 1000)
-    return None
-
-
-def _tool_call(name: str, arguments: object) -> ToolCall | None:
-    if not isinstance(arguments, dict) or not all(isinstance(key, str) for key in arguments):
-        return None
-    return ToolCall(call_id=new_id("call"), name=name, arguments=arguments)
-
-
-def _error(code: str, message: object) -> HectorError | None:
-    cls = error_classes().get(code)
-    if cls is None or not issubclass(cls, ModelError) or not isinstance(message, str | None):
-        return None
-    return cls(message)
+def _check(expected: Expect, request: ModelRequest) -> None:
+    answers = [at for at, message in enumerate(request.messages) if message.role == "assistant"]
+    new = [message.content for message in request.messages[answers[-1] + 1 if answers else 0 :]]
+    if not any(expected.text in content for content in new):
+        raise ModelError(f"The script expects {expected.text!r}, but is asked: {' | '.join(new)[:500]!r}")

@@ -165,6 +165,8 @@ def encode_extra(message: Message) -> str | None:
         extra["call_id"] = message.call_id
     if message.is_error:
         extra["is_error"] = True
+    if message.provider_state:
+        extra["provider_state"] = message.provider_state
     return to_json(extra) if extra else None
 
 

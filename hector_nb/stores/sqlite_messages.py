@@ -115,7 +115,7 @@ def at(db: Database, session: int, position: int) -> Message:
 def of_turn(db: Database, session: int, turn_id: str, *, after: int) -> list[Message]:
     """The messages of a turn after a position."""
     values: Values = {"session": session, "turn_id": turn_id, "after": after}
-    return list(_messages(db.run(_SQL["messages_of_turn"], values)))
+    return list(messages_of(db.run(_SQL["messages_of_turn"], values)))
 
 
 def first_of_user(db: Database, session: int) -> str | None:

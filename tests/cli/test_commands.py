@@ -90,8 +90,14 @@ def test_without_configuration_a_key_in_the_environment_decides(home):
     done = home.run("models", "--json", ANTHROPIC_API_KEY="secret")
     agent = json.loads(done.stdout)["agents"][0]
     assert (agent["provider"], agent["host"]) == ("anthropic", "api.anthropic.com")
-    assert agent["reason"] == "no `llm` is set; anthropic is the first that is available"
+    assert agent["reason"] == "no `llm` is set; anthropic is the first that is available; in its own protocol"
     assert b"secret" not in done.stdout + done.stderr
+
+
+def test_an_agent_whose_model_cannot_call_its_tools_is_told_of(home):
+    home.config("llms: {small: {provider: local}}\nagents: {coder: {llm: small, tools: [write_file]}}\n")
+    agent = home.json("models")["agents"][0]
+    assert agent["reason"] == "the agent's `llm: small`; it cannot call this agent's tools"
 
 
 def test_sessions_page_by_page(home):

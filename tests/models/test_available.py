@@ -1,12 +1,15 @@
 import socket
+import sys
 import time
 
 import pytest
 
+from hector_nb.bootstrap import make_model
 from hector_nb.config.schema import LLMConfig
-from hector_nb.models.available import first_available
+from hector_nb.models.available import choices, first_available
 from hector_nb.models.endpoints import known_encoding, known_window, ollama_url
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
+from hector_nb.models.providers import ProviderModel
 from tests.fakes.upstream import FakeUpstream
 from tests.models.requests import free_port, read, text_of
 
@@ -37,6 +40,33 @@ async def test_a_key_decides_in_this_order(ollama, variables, provider):
     config = await first_available(environ)
     assert config.provider == provider
     assert OpenAICompatibleModel.from_config(config, environ=environ).name == config.model
+
+
+async def test_a_key_is_used_in_the_providers_own_protocol_where_that_is_installed(nobody, monkeypatch, tmp_path):
+    environ = nobody | {"ANTHROPIC_API_KEY": "key", "GEMINI_API_KEY": "key"}
+    _, anthropic, google, *_ = [choice async for choice in choices(environ)]
+    assert anthropic.reason == "ANTHROPIC_API_KEY is set; in its own protocol"
+    assert google.reason == "GEMINI_API_KEY is set; in its own protocol"
+    for choice in (anthropic, google):
+        model = make_model(choice.llm, environ=environ, folder=tmp_path)
+        assert (type(model), model.name, model.api_key) == (ProviderModel, choice.llm.model, "key")
+
+
+async def test_else_it_is_used_at_their_compatible_endpoint(nobody, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pydantic_ai", None)
+    environ = nobody | {"ANTHROPIC_API_KEY": "key"}
+    _, choice, *_ = [choice async for choice in choices(environ)]
+    assert choice.reason.startswith("ANTHROPIC_API_KEY is set; through its OpenAI-compatible endpoint")
+    assert 'pip install "hector_nb[anthropic]"' in choice.reason
+    model = make_model(choice.llm, environ=environ, folder=tmp_path)
+    assert (type(model), model.host) == (OpenAICompatibleModel, "api.anthropic.com")
+
+
+async def test_an_address_of_ones_own_is_never_taken_for_a_compatible_endpoint(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pydantic_ai", None)
+    llm = LLMConfig(provider="anthropic", base_url="http://proxy/anthropic", api_key="key")
+    model = make_model(llm, environ={}, folder=tmp_path)
+    assert isinstance(model, ProviderModel)
 
 
 async def test_without_keys_a_reachable_ollama_is_asked_for_a_chat_model(ollama):

@@ -99,9 +99,24 @@ async def test_a_conversation_longer_than_its_window_is_refused_clearly(embedded
     assert "context_window" in caught.value.hint
 
 
-async def test_tools_are_refused_by_a_model_that_cannot_call_them(embedded_model):
-    with pytest.raises(ModelRefused, match="cannot call tools"):
-        await read(embedded_model, asking("Weather in Rome?", tools=[WEATHER]))
+async def test_tools_are_refused_by_the_embedded_model_before_it_is_even_fetched(tmp_path):
+    model = LocalModel.from_config(LLMConfig(provider="local"), folder=tmp_path, cache_folder=tmp_path)
+    assert not model.can_call_tools
+    with pytest.raises(ModelRefused, match="`SmolLM2-135M-Instruct` cannot call tools") as caught:
+        await read(model, asking("Weather in Rome?", tools=[WEATHER]))
+    assert caught.value.hint == "Give this agent another `llm`, or take `tools` out."
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_file_whose_template_knows_no_tools_refuses_them_once_that_is_known(embedded_file):
+    config = LLMConfig(provider="local", model=str(embedded_file), max_tokens=8)
+    model = LocalModel.from_config(config, folder=".", cache_folder=".")
+    assert model.can_call_tools
+    with pytest.raises(ModelRefused, match="cannot call tools: its chat template knows none"):
+        await read(model, asking("Weather in Rome?", tools=[WEATHER]))
+    assert not model.can_call_tools
+    assert text_of(await read(model, asking("Say yes."))), "without tools it answers"
+    await model.aclose()
 
 
 async def test_text_that_is_no_utf8_does_not_break_it(embedded_model):

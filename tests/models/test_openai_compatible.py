@@ -7,7 +7,7 @@ import pytest
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ConfigError, ModelInterrupted, ModelRefused
 from hector_nb.events import TextDelta, ThinkingDelta
-from hector_nb.messages import INVALID_ARGUMENTS, Usage
+from hector_nb.messages import Usage
 from hector_nb.models.base import ModelFinished
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from tests.fakes.upstream import DONE, FakeUpstream, answer, chunk, deltas, send, silence, status
@@ -143,55 +143,6 @@ async def test_reasoning_comes_as_thinking(upstream, name):
     upstream.then(deltas({name: "hm"}, {"content": "Yes"}))
     async with model_at(upstream) as model:
         assert (await read(model))[:2] == [ThinkingDelta(text="hm"), TextDelta(text="Yes")]
-
-
-def piece(index, arguments="", name=None, call_id=None):
-    function = {"arguments": arguments} | ({"name": name} if name else {})
-    where = {} if index is None else {"index": index}
-    return {"tool_calls": [{**where, "function": function} | ({"id": call_id} if call_id else {})]}
-
-
-async def test_parallel_tool_calls_are_put_together_by_index(upstream):
-    upstream.then(
-        deltas(
-            piece(0, name="weather", call_id="c0"),
-            piece(1, name="weather", call_id="c1"),
-            piece(0, '{"city":'),
-            piece(1, '{"city":"B"'),
-            piece(0, '"A"}'),
-            piece(1, "}"),
-            finish_reason="tool_calls",
-        )
-    )
-    async with model_at(upstream) as model:
-        assert await read(model) == [
-            call(call_id="c0", city="A"),
-            call(call_id="c1", city="B"),
-            ModelFinished(finish_reason="tool_calls"),
-        ]
-
-
-@pytest.mark.parametrize("index", [None, 0])
-async def test_whole_tool_calls_without_an_index_of_their_own_stay_apart(upstream, index):
-    upstream.then(
-        deltas(
-            piece(index, '{"city":"A"}', name="weather", call_id="c0"),
-            piece(index, '{"city":"B"}', name="weather", call_id="c1"),
-        )
-    )
-    async with model_at(upstream) as model:
-        first, second, end = await read(model)
-    assert (first, second) == (call(call_id="c0", city="A"), call(call_id="c1", city="B"))
-    assert end.finish_reason == "tool_calls", "also where the provider says stop"
-
-
-@pytest.mark.parametrize(
-    ("raw", "arguments"), [("", {}), ('{"city":', {INVALID_ARGUMENTS: '{"city":'}), ("[1]", {INVALID_ARGUMENTS: "[1]"})]
-)
-async def test_arguments_that_are_no_object_are_handed_on_as_they_are(upstream, raw, arguments):
-    upstream.then(deltas(piece(0, raw, name="weather", call_id="c0"), finish_reason="tool_calls"))
-    async with model_at(upstream) as model:
-        assert (await read(model))[0].arguments == arguments
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ConfigError, ModelError, ModelRateLimited
 from hector_nb.events import TextDelta, ThinkingDelta
-from hector_nb.messages import Message, ToolCall
+from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall
 from hector_nb.models.base import ModelFinished, ModelRequest
-from hector_nb.models.scripted import ScriptedModel
+from hector_nb.models.scripted import Expect, ScriptedModel
+from tests.models.requests import message
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +23,10 @@ CALL = ToolCall(call_id="call_1", name="write_file", arguments={"path": "a"})
 
 async def read(model):
     return [delta async for delta in model.stream(REQUEST)]
+
+
+async def collected(model, *messages):
+    return [delta async for delta in model.stream(ModelRequest(system="", messages=messages))]
 
 
 async def test_a_reply_is_played_in_order_and_ends_by_itself():
@@ -103,6 +108,48 @@ async def test_a_script_is_read_from_a_file_and_repeats(tmp_path):
     assert (await read(model))[0] == TextDelta(text="Hello")
 
 
+async def test_thinking_and_parallel_calls_are_played_from_a_file_with_new_ids_each_time(tmp_path):
+    path = tmp_path / "script.yaml"
+    path.write_text(
+        "replies:\n"
+        "  - - thinking: Two things.\n"
+        "    - Let me see.\n"
+        "    - tool_call: {name: write_file, arguments: {path: hello.py}}\n"
+        "    - tool_call: {name: list_files}\n"
+        "    - tool_call: {name: broken, arguments: '{\"a\":', id: call_3}\n"
+        "repeat: true\n"
+    )
+    model = ScriptedModel.from_file(path)
+    assert model.can_call_tools
+    thinking, text, first, second, third, end = await read(model)
+    assert (thinking, text) == (ThinkingDelta(text="Two things."), TextDelta(text="Let me see."))
+    assert (first.name, first.arguments) == ("write_file", {"path": "hello.py"})
+    assert (second.name, second.arguments) == ("list_files", {})
+    assert third == ToolCall(call_id="call_3", name="broken", arguments={INVALID_ARGUMENTS: '{"a":'})
+    assert end == ModelFinished(finish_reason="tool_calls")
+    again = await read(model)
+    assert len({first.call_id, second.call_id, again[2].call_id, again[3].call_id}) == 4
+
+
+async def test_a_script_expects_what_it_answers(tmp_path):
+    path = tmp_path / "script.yaml"
+    path.write_text("[[{expect: Rome}, {tool_call: {name: f, id: c}}], [{expect: sunny}, Fine., {finish: length}]]")
+    model = ScriptedModel.from_file(path)
+    question = message("user", "Weather in Rome and sunny Oslo?")
+    await collected(model, question)
+    before = question, message("assistant", tool_calls=(CALL, CALL))
+    results = [message("tool", "rain", call_id="c"), message("tool", "It is sunny.", call_id="d")]
+    assert await collected(model, *before, *results) == [TextDelta(text="Fine."), ModelFinished(finish_reason="length")]
+    model.assert_finished()
+
+
+async def test_an_unexpected_request_fails(tmp_path):
+    model = ScriptedModel([[Expect("sunny"), "Fine."]])
+    before = message("user", "Is it sunny?"), message("assistant", tool_calls=(CALL,))
+    with pytest.raises(ModelError, match="The script expects 'sunny', but is asked: 'rain'"):
+        await collected(model, *before, message("tool", "rain", call_id="c"))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -114,6 +161,9 @@ async def test_a_script_is_read_from_a_file_and_repeats(tmp_path):
         ("[[{error: nonsense}]]", "reply 1, step 1"),
         ("[[{wait_ms: -1}]]", "reply 1, step 1"),
         ("[[{tool_call: {name: f, arguments: [1]}}]]", "reply 1, step 1"),
+        ("[[{tool_call: {name: f, id: 7}}]]", "reply 1, step 1"),
+        ("[[{expect: [a]}]]", "reply 1, step 1"),
+        ("[[{finish: tool_calls}]]", "reply 1, step 1"),
         ("[[", "is not YAML"),
     ],
 )

@@ -9,7 +9,7 @@ import typer
 from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, with_service
 
 if TYPE_CHECKING:
-    from hector_nb.config.schema import Config
+    from hector_nb.config.schema import AgentConfig, Config, LLMConfig
     from hector_nb.models.available import Choice
     from hector_nb.service import AgentInfo, SessionService
 
@@ -51,18 +51,27 @@ def fetch() -> None:
 
 
 def _reasons(config: "Config", found: "list[Choice]") -> dict[str, str]:
-    """Why each agent uses the model that it uses."""
-    first = next(choice for choice in found if choice.llm is not None)
+    """Why each agent uses the model that it uses, how that is spoken to, and whether it lacks what the agent needs."""
+    from hector_nb.models.available import protocol
+
+    first = next(choice.llm for choice in found if choice.llm is not None)
     reasons = {}
     for name, agent in config.agents.items():
         key = config.llm_name(agent)
-        if key is None:
-            reasons[name] = f"no `llm` is set; {first.provider} is the first that is available"
-        elif agent.llm is not None:
-            reasons[name] = f"the agent's `llm: {key}`"
-        else:
-            reasons[name] = f"`llms.{key}`" if key == "default" else f"`llms.{key}`, the only one"
+        llm = first if key is None else config.llms[key]
+        notes = [_choice(agent, key, first), protocol(llm)]
+        if agent.tools and llm.provider == "local" and llm.model is None:
+            notes.append("it cannot call this agent's tools")
+        reasons[name] = "; ".join(note for note in notes if note)
     return reasons
+
+
+def _choice(agent: "AgentConfig", key: str | None, first: "LLMConfig") -> str:
+    if key is None:
+        return f"no `llm` is set; {first.provider} is the first that is available"
+    if agent.llm is not None:
+        return f"the agent's `llm: {key}`"
+    return f"`llms.{key}`" if key == "default" else f"`llms.{key}`, the only one"
 
 
 def _encode(agents: "list[AgentInfo]", reasons: dict[str, str], found: "list[Choice]") -> dict[str, object]:

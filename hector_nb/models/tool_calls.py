@@ -1,0 +1,36 @@
+"""Tool calls as providers give and take them: what one or other of them insists on, and what harms none."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hector_nb.messages import INVALID_ARGUMENTS
+
+NO_OUTPUT = "(no output)"
+"""In place of a tool's empty result."""
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def object_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool's parameters: `type` and `properties` are there also where the tool has none."""
+    return {"type": "object", "properties": {}, **schema}
+
+
+def sendable_name(name: str) -> str:
+    """The name of a tool that was called; models make up names that their own providers refuse to see again."""
+    return _NOT_IN_NAMES.sub("_", name)[:64] or "unnamed"
+
+
+def read_arguments(written: str, *, cut: bool = False) -> Mapping[str, Any]:
+    """The arguments that a model wrote; nothing means none, and what is no JSON object is kept as it is.
+
+    Of a call that was `cut` at the answer's limit, nothing means that they are missing.
+    """
+    if not written.strip():
+        return {INVALID_ARGUMENTS: ""} if cut else {}
+    try:
+        value = json.loads(written)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {INVALID_ARGUMENTS: written}
