@@ -2,12 +2,13 @@
 
 import codecs
 
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How text in UTF-16 begins."""
 
 
 def decoded(content: bytes) -> str | None:
     """The text in its encoding: UTF-8, UTF-16 with a mark, else Latin-1; None where it is no text."""
-    if content.startswith(_UTF16):
+    if content.startswith(UTF16):
         try:
             return content.decode("utf-16")
         except UnicodeDecodeError:
