@@ -20,11 +20,11 @@ _BUSY = 5000
 """Milliseconds to wait for another process."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (
-  key INTEGER PRIMARY KEY, folder INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+  key INTEGER PRIMARY KEY AUTOINCREMENT, folder INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
   ctime INTEGER NOT NULL, embedded INTEGER NOT NULL, UNIQUE (folder, path)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS chunks (
-  key INTEGER PRIMARY KEY, file INTEGER NOT NULL REFERENCES files, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  key INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL REFERENCES files, first INTEGER NOT NULL, last INTEGER NOT NULL,
   cell INTEGER NOT NULL, vector BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS chunks_of_file ON chunks (file);
@@ -116,7 +116,7 @@ class SearchIndex:
         """Every piece that has a vector, and the vectors one after the other."""
         rows: list[tuple[int, bytes]] = list(
             self._db.execute("SELECT key, vector FROM chunks WHERE vector IS NOT NULL")
-        )  # type: ignore[arg-type]
+        )
         return [key for key, _ in rows], b"".join(vector for _, vector in rows)
 
     def places(self, keys: Collection[int]) -> dict[int, Place]:

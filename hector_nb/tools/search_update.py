@@ -48,7 +48,7 @@ class Updater:
         self._embedder = embedder
 
     async def update(self, *, words_within: float, meaning_within: float) -> Progress:
-        """Take in what has changed, for at most about so many seconds from now on."""
+        """Take in what has changed, for at most about so many seconds from now on; some words always."""
         start = time.monotonic()
         there = await in_thread(lambda: survey(self._fences))
         left = await self._update_words(there, until=start + words_within)
@@ -70,10 +70,10 @@ class Updater:
         stale = [found for place, found in here.items() if place not in known or _changed(found, known[place])]
         left = len(stale)
         for batch in _batches(stale, _WORDS_BATCH):
-            if time.monotonic() > until:
-                break
             await in_thread(partial(self._put, batch))
             left -= len(batch)
+            if time.monotonic() > until:
+                break
         return left
 
     def _put(self, batch: Sequence[Found]) -> None:
