@@ -6,8 +6,9 @@ Importing this package costs next to nothing: kernels, servers and terminals eac
 from typing import Any
 
 from hector_nb._version import __version__
+from hector_nb.tools.decorator import tool
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "tool"]
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

@@ -9,21 +9,32 @@ from hector_nb.config.home import cache_folder, store_url
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig, ToolConfig, WorkingMemoryConfig
 from hector_nb.errors import ConfigError
-from hector_nb.memory.base import WorkingMemory
+from hector_nb.memory.base import Embedder, Summarizer, TokenCounter, WorkingMemory
 from hector_nb.memory.buffer_window import BufferWindow
-from hector_nb.memory.tokens import TiktokenCounter
+from hector_nb.memory.embedders import WordllamaEmbedder
+from hector_nb.memory.excerpts import Excerpts
+from hector_nb.memory.longterm import LongTermMemory
+from hector_nb.memory.summarizer import ModelSummarizer
+from hector_nb.memory.summary_buffer import SummaryBuffer
+from hector_nb.memory.token_window import TokenWindow
+from hector_nb.memory.tokens import SmallVocabularyCounter, TiktokenCounter
 from hector_nb.models.base import Model
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
 from hector_nb.tools.base import ToolSource
 from hector_nb.tools.builtin import BuiltinSource
+from hector_nb.tools.notebook import NotebookTools
 from hector_nb.tools.read_output import OutputReader
 from hector_nb.tools.toolbox import Toolbox
 
 _BUDGET = 4000
 _BUDGET_EMBEDDED = 1500
 _CHARACTERS_PER_TOKEN = 4
+_SUMMARY_SHARE = 0.15
+"""The part of the budget that a summary may take."""
+_LEAST_SUMMARY = 64
+_MOST_TOKENS_PER_BYTE = 2
 
 
 async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
@@ -58,15 +69,54 @@ async def make_agents(
     config = loaded.config
     sources = make_sources(config, loaded.folder)
     models: dict[str | None, tuple[LLMConfig, Model]] = {}
-    agents = {}
-    for name, agent in config.agents.items():
-        key = config.llm_name(agent)
+
+    async def model_of(key: str | None) -> tuple[LLMConfig, Model]:
         if key not in models:
             llm = config.llms[key] if key is not None else await first_available(environ)
             models[key] = llm, make_model(llm, environ=environ, folder=loaded.folder)
-        llm, model = models[key]
-        agents[name] = make_agent(name, agent, config, llm, model, sources=sources, outputs=outputs)
+        return models[key]
+
+    agents = {}
+    for name, agent in config.agents.items():
+        key = config.llm_name(agent)
+        llm, model = await model_of(key)
+        writer = await model_of(agent.memory.working.summarizer or key)
+        made = make_agent(
+            name,
+            agent,
+            config,
+            llm,
+            model,
+            writer=writer,
+            embedder=make_embedder(agent, config, environ),
+            sources=sources,
+            outputs=outputs,
+        )
+        await check_budget(made, loaded)
+        agents[name] = made
     return agents
+
+
+async def check_budget(agent: Agent, loaded: LoadedConfig) -> None:
+    """Check that the system prompt leaves room for a conversation.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    window, answer = agent.model.context_window, agent.model.max_tokens
+    budget = min(agent.budget, window - answer)
+    if len(agent.config.instruction.encode()) * _MOST_TOKENS_PER_BYTE < budget:
+        return  # without loading a vocabulary
+    tokens = await agent.instruction_tokens()
+    if tokens >= budget:
+        reason = f"the system prompt has {tokens} tokens, and the budget is {budget}"
+        if budget == window - answer:
+            reason += f": the model's context window leaves no more ({window} - {answer} tokens)"
+        file = f"{loaded.path}: " if loaded.path else ""
+        raise ConfigError(
+            problems=[f"{file}agents.{agent.name}.memory.working.budget: {reason}"],
+            hint="Shorten `instruction`, raise `budget`, or take a model with a larger `context_window`.",
+        )
 
 
 async def first_available(environ: Mapping[str, str]) -> LLMConfig:
@@ -104,23 +154,65 @@ def make_agent(
     llm: LLMConfig,
     model: Model,
     *,
+    writer: tuple[LLMConfig, Model] | None = None,
+    embedder: Embedder | None = None,
     sources: Mapping[str, ToolSource] = MappingProxyType({}),
     outputs: OutputReader | None = None,
 ) -> Agent:
-    """One agent over its model, with those of its tools that are among `sources`."""
-    embedded = llm.provider == "local" and llm.model is None
-    budget = agent.memory.working.budget or (_BUDGET_EMBEDDED if embedded else _BUDGET)
-    budget = min(budget, model.context_window - model.max_tokens)
+    """One agent over its model; `writer` writes its summaries, by default that model too. Its tools are those that are among `sources`."""
+    working = agent.memory.working
+    budget = working.budget or (_BUDGET_EMBEDDED if _is_embedded(llm) else _BUDGET)
+    counter: TokenCounter = SmallVocabularyCounter() if llm.provider == "local" else TiktokenCounter(model.encoding)
+    summarizer = make_summarizer(*(writer or (llm, model)), counter=counter, budget=budget)
+    folds = working.strategy == "summary_buffer"
     return Agent(
         name=name,
         config=agent,
         sessions=config.sessions_of(name),
         provider=llm.provider,
         model=model,
-        memory=_working_memory(agent.memory.working),
-        counter=TiktokenCounter(model.encoding),
+        memory=_working_memory(working, summarizer),
+        counter=counter,
         budget=budget,
+        summarizer=summarizer if folds else None,
+        longterm=_longterm_memory(name, agent, embedder, summarizer, counter=counter, budget=budget),
         toolbox=make_toolbox(agent, sources, budget=budget, outputs=outputs),
+    )
+
+
+def make_embedder(agent: AgentConfig, config: Config, environ: Mapping[str, str]) -> Embedder | None:
+    """What makes the vectors of an agent's memories; None where it has no long-term memory."""
+    longterm = agent.memory.longterm
+    if longterm is None or not longterm.enabled:
+        return None
+    if longterm.embedder is None:
+        return WordllamaEmbedder()
+    from hector_nb.models.openai_embedder import OpenAICompatibleEmbedder
+
+    return OpenAICompatibleEmbedder.from_config(config.llms[longterm.embedder], environ=environ)
+
+
+def _longterm_memory(
+    name: str,
+    agent: AgentConfig,
+    embedder: Embedder | None,
+    summarizer: Summarizer,
+    *,
+    counter: TokenCounter,
+    budget: int,
+) -> LongTermMemory | None:
+    config = agent.memory.longterm
+    if config is None or not config.enabled:
+        return None
+    return LongTermMemory(
+        agent=name,
+        scope=config.storage_scope,
+        embedder=embedder or WordllamaEmbedder(),
+        counter=counter,
+        budget=budget,
+        recall_limit=config.recall_limit,
+        min_score=config.min_score,
+        summarizer=summarizer if config.storage_scope == "summaries_only" else None,
     )
 
 
@@ -134,6 +226,14 @@ def make_sources(config: Config, folder: Path) -> dict[str, ToolSource]:
 def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | None:
     """One tool, or all that a server offers; `folder` is what relative paths start from. None for kinds that are not there yet."""
     match settings.type or name:
+        case "function":
+            from hector_nb.tools.function import FunctionTools
+
+            return FunctionTools.from_config(name, settings, folder=folder)
+        case "mcp":
+            from hector_nb.tools.mcp import McpServer
+
+            return McpServer.from_config(name, settings, folder=folder)
         case "write_file":
             from hector_nb.tools.write_file import WriteFile
 
@@ -157,14 +257,28 @@ def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | N
 def make_toolbox(
     agent: AgentConfig, sources: Mapping[str, ToolSource], *, budget: int, outputs: OutputReader | None = None
 ) -> Toolbox:
-    """An agent's tools. One output takes at most about half of the agent's `budget`, which is in tokens."""
+    """An agent's tools, and what this process's notebook offers. One output takes at most about half of the `budget`, which is in tokens."""
     return Toolbox(
-        [sources[name] for name in dict.fromkeys(agent.tools) if name in sources],
+        [*(sources[name] for name in dict.fromkeys(agent.tools) if name in sources), NotebookTools()],
         require_approval=agent.require_approval,
         max_output=budget * _CHARACTERS_PER_TOKEN // 2,
         outputs=outputs,
     )
 
 
-def _working_memory(config: WorkingMemoryConfig) -> WorkingMemory:
-    return BufferWindow(config.window_size if config.strategy == "buffer_window" else None)
+def make_summarizer(llm: LLMConfig, model: Model, *, counter: TokenCounter, budget: int) -> Summarizer:
+    """What writes an agent's summaries; `budget` and `counter` are the agent's."""
+    max_tokens = max(_LEAST_SUMMARY, int(budget * _SUMMARY_SHARE))
+    if _is_embedded(llm):
+        return Excerpts(counter=counter, max_tokens=max_tokens)
+    return ModelSummarizer(model, counter=counter, max_tokens=max_tokens)
+
+
+def _working_memory(config: WorkingMemoryConfig, summarizer: Summarizer) -> WorkingMemory:
+    if config.strategy == "summary_buffer":
+        return SummaryBuffer(threshold=config.threshold, target=config.target, allowance=summarizer.max_tokens)
+    return BufferWindow(config.window_size) if config.strategy == "buffer_window" else TokenWindow()
+
+
+def _is_embedded(llm: LLMConfig) -> bool:
+    return llm.provider == "local" and llm.model is None

@@ -16,9 +16,10 @@ _KEYS_OF: dict[str, frozenset[str]] = {
     "execute_command": frozenset({"root", "allow", "shell"}),
     "search": frozenset({"folders"}),
     "agent_call": frozenset({"max_depth"}),
-    "mcp": frozenset({"type", "command", "url", "env"}),
+    "mcp": frozenset({"type", "command", "url", "env", "headers", "prefix"}),
     "function": frozenset({"type", "function"}),
 }
+_NOTEBOOK = "; a notebook's own functions (@hector_nb.tool) are offered without being named here"
 _STORES = ("sqlite", "postgresql", "postgres")
 
 
@@ -53,6 +54,8 @@ def _unknown(what: str, path: KeyPath, name: str, known: Collection[str], docume
     place = document.places.get(path, Place(key_line=1, line=1))
     near = did_you_mean(None if place.variable else name, known, what=f"{what}s")
     hint = near or "; there is nothing under `llms`"
+    if what == "tool" and "did you mean" not in near:
+        hint += _NOTEBOOK
     return Finding(path=path, message=f"unknown {what} {shown_value(name, place)}{hint}")
 
 
@@ -78,9 +81,9 @@ def _llm(path: KeyPath, llm: LLMConfig) -> Iterator[Finding]:
 
 
 def _working_memory(path: KeyPath, memory: WorkingMemoryConfig) -> Iterator[Finding]:
-    if memory.target > memory.threshold:
+    if memory.target >= memory.threshold:
         key = "target" if "target" in memory.model_fields_set else "threshold"
-        message = f"`target` ({memory.target:g}) must not be greater than `threshold` ({memory.threshold:g})"
+        message = f"`target` ({memory.target:g}) must be smaller than `threshold` ({memory.threshold:g})"
         yield Finding(path=(*path, key), message=message, unless=((*path, "target"), (*path, "threshold")))
 
 
@@ -121,6 +124,8 @@ def _mcp(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:
         yield Finding(
             path=(*path, "env"), message="`env` is for `command`; a server at a `url` has its own", on_key=True
         )
+    if tool.command and tool.headers:
+        yield Finding(path=(*path, "headers"), message="`headers` are for `url`; a `command` gets `env`", on_key=True)
 
 
 def _function(path: KeyPath, tool: ToolConfig) -> Iterator[Finding]:

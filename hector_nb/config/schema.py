@@ -105,7 +105,7 @@ class WorkingMemoryConfig(_Block):
     target: float = Field(default=0.6, gt=0, le=1)
     """`summary_buffer` folds until the context is down to this part of the budget."""
     summarizer: str | None = None
-    """The `llms` name that writes the summary. Unset: the agent's own."""
+    """The `llms` name that writes the summary. Unset: the agent's own. The embedded model cannot write one; for it, the sentences that tell most are kept."""
 
 
 class LongTermMemoryConfig(_Block):
@@ -210,7 +210,11 @@ class ToolConfig(_Block):
     url: str | None = Field(default=None, repr=False)
     """`type: mcp`: the server's address."""
     env: dict[str, str] = Field(default_factory=dict, repr=False)
-    """`type: mcp`: environment of the server."""
+    """`type: mcp`: environment of the server, besides `HOME`, `PATH` and the like; it gets no others."""
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """`type: mcp`: what is sent to the server's address with each request, for example `Authorization: Bearer ${TOKEN}`."""
+    prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,32}$")
+    """`type: mcp`: goes before the names of the server's tools, where two servers have tools of one name."""
     root: str | None = None
     """The folder that a file tool may not leave and that `execute_command` starts in. Unset: the configuration file's, else the working directory."""
     folders: Texts = ()

@@ -78,6 +78,8 @@ def explain(error: ErrorDetails, path: KeyPath, document: Document) -> str:
         return "this key is missing" + did_you_mean(None, known_words(path), what="values")
     if kind == "extra_forbidden":
         return _unknown_key(path)
+    if kind == "string_pattern_mismatch" and path[-1] == "prefix":
+        return "a prefix is at most 32 letters, digits, _ and -"
     if kind == "string_pattern_mismatch":
         return "a name is 1 to 64 letters, digits and " + ("_.-" if path[0] == "agents" else "_-")
     if kind == "finite_number":

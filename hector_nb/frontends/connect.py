@@ -7,15 +7,17 @@ have no loop of their own or whose loop is not to be blocked: notebooks above al
 import asyncio
 import atexit
 import os
+import queue
 import sys
 import threading
 from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import Future, wait
-from contextlib import asynccontextmanager
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hector_nb.service import SessionService
+from hector_nb.tools.main_thread import MAIN_THREAD
 
 T = TypeVar("T")
 
@@ -85,12 +87,17 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it; an interrupt cancels it."""
+        """Run a coroutine and wait for it; an interrupt cancels it. On the main thread, agents can meanwhile call the functions that belong there."""
         future = self.submit(coroutine)
+        woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        future.add_done_callback(lambda _: woken.put(None))
         try:
-            # An untimed wait cannot be interrupted on Windows.
-            while not wait([future], timeout=0.1).done:
-                pass
+            with MAIN_THREAD.waiting(lambda: woken.put(None)):
+                while not future.done():
+                    # An untimed wait cannot be interrupted on Windows.
+                    with suppress(queue.Empty):
+                        woken.get(timeout=0.1)
+                    MAIN_THREAD.run_pending()
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
@@ -103,6 +110,8 @@ class LoopThread:
         self.submit(_cancel_all()).result(timeout=6)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 async def _cancel_all() -> None:

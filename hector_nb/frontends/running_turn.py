@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from hector_nb.events import Event
 from hector_nb.frontends.connect import LoopThread
 from hector_nb.service import SendMessage, SessionService, TurnStream
+from hector_nb.tools.main_thread import MAIN_THREAD
 
 TICK = 0.1
 """Seconds between two signs of life while nothing comes."""
@@ -24,6 +25,7 @@ class RunningTurn:
         self._loop = loop
         self._batches: queue.SimpleQueue[Sequence[Event] | None] = queue.SimpleQueue()
         self._stream: TurnStream | None = None
+        self._stopped = False
         self._stored = asyncio.Event()
         self._future: Future[None] = loop.submit(self._read())
         self._future.add_done_callback(lambda _: self._batches.put(None))
@@ -31,21 +33,28 @@ class RunningTurn:
     def batches(self) -> Iterator[Sequence[Event]]:
         """The events as they come; an empty batch after each `TICK` of silence. Ends with the turn.
 
+        Between them, on the main thread, the notebook's own functions run if an agent calls them.
+
         Raises:
             HectorError: the message was refused, or the turn could not be read.
+            KeyboardInterrupt: somebody stopped a function.
         """
-        while True:
-            try:
-                # An untimed wait cannot be interrupted on Windows.
-                batch = self._batches.get(timeout=TICK)
-            except queue.Empty:
-                batch = ()
-            if batch is None:
-                return self._future.result()
-            yield batch
+        with MAIN_THREAD.waiting(lambda: self._batches.put(())):
+            while True:
+                try:
+                    # An untimed wait cannot be interrupted on Windows.
+                    batch = self._batches.get(timeout=TICK)
+                except queue.Empty:
+                    batch = ()
+                if batch is None:
+                    return self._future.result()
+                yield batch
+                if not self._stopped:
+                    MAIN_THREAD.run_pending()
 
     def stop(self) -> None:
         """Ask the turn to end; its last events still come."""
+        self._stopped = True
         self._loop.submit(self._cancel())
 
     def leave(self) -> None:

@@ -63,6 +63,10 @@ class Summarizer(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """Free what it holds."""
+        ...
+
 
 class Embedder(Protocol):
     """Makes vectors of texts. `name` changes whenever its vectors stop being comparable (another model, another dimension)."""

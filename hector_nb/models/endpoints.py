@@ -99,11 +99,17 @@ def known_window(provider: str, model: str) -> int:
     return ENDPOINTS[provider].window or (_WINDOWS[known] if known else DEFAULT_WINDOW)
 
 
-def known_encoding(model: str) -> str | None:
-    """The tiktoken encoding of an OpenAI model, None for others. Reads a table, downloads nothing."""
+def known_encoding(provider: str, model: str) -> str | None:
+    """The tiktoken encoding of one of OpenAI's models, None for others. Reads a table, downloads nothing.
+
+    Elsewhere than at OpenAI only what says whose it is counts as OpenAI's: `openai/gpt-4o`, and the open `gpt-oss`.
+    """
     from tiktoken.model import encoding_name_for_model
 
-    try:
-        return encoding_name_for_model(model)
-    except KeyError:
+    vendor, _, name = model.lower().replace("gpt-oss:", "gpt-oss-").rpartition("/")
+    if provider != "openai" and vendor != "openai" and not name.startswith("gpt-oss"):
         return None
+    try:
+        return encoding_name_for_model(name)
+    except KeyError:  # newer than the table
+        return "o200k_base" if re.match(r"(gpt|chatgpt|o\d+)\b", name) else None

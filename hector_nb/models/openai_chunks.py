@@ -68,7 +68,7 @@ class ChunkReader:
         calls = self._calls.whole(cut=reason == "length")
         if calls and reason == "stop":
             reason = "tool_calls"
-        state = self._state() if calls else None
+        state = {"by": self._by, **self._calls.state(), **self._reasoning_state()} if calls else None
         return [*calls, ModelFinished(finish_reason=reason, usage=self._usage, provider_state=state)]
 
     def _read_delta(self, delta: Mapping[str, Any], into: list[ModelDelta]) -> None:
@@ -118,15 +118,10 @@ class ChunkReader:
             else:
                 self._reasoning_details.append(dict(piece))
 
-    def _state(self) -> dict[str, Any] | None:
-        state: dict[str, Any] = {}
+    def _reasoning_state(self) -> dict[str, Any]:
         if self._reasoning_details:
-            state["reasoning_details"] = self._reasoning_details
-        elif self._reasoning_key:
-            state["reasoning_key"] = self._reasoning_key
-        if self._calls.extras:
-            state["extra_content"] = self._calls.extras
-        return {"by": self._by, **state} if state else None
+            return {"reasoning_details": self._reasoning_details}
+        return {"reasoning_key": self._reasoning_key} if self._reasoning_key else {}
 
 
 @dataclass(slots=True)
@@ -144,9 +139,8 @@ class _PartialCall:
 
 @dataclass(slots=True)
 class _Calls:
-    """The calls of one answer, put together from their pieces. `extras` is what the provider wants back, by call."""
+    """The calls of one answer, put together from their pieces."""
 
-    extras: dict[str, Any] = field(default_factory=dict)
     _calls: list[_PartialCall] = field(default_factory=list)
     _by_index: dict[int, _PartialCall] = field(default_factory=dict)
 
@@ -163,15 +157,21 @@ class _Calls:
     def whole(self, *, cut: bool) -> list[ToolCall]:
         """The calls, of which the last may have been `cut` at the answer's limit."""
         calls: list[ToolCall] = []
-        taken: set[str] = set()
+        taken = {""}
         for partial in self._calls:
             arguments = read_arguments(partial.arguments, cut=cut and partial is self._calls[-1])
-            call_id = partial.call_id if partial.call_id not in taken | {""} else new_id("call")
-            taken.add(call_id)
-            if partial.extra:
-                self.extras[call_id] = partial.extra
-            calls.append(ToolCall(call_id=call_id, name=partial.name, arguments=arguments))
+            if partial.call_id in taken:
+                partial.call_id = ""
+            taken.add(partial.call_id)
+            calls.append(ToolCall(call_id=partial.call_id or new_id("call"), name=partial.name, arguments=arguments))
         return calls
+
+    def state(self) -> dict[str, Any]:
+        """What the provider wants back with its calls, in their order: its own ids, and what else it gave beside them."""
+        state: dict[str, Any] = {"ids": [call.call_id for call in self._calls]}
+        if any(call.extra for call in self._calls):
+            state["extra_content"] = [call.extra for call in self._calls]
+        return state
 
     def _read_piece(self, piece: Mapping[str, Any], function: Mapping[str, Any]) -> None:
         name, call_id = str(function.get("name") or ""), str(piece.get("id") or "")

@@ -26,16 +26,25 @@ def chat_messages(request: ModelRequest, by: str = "") -> list[dict[str, Any]]:
 def _messages(messages: Sequence[Message], by: str) -> Iterator[dict[str, Any]]:
     """Thinking goes back only in the turn under way, where some providers insist on it; of older turns they want none."""
     turn_begins = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+    ids: dict[str, str] = {}
     for at, message in enumerate(messages):
-        if message.role != "assistant":
-            yield _said_or_returned(message)
+        if message.role == "tool":
+            call_id = message.call_id or ""
+            yield {"role": "tool", "tool_call_id": ids.get(call_id, call_id), "content": message.content or NO_OUTPUT}
+        elif message.role == "user":
+            yield {"role": "user", "content": message.content}
         elif message.content or message.tool_calls:
-            yield _answered(message, _state(message, by), with_thinking=at > turn_begins)
+            state = _state(message, by)
+            ids |= {
+                call.call_id: own for call, own in zip(message.tool_calls, state.get("ids", ()), strict=False) if own
+            }
+            yield _answered(message, state, ids, with_thinking=at > turn_begins)
 
 
 def _state(message: Message, by: str) -> Mapping[str, Any]:
+    """What this provider gave with the answer, if it fits the answer's calls."""
     state = message.provider_state or {}
-    return state if state.get("by") == by else {}
+    return state if state.get("by") == by and len(state.get("ids", ())) == len(message.tool_calls) else {}
 
 
 def tool_schemas(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
@@ -65,13 +74,9 @@ def parse(data: bytes | str) -> Any:
         return json.loads(data)  # takes the lone surrogates of careless servers
 
 
-def _said_or_returned(message: Message) -> dict[str, Any]:
-    if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.call_id, "content": message.content or NO_OUTPUT}
-    return {"role": message.role, "content": message.content}
-
-
-def _answered(message: Message, state: Mapping[str, Any], *, with_thinking: bool) -> dict[str, Any]:
+def _answered(
+    message: Message, state: Mapping[str, Any], ids: Mapping[str, str], *, with_thinking: bool
+) -> dict[str, Any]:
     body: dict[str, Any] = {"role": "assistant", "content": message.content or None}
     if not message.tool_calls:
         return body
@@ -79,16 +84,13 @@ def _answered(message: Message, state: Mapping[str, Any], *, with_thinking: bool
         body["reasoning_details"] = state["reasoning_details"]
     elif with_thinking and "reasoning_key" in state and message.thinking:
         body[state["reasoning_key"]] = message.thinking
-    extras = state.get("extra_content", {})
-    body["tool_calls"] = [_call(call, extras.get(call.call_id)) for call in message.tool_calls]
+    extras = state.get("extra_content") or [None] * len(message.tool_calls)
+    body["tool_calls"] = [_call(call, ids, extra) for call, extra in zip(message.tool_calls, extras, strict=True)]
     return body
 
 
-def _call(call: ToolCall, extra: Any) -> dict[str, Any]:
+def _call(call: ToolCall, ids: Mapping[str, str], extra: Any) -> dict[str, Any]:
     arguments = to_json(dict(call.arguments)).decode()  # always an object: many servers decode what they are given
-    body = {
-        "id": call.call_id,
-        "type": "function",
-        "function": {"name": sendable_name(call.name), "arguments": arguments},
-    }
+    function = {"name": sendable_name(call.name), "arguments": arguments}
+    body = {"id": ids.get(call.call_id, call.call_id), "type": "function", "function": function}
     return {**body, "extra_content": extra} if extra else body

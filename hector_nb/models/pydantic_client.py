@@ -29,7 +29,7 @@ from hector_nb.models.base import ModelDelta, ModelFinish, ModelFinished, ModelR
 from hector_nb.models.provider_errors import Failed
 from hector_nb.models.pydantic_errors import translated
 from hector_nb.models.pydantic_http import closing_responses, noting, open_http
-from hector_nb.models.pydantic_messages import asked, called, kept, offered
+from hector_nb.models.pydantic_messages import asked, called, called_before, kept, offered
 
 if TYPE_CHECKING:
     from hector_nb.models.providers import ProviderModel
@@ -81,11 +81,14 @@ class PydanticClient:
         await self._http.aclose()
 
     def _ask(self, request: ModelRequest) -> AbstractAsyncContextManager[StreamedResponse]:
+        tools, settings = offered(request.tools), self._settings
+        if not tools and (tools := called_before(request.messages)):
+            settings = {**settings, "tool_choice": "none"}
         return model_request_stream(
             self._model,
             asked(request, by=self._name),
-            model_settings=self._settings,
-            model_request_parameters=ModelRequestParameters(function_tools=offered(request.tools)),
+            model_settings=settings,
+            model_request_parameters=ModelRequestParameters(function_tools=tools),
             instrument=False,
         )
 
@@ -105,7 +108,7 @@ class PydanticClient:
         yield ModelFinished(
             finish_reason="tool_calls" if calls and reason == "stop" else reason,
             usage=_usage(stream),
-            provider_state=kept(response, calls, by=self._name),
+            provider_state=kept(response, by=self._name),
         )
 
 

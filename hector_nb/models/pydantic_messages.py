@@ -1,7 +1,8 @@
 """Our messages as those of `pydantic-ai-slim`, and back. Imported only where it is installed.
 
 Providers sign what they thought before a call and refuse the call's result without it. What was signed is kept beside the message
-as `provider_state`: the order of the parts, their lengths and signatures. The texts themselves are the message's own.
+as `provider_state`: the order of the parts, their lengths, signatures and ids. Texts and arguments are the message's own, which may
+have given its calls other ids.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,21 +37,28 @@ def offered(tools: Sequence[ToolSchema]) -> list[ToolDefinition]:
     ]
 
 
+def called_before(messages: Sequence[Message]) -> list[ToolDefinition]:
+    """Tools that were called, for requests that offer none any more: Anthropic refuses to see calls of tools that it is not told of."""
+    names = dict.fromkeys(sendable_name(call.name) for message in messages for call in message.tool_calls)
+    return [ToolDefinition(name=name, parameters_json_schema=object_schema({})) for name in names]
+
+
 def asked(request: ModelRequest, *, by: str) -> list[ModelMessage]:
     """The messages for the provider `by`; neighbouring results and questions are one message."""
     messages: list[ModelMessage] = []
     waiting: list[ModelRequestPart] = []
-    names: dict[str, str] = {}
+    made: dict[str, ToolCallPart] = {}
     turn_begins = max((at for at, each in enumerate(request.messages) if each.role == "user"), default=-1)
     for at, message in enumerate(request.messages):
         if message.role != "assistant":
-            waiting.append(_question_or_result(message, names))
+            waiting.append(_question_or_result(message, made))
             continue
-        names |= {call.call_id: sendable_name(call.name) for call in message.tool_calls}
         state = message.provider_state or {}
         # Anthropic binds thinking to what stands before it, which changes from turn to turn; Google does not.
         usable = state.get("by") == by and (by != "anthropic" or at > turn_begins)
         if parts := list(_answer_parts(message, state if usable else {}, by)):
+            calls = [part for part in parts if isinstance(part, ToolCallPart)]
+            made |= {call.call_id: part for call, part in zip(message.tool_calls, calls, strict=True)}
             if waiting:
                 messages.append(PydanticRequest(parts=waiting))
                 waiting = []
@@ -74,11 +82,10 @@ def called(response: ModelResponse, *, cut: bool) -> list[ToolCall]:
     ]
 
 
-def kept(response: ModelResponse, calls: Sequence[ToolCall], *, by: str) -> dict[str, Any] | None:
-    """What the provider `by` wants back with this answer: only calls need it, and only if something is signed."""
+def kept(response: ModelResponse, *, by: str) -> dict[str, Any] | None:
+    """What the provider `by` wants back with this answer; only calls need it."""
     parts = [each for part in response.parts if (each := _kept_part(part))]
-    signed = any(each.keys() & {"signature", "details"} for each in parts)
-    return {"by": by, "parts": parts} if calls and signed else None
+    return {"by": by, "parts": parts} if any("call" in each for each in parts) else None
 
 
 def _kept_part(part: ModelResponsePart) -> dict[str, Any] | None:
@@ -96,42 +103,45 @@ def _kept_part(part: ModelResponsePart) -> dict[str, Any] | None:
     return {key: value for key, value in place.items() if value is not None}
 
 
-def _question_or_result(message: Message, names: Mapping[str, str]) -> ModelRequestPart:
+def _question_or_result(message: Message, made: Mapping[str, ToolCallPart]) -> ModelRequestPart:
     if message.role == "user":
         return UserPromptPart(content=message.content)
-    call_id = message.call_id or ""
+    call = made.get(message.call_id or "")
     return ToolReturnPart(
-        tool_name=names.get(call_id, "unnamed"),
+        tool_name=call.tool_name if call else "unnamed",
         content=message.content or NO_OUTPUT,
-        tool_call_id=call_id,
+        tool_call_id=call.tool_call_id if call else message.call_id or "",
         outcome="failed" if message.is_error else "success",
     )
 
 
 def _answer_parts(message: Message, state: Mapping[str, Any], by: str) -> Iterator[ModelResponsePart]:
-    """Text, calls and, where it was signed, thinking. A state that does not fit the message, which was changed since, does not count."""
-    kept_parts = state.get("parts", [])
-    sizes = {kind: sum(part.get(kind, 0) for part in kept_parts) for kind in ("text", "thinking")}
-    if not kept_parts or sizes != {"text": len(message.content), "thinking": len(message.thinking)}:
+    """Text, the calls in their order and, where it was signed, thinking."""
+    parts = state.get("parts", [])
+    if not _fits(parts, message):
         if message.content.strip():
             yield TextPart(content=message.content)
-        yield from (_call_part(call) for call in message.tool_calls)
+        yield from (_call_part(call, call.call_id) for call in message.tool_calls)
         return
-    calls = {call.call_id: call for call in message.tool_calls}
+    calls = iter(message.tool_calls)
     text = thinking = 0
-    for part in kept_parts:
+    for part in parts:
         signed = {"provider_name": by, "provider_details": part.get("details")}
         if "thinking" in part:
             content = message.thinking[thinking : (thinking := thinking + part["thinking"])]
             yield ThinkingPart(content=content, id=part.get("id"), signature=part.get("signature"), **signed)
         elif "text" in part:
             yield TextPart(content=message.content[text : (text := text + part["text"])], **signed)
-        elif call := calls.pop(part["call"], None):
-            yield _call_part(call, **signed)
-    yield from (_call_part(call) for call in calls.values())
+        else:
+            yield _call_part(next(calls), part["call"], **signed)
 
 
-def _call_part(call: ToolCall, **signed: Any) -> ToolCallPart:
-    return ToolCallPart(
-        tool_name=sendable_name(call.name), args=dict(call.arguments), tool_call_id=call.call_id, **signed
-    )
+def _fits(parts: Sequence[Mapping[str, Any]], message: Message) -> bool:
+    """Whether the message is still what was signed; it may have been changed since."""
+    lengths = [sum(part.get(kind, 0) for part in parts) for kind in ("text", "thinking")]
+    calls = sum("call" in part for part in parts)
+    return [*lengths, calls] == [len(message.content), len(message.thinking), len(message.tool_calls)]
+
+
+def _call_part(call: ToolCall, call_id: str, **signed: Any) -> ToolCallPart:
+    return ToolCallPart(tool_name=sendable_name(call.name), args=dict(call.arguments), tool_call_id=call_id, **signed)

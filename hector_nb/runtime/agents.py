@@ -2,20 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
 from hector_nb.memory.base import Summarizer, TokenCounter, WorkingMemory
+from hector_nb.memory.counting import count_message, count_schemas
 from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import Model
 from hector_nb.service import AgentInfo
 from hector_nb.sessions import Lifetime
 from hector_nb.tools.toolbox import Toolbox
-
-_TOKENS_PER_MESSAGE = 4
-"""What chat formats add to a message: its role and its borders."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +54,7 @@ class Agent:
     def _info(self) -> AgentInfo:
         """What people may know of it."""
         working = self.config.memory.working
+        most = max(0, self.model.context_window - self.model.max_tokens)
         longterm = self.config.memory.longterm
         return AgentInfo(
             name=self.name,
@@ -65,7 +64,7 @@ class Agent:
             host=self.model.host,
             tools=self.config.tools,
             memory={
-                "working": {**working.model_dump(), "budget": self.budget},
+                "working": {**working.model_dump(), "budget": min(self.budget, most)},
                 "longterm": longterm.model_dump() if longterm and longterm.enabled else None,
             },
             reasoning=self.config.reasoning,
@@ -84,25 +83,18 @@ class Agent:
             return 0
         text = json.dumps([[tool.name, tool.description, dict(tool.parameters)] for tool in tools], ensure_ascii=False)
         if text not in self._counted:
-            self._counted[text] = await self.counter.count(text)
+            self._counted[text] = await count_schemas(self.counter, tools)
         return self._counted[text]
 
     async def aclose(self) -> None:
         """Free what model, memory and tools hold."""
         await self.model.aclose()
         await self.toolbox.aclose()
+        if self.summarizer:
+            await self.summarizer.aclose()
         if self.longterm:
-            await self.longterm.aclose()
+            await self.longterm.embedder.aclose()
 
     async def count(self, message: Message) -> Message:
-        """The message with its tokens counted: text, thinking and tool calls."""
-        parts: Sequence[str] = (
-            message.content,
-            message.thinking,
-            *(call.name + json.dumps(dict(call.arguments), ensure_ascii=False) for call in message.tool_calls),
-        )
-        tokens = _TOKENS_PER_MESSAGE
-        for part in parts:
-            if part:
-                tokens += await self.counter.count(part)
-        return replace(message, tokens=tokens, estimated=not self.counter.exact)
+        """The message with its tokens counted: text, thinking, tool calls and their results."""
+        return await count_message(self.counter, message)

@@ -39,8 +39,9 @@ class Broadcast:
 
     def publish(self, event: Event) -> None:
         """Append an event and wake the readers."""
-        self.events.append(LoggedEvent(self.last_seq + 1, event))
-        self._wake()
+        self.events.append(LoggedEvent(self.start + len(self.events) + 1, event))
+        if self._waiting:
+            self._wake()
 
     def close(self) -> None:
         """The log ends here for the readers of this process, though the turn does not."""
@@ -48,11 +49,10 @@ class Broadcast:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     async def read(self, after: int) -> Sequence[LoggedEvent]:
         """All events after `seq` `after`, which is not before `start`, waiting for one; empty when the log ends there."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from hector_nb.memories import RecalledMemory, Summary
-from hector_nb.memory.longterm import memory_block
+from hector_nb.memory.recalled import memory_block
 from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import ModelRequest
 from hector_nb.runtime.agents import Agent
@@ -66,7 +66,7 @@ class Context:
         """What is sent to the model."""
         asked = self.message
         if self.recalled:
-            asked = replace(asked, content=f"{memory_block(self.recalled)}\n\n{asked.content}")
+            asked = replace(asked, content=memory_block(self.recalled) + asked.content)
         summary = f"{_SUMMARY}{self.summary.text}" if self.summary else ""
         closing = f"\n\n{self.closing}" if self.closing else ""
         return ModelRequest(
@@ -153,9 +153,8 @@ class Context:
         return [own[0] + self.recalled_tokens - sum(own), *own[1:]] if own else own
 
 
-async def room_of(agent: Agent) -> Room:
-    """The room that an agent's messages have beside its prompt and its tools."""
-    schemas = await agent.toolbox.schemas()
+async def room_of(agent: Agent, schemas: Sequence[ToolSchema] = ()) -> Room:
+    """The room that an agent's messages have beside its prompt and these tools."""
     tools = await agent.schema_tokens(schemas)
     most = max(0, agent.model.context_window - agent.model.max_tokens - tools)
     note = None
@@ -174,9 +173,9 @@ async def room_of(agent: Agent) -> Room:
     )
 
 
-def window_of(agent: Agent, room: Room) -> Window:
-    """What of the transcript has to be read to build a context."""
-    return agent.memory.window(room.tokens)
+async def window_of(agent: Agent) -> Window:
+    """What of the transcript has to be read to build a context, whatever the agent's tools leave of it."""
+    return agent.memory.window((await room_of(agent)).tokens)
 
 
 def is_whole(begun: BegunTurn) -> bool:

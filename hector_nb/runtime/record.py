@@ -58,7 +58,8 @@ class TurnRecord:
     def publish(self, event: Event) -> None:
         """Tell the readers; the store hears of it soon."""
         self.log.publish(event)
-        self._schedule()
+        if self._timer is None:
+            self._schedule()
 
     def add(self, message: Message, *outputs: ToolOutput) -> None:
         """Put a message into the transcript; it is stored soon, and not later than what is added after it."""

@@ -14,15 +14,17 @@ from hector_nb.events import Event, ModelUsed, TextDelta, ThinkingDelta, TurnDon
 from hector_nb.ids import new_id
 from hector_nb.messages import APART, Message, MessageStatus, Usage, joined
 from hector_nb.runtime.agents import Agent
-from hector_nb.runtime.context import room_of, window_of
+from hector_nb.runtime.context import window_of
 from hector_nb.runtime.run import ResumedTurn, failed
 from hector_nb.runtime.tool_calls import NOT_BEGUN, STOPPED
 from hector_nb.runtime.transcript import open_calls
 from hector_nb.sessions import Turn
-from hector_nb.stores.base import Store, TurnOutcome
+from hector_nb.stores.base import Store, TurnOutcome, Window
 
 _LOST_AT_MOST = 1_000_000
 """Events that a dead process may have delivered and not stored; their numbers are not used again."""
+_READ_FIRST = 64
+"""Messages in which a turn is looked for first."""
 _DIED = failed(ModelInterrupted("The process that ran this turn has died.", hint="Send the message again."))
 
 
@@ -55,7 +57,7 @@ class Recovery:
 
     async def _go_on(self, turn: Turn, agent: Agent) -> None:
         events, last_seq = await self._events(turn)
-        begun = await self._store.resume_turn(turn.turn_id, self._holder, window=window_of(agent, await room_of(agent)))
+        begun = await self._store.resume_turn(turn.turn_id, self._holder, window=await window_of(agent))
         if begun is not None:
             self._resume(ResumedTurn(begun=begun, holder=self._holder, events=events, last_seq=last_seq))
 
@@ -92,15 +94,15 @@ class Recovery:
         return events, seq
 
     async def _messages(self, turn: Turn) -> list[Message]:
-        """What the turn has added to the transcript after the user's message."""
-        found: list[Message] = []
-        cursor: str | None = None
+        """What the turn has added to the transcript after the user's message: all that is newer is its own, or was stopped in the queue."""
+        most = _READ_FIRST
         while True:
-            page = await self._store.list_messages(turn.user, turn.session_id, limit=1000, cursor=cursor)
-            found += [each for each in page.items if each.turn_id == turn.turn_id and each.role != "user"]
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
+            _, messages, first = await self._store.read_window(
+                turn.user, turn.session_id, window=Window(max_messages=most)
+            )
+            if first == 1 or any(message.message_id == turn.message_id for message in messages):
+                return [each for each in messages if each.turn_id == turn.turn_id and each.role != "user"]
+            most *= 8
 
 
 def _closed_calls(turn: Turn, messages: Sequence[Message], status: MessageStatus) -> list[Message]:

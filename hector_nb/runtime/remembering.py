@@ -178,4 +178,4 @@ class Remembering:
         for name in self._remembering:
             longterm = self._agents[name].longterm
             assert longterm
-            await longterm.reindex(self._store)
+            await longterm.embed_missing(self._store)

@@ -19,7 +19,7 @@ from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, MessageStatus
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
-from hector_nb.runtime.context import Context, Room, build_context, is_whole, room_of, window_of
+from hector_nb.runtime.context import Context, build_context, is_whole, room_of, window_of
 from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
 from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.remembering import Remembering
@@ -178,23 +178,23 @@ class TurnRun:
 
     async def _perform(self) -> None:
         """The turn itself."""
-        room = await room_of(self.agent)
-        begun = self._start.begun if isinstance(self._start, ResumedTurn) else await self._begin(self._start, room)
+        begun = self._start.begun if isinstance(self._start, ResumedTurn) else await self._begin(self._start)
         if begun is None:
             return
         self._session = begun.session
-        context = await self._context(begun, room)
+        context = await self._context(begun)
         if isinstance(self._start, ResumedTurn):
             await self._calls.resume()
         else:
             self._record.publish(self._started(begun, context.total_tokens))
         await self._loop(context).run()
 
-    async def _context(self, begun: BegunTurn, room: Room) -> Context:
+    async def _context(self, begun: BegunTurn) -> Context:
         """What the model is to see; where it would not see all, there may be a summary to wait for."""
         if self.agent.summarizer and isinstance(self._start, NewTurn) and not is_whole(begun):
             await self._remembering.make_room(self.agent, begun.session)
-            begun = await self._begin(self._start, room) or begun
+            begun = await self._begin(self._start) or begun
+        room = await room_of(self.agent, await self.agent.toolbox.schemas())
         recall = partial(self._recall, begun.message.content) if self.agent.longterm else None
         return await build_context(self.agent, begun, room, recall)
 
@@ -224,9 +224,9 @@ class TurnRun:
             answer=self._answer,
         )
 
-    async def _begin(self, new: NewTurn, room: Room) -> BegunTurn | None:
+    async def _begin(self, new: NewTurn) -> BegunTurn | None:
         """Queue, wait, and take the session; None if the request was made before."""
-        wanted = window_of(self.agent, room)
+        wanted = await window_of(self.agent)
         while True:
             place = await self.store.begin_turn(new, window=wanted, lifetime=self.agent.lifetime)
             if isinstance(place, RepeatedTurn):

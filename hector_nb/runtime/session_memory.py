@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from hector_nb.errors import Forbidden, InvalidRequest, MemoryNotFound, TurnNotFound
+from hector_nb.errors import InvalidRequest, TurnNotFound
 from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.messages import Message
@@ -58,20 +58,13 @@ class SessionMemories:
 
     async def correct(self, agent: Agent, session: Session, memory_id: str, text: str) -> Memory:
         """See `SessionService.correct_memory`."""
-        longterm = _longterm(agent)
-        await self._own(longterm, session, memory_id)
-        corrected = await longterm.correct(
+        return await _longterm(agent).correct(
             self._store, user=self._user, session_id=session.session_id, memory_id=memory_id, text=text
         )
-        if corrected is None:
-            raise _no_memory(memory_id)
-        return corrected
 
     async def forget(self, agent: Agent, session: Session, memory_id: str) -> None:
         """See `SessionService.forget_memory`."""
-        longterm = _longterm(agent)
-        await self._own(longterm, session, memory_id)
-        await self._store.forget_memory(longterm.partition(self._user, session.session_id), memory_id)
+        await _longterm(agent).forget(self._store, user=self._user, session_id=session.session_id, memory_id=memory_id)
 
     async def context(self, turn: Turn) -> Ledger:
         """See `SessionService.get_context`."""
@@ -83,20 +76,11 @@ class SessionMemories:
             )
         return stored_ledger(stored)
 
-    async def _own(self, longterm: LongTermMemory, session: Session, memory_id: str) -> Memory:
-        """The memory, if this user gave it."""
-        memory = await self._store.get_memory(longterm.partition(self._user, session.session_id), memory_id)
-        if memory is None:
-            raise _no_memory(memory_id)
-        if memory.user != self._user:
-            raise Forbidden("Somebody else gave this memory.", hint="Only who gave a memory corrects or forgets it.")
-        return memory
-
     async def _present(self, agent: Agent, session: Session) -> Ledger:
         """The ledger of what the model would see before a new message."""
-        room = await room_of(agent)
+        room = await room_of(agent, await agent.toolbox.schemas())
         summary, history, first = await self._store.read_window(
-            self._user, session.session_id, window=window_of(agent, room)
+            self._user, session.session_id, window=await window_of(agent)
         )
         begun = BegunTurn(
             session=session,
@@ -129,7 +113,3 @@ def _longterm(agent: Agent) -> LongTermMemory:
             hint="Give it a block memory.longterm in the configuration.",
         )
     return agent.longterm
-
-
-def _no_memory(memory_id: str) -> MemoryNotFound:
-    return MemoryNotFound(f"There is no memory {memory_id!r} that this session may recall.")

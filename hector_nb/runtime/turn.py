@@ -5,9 +5,11 @@ an `Answer`, filled while it speaks, so that an interrupted turn can keep what w
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hector_nb.errors import ModelInterrupted
 from hector_nb.events import ContextBuilt, FinishReason, ModelUsed, TextDelta, ThinkingDelta
@@ -37,6 +39,7 @@ class Answer:
     text: list[str] = field(default_factory=list)
     thinking: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
+    provider_state: Mapping[str, Any] | None = None
     context: Context | None = None
     usage: Usage | None = None
     requests: int = 0
@@ -51,13 +54,14 @@ class Answer:
             content="".join(self.text),
             thinking="".join(self.thinking),
             tool_calls=tuple(self.calls) if calls else (),
+            provider_state=self.provider_state if calls else None,
             status=status,
             created_at=datetime.now(UTC),
         )
 
     def clear(self) -> None:
         """What was said is a message of the transcript now."""
-        self.text, self.thinking, self.calls = [], [], []
+        self.text, self.thinking, self.calls, self.provider_state = [], [], [], None
 
     def add_usage(self, usage: Usage) -> None:
         """One request is over."""
@@ -102,7 +106,7 @@ class TurnLoop:
         """Ask the model once; whether that was the last time."""
         answer = self._answer
         most = self._agent.config.reasoning.max_iterations
-        tools = await self._agent.toolbox.schemas([*self._context.request.messages, *self._record.messages])
+        tools = await self._agent.toolbox.schemas([*self._context.history, *self._record.messages])
         last = answer.requests + 1 >= most and bool(tools or answer.requests)
         context = self._context.extended(
             self._record.messages,
@@ -118,7 +122,7 @@ class TurnLoop:
             answer.calls.clear()
             answer.finish_reason = "max_iterations"
             if not answer.text:
-                self._say(_NOTHING_SAID.format(most))
+                self._say(TextDelta(text=_NOTHING_SAID.format(most)))
         elif not answer.calls:
             answer.finish_reason = "stop" if finished.finish_reason == "tool_calls" else finished.finish_reason
         return not answer.calls
@@ -133,14 +137,15 @@ class TurnLoop:
             async for delta in deltas:
                 match delta:
                     case TextDelta():
-                        self._say(delta.text)
+                        self._say(delta)
                     case ThinkingDelta():
                         answer.thinking.append(delta.text)
                         self._record.publish(delta)
-                    case ToolCall():
+                    case ToolCall():  # ids of models are neither unique in a session nor fit for addresses
                         answer.calls.append(replace(delta, call_id=new_id("call")))
                     case ModelFinished():
                         finished = delta
+                        answer.provider_state = delta.provider_state
         if finished is None:
             raise ModelInterrupted()
         usage = finished.usage or await estimated_usage(self._agent, context, answer)
@@ -148,13 +153,15 @@ class TurnLoop:
         self._record.publish(ModelUsed(usage=usage))
         return finished
 
-    def _say(self, text: str) -> None:
+    def _say(self, delta: TextDelta) -> None:
         """Some text; the first of a message is set apart from what was said before in this turn."""
-        if not text:
+        if not delta.text:
             return
-        begins = not self._answer.text and any(m.content for m in self._record.messages if m.role == "assistant")
-        self._answer.text.append(text)
-        self._record.publish(TextDelta(text=APART + text if begins else text))
+        if not self._answer.text and any(each.content for each in self._record.messages if each.role == "assistant"):
+            self._record.publish(TextDelta(text=APART + delta.text))
+        else:
+            self._record.publish(delta)
+        self._answer.text.append(delta.text)
 
 
 async def estimated_usage(agent: Agent, context: Context, answer: Answer) -> Usage:

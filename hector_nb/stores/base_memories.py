@@ -196,6 +196,10 @@ class MemoryStore(Protocol):
         """One memory of a partition."""
         ...
 
+    async def summary_memory_of(self, user: str, session_id: str) -> Memory | None:
+        """The newest memory of kind `summary` that a session gave, if it is still there."""
+        ...
+
     async def correct_memory(
         self, partition: Partition, memory_id: str, *, text: str, tokens: int, vector: bytes | None, embedder: str
     ) -> Memory | None:

@@ -145,6 +145,13 @@ class InMemoryMemories(InMemoryState):
         kept = self._memory(partition, memory_id)
         return kept.memory if kept else None
 
+    async def summary_memory_of(self, user: str, session_id: str) -> Memory | None:
+        """See `MemoryStore`."""
+        session = self._sessions.get((user, session_id))
+        made = (kept for kept in self._memories.values() if session and kept.session is session)
+        summaries = [kept for kept in made if kept.memory.kind == "summary"]
+        return max(summaries, key=lambda kept: kept.key).memory if summaries else None
+
     async def correct_memory(
         self, partition: Partition, memory_id: str, *, text: str, tokens: int, vector: bytes | None, embedder: str
     ) -> Memory | None:

@@ -20,6 +20,8 @@ APPLICATION_ID = 0x48656374
 BUSY_SECONDS = 10.0
 _LONGEST_PAUSE = 0.005
 _MOVE = "Set HECTOR_HOME to a folder on a local disk, or move this file away to begin a new store."
+_STATEMENTS = 300
+"""Statements that a connection keeps prepared; those of the full-text index are in sixteen copies."""
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
 
 _MEANINGS: tuple[tuple[type[apsw.Error], type[StoreError], str, str], ...] = (
@@ -48,7 +50,9 @@ class Database:
         self.changed: set[str] = set()
         """Ids of the sessions that this transaction changes."""
         self.erased = False
-        """Whether something was erased that must also leave the file."""
+        """Whether something was erased that must have left the files before the caller is told."""
+        self.untidy = False
+        """Whether something was erased that may leave the files later, when nobody waits."""
 
     def run(self, query: str, values: Values | None = None) -> apsw.Cursor:
         """Run a statement; its rows are read from the cursor."""
@@ -126,7 +130,7 @@ def open_reader(path: Path) -> Database:
 
 def connect(path: Path) -> Database:
     """A bare connection that waits for others' locks."""
-    connection = apsw.Connection(os.fspath(path), flags=_FLAGS)
+    connection = apsw.Connection(os.fspath(path), flags=_FLAGS, statementcachesize=_STATEMENTS)
     connection.set_busy_handler(patience(BUSY_SECONDS))
     # Otherwise partial indexes have statements prepared anew for each binding, which costs more than to run them.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

@@ -17,10 +17,11 @@ Call = Callable[[Database], Any]
 class Job:
     """One call, its outcome, and the future of the loop that waits for it.
 
-    A job that was handed over is done, even if its caller is cancelled while it waits.
+    A job that was handed over is done, even if its caller is cancelled while it waits. `erases` is the number of the erasure that it
+    was a part of, 0 if none.
     """
 
-    __slots__ = ("call", "error", "future", "loop", "result")
+    __slots__ = ("call", "erases", "error", "future", "loop", "result")
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -28,6 +29,7 @@ class Job:
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: Any = None
         self.error: Exception | None = None
+        self.erases = 0
 
     def settle(self) -> None:
         """Tell the caller; on its loop."""

@@ -19,6 +19,7 @@ _SELECT = _SQL["select_memories"]
 _FIND = f"{_SELECT}\n{_SQL['this_memory']}"
 _THESE = f"{_SELECT}\n{_SQL['these_memories']}"
 _NEWEST = f"{_SELECT}\n{_SQL['newest_memories']}"
+_NEWEST_SUMMARY = f"{_SELECT}\n{_SQL['newest_summary']}"
 _SHOWN = sql.queries("ledgers")["shown_memories"]
 
 
@@ -182,6 +183,12 @@ def get(db: Database, partition: Partition, memory_id: str) -> Memory | None:
     return MemoryRow(*row).memory() if row else None
 
 
+def summary_of(db: Database, user: str, session_id: str) -> Memory | None:
+    """See `MemoryStore.summary_memory_of`."""
+    row = db.one(_NEWEST_SUMMARY, {"owner": user, "session_id": session_id})
+    return MemoryRow(*row).memory() if row else None
+
+
 def correct(
     db: Database,
     partition: Partition,
@@ -240,4 +247,5 @@ def shown(db: Database, memories: Sequence[ShownMemory]) -> list[Memory]:
         return []
     wanted = {memory.memory_id: memory.version for memory in memories}
     rows = (MemoryRow(*row) for row in db.run(_SHOWN, {"shown": json.dumps(list(wanted.items()))}))
-    return [row.memory() for row in rows if row.version == wanted[row.memory_id]]
+    found = {row.memory_id: row.memory() for row in rows if row.version == wanted[row.memory_id]}
+    return [found[memory_id] for memory_id in wanted if memory_id in found]

@@ -89,6 +89,10 @@ class SQLiteMemoryStore(SQLiteConnections):
         """See `MemoryStore`."""
         return await self._read(partial(sqlite_memories.get, partition=partition, memory_id=memory_id))
 
+    async def summary_memory_of(self, user: str, session_id: str) -> Memory | None:
+        """See `MemoryStore`."""
+        return await self._read(partial(sqlite_memories.summary_of, user=user, session_id=session_id))
+
     async def correct_memory(
         self, partition: Partition, memory_id: str, *, text: str, tokens: int, vector: bytes | None, embedder: str
     ) -> Memory | None:

@@ -1,7 +1,8 @@
 """The full-text index of a SQLite store: which words are in which title or message. Functions run inside one transaction.
 
-The words are folded before they come here, so that both stores find the same. What is erased is no longer found at once; it leaves
-the file when the index is merged, which the writer does while nobody waits.
+The words are folded before they come here, so that both stores find the same. The index is in parts, of which each has the texts of
+every so-manieth session: what is erased is no longer found at once, but leaves the pages only when its part is merged (`sqlite_erasing`),
+which takes as long as the part is large. A search asks all parts.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,12 @@ from contextlib import closing
 from hector_nb.stores import codec, sql
 from hector_nb.stores.sqlite_database import Database
 
+PARTS = 16
+"""As many as the tables `texts_…`."""
 _SQL = sql.queries("texts")
-_MERGED_PAGES = 64
+_PARTS = [{name: query.replace("{texts}", f"texts_{n}") for name, query in _SQL.items()} for n in range(PARTS)]
+_MUST_MERGE = sql.queries("erasing")["must_merge"]
+_MERGED_PAGES = 32
 """Pages of the index written in one step of a merge."""
 _COST_OF_A_TEXT = 100
 """What it costs to read a text, in characters."""
@@ -19,48 +24,42 @@ _COST_OF_A_TEXT = 100
 
 def add_title(db: Database, session: int, title: str) -> None:
     """Let a listed session be found by its title, and by no other that it had before."""
-    db.run(_SQL["insert_title"], {"session": session, "words": codec.searched(title)})
+    db.run(_PARTS[session % PARTS]["insert_title"], {"session": session, "words": codec.searched(title)})
 
 
 def add_messages(db: Database, session: int, *, after: int) -> None:
     """Let a listed session be found by its messages after a position."""
-    db.run(_SQL["insert_texts"], {"session": session, "after": after})
+    db.run(_PARTS[session % PARTS]["insert_texts"], {"session": session, "after": after})
 
 
 def erase_title(db: Database, session: int) -> None:
     """Let a session no longer be found by its title."""
-    db.run(_SQL["erase_title"], {"session": session})
-    _must_merge(db)
+    db.run(_PARTS[session % PARTS]["erase_title"], {"session": session})
+    _must_merge(db, session)
 
 
 def erase_messages(db: Database, session: int, *, after: int) -> None:
     """Let a session no longer be found by its messages after a position."""
-    db.run(_SQL["erase_texts"], {"session": session, "after": after})
-    _must_merge(db)
+    db.run(_PARTS[session % PARTS]["erase_texts"], {"session": session, "after": after})
+    _must_merge(db, session)
 
 
-def _must_merge(db: Database) -> None:
-    db.run(_SQL["must_merge"])
-    db.erased = True
+def _must_merge(db: Database, session: int) -> None:
+    db.run(_MUST_MERGE, {"part": session % PARTS})
+    db.untidy = True
 
 
-def unmerged(db: Database) -> bool:
-    """Whether something erased may still be in the file."""
-    return bool(db.value(_SQL["is_unmerged"]))
-
-
-def merge(db: Database) -> None:
-    """One step towards an index without what was erased, a few milliseconds long."""
+def merge(db: Database, part: int) -> bool:
+    """One step towards a part of the index without what was erased, a few milliseconds long; whether there was something to do."""
     before = db.connection.total_changes()
-    db.run(_SQL["merge"], {"pages": -_MERGED_PAGES})
-    if db.connection.total_changes() - before < 2:  # so FTS5 tells that nothing is left to merge
-        db.run(_SQL["merged"])
+    db.run(_PARTS[part]["merge"], {"pages": -_MERGED_PAGES})
+    return bool(db.connection.total_changes() - before >= 2)  # so FTS5 tells
 
 
 def with_words(db: Database, starts: Sequence[str]) -> set[int]:
     """All sessions with a text in which each of these begins a word."""
     match = " ".join(f'"{start}"*' for start in starts)
-    return {session for (session,) in db.run(_SQL["sessions_with"], {"words": match})}
+    return {session for part in _PARTS for (session,) in db.run(part["sessions_with"], {"words": match})}
 
 
 class Reading:

@@ -1,11 +1,11 @@
 """The one thread that writes to a SQLite store.
 
 It takes all jobs that wait, runs each in a savepoint inside one transaction, commits, and only then tells the callers: what was
-acknowledged is on the disk, and a thousand small writes share the cost of one. Between jobs it looks whether other processes have
-written, while somebody in this process watches, and frees the space of what was erased.
+acknowledged is on the disk, and a thousand small writes share the cost of one. Who erases something is told when it has left the files,
+while others are served in between. Between jobs it looks whether other processes have written, while somebody in this process watches,
+and frees the space of what was erased.
 """
 
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -15,8 +15,9 @@ from pathlib import Path
 import apsw
 
 from hector_nb.errors import HectorError
-from hector_nb.stores import sqlite_texts
+from hector_nb.stores import sqlite_erasing
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, open_database, patience, translate
+from hector_nb.stores.sqlite_erasing import Erasing
 from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
 from hector_nb.stores.sqlite_watch import Watches
 
@@ -28,10 +29,12 @@ _TIDY_SECONDS = 1.0
 """The time between two attempts to free space, while there is some."""
 _TIDY_PAGES = 500
 """Pages freed in one step."""
-_MERGE_SHARE = 20
-"""After a merge of the full-text index, so many times as long goes by before the next one."""
-_LAST_MERGE_SECONDS = 0.2
-"""For how long it is merged when the store closes."""
+_ERASING_SHARE = 20
+"""After what was erased has left the files while nobody waited for that, so many times as long goes by before the next time."""
+_BUSY_READERS_SECONDS = 2.0
+"""For how long those who erase wait for readers in other processes."""
+_LAST_SECONDS = 0.2
+"""For how long what was erased may go on leaving the files when the store closes."""
 
 
 class Writer(threading.Thread):
@@ -45,7 +48,10 @@ class Writer(threading.Thread):
         self._version = 0
         self._untidy = True
         self._tidied_at = 0.0
-        self._merge_from = 0.0
+        self._erase_from = 0.0
+        self._erasing = Erasing(path)
+        self._erased: list[Job] = []
+        self._blocked_at: float | None = None
 
     def open(self) -> Job:
         """Start; the job is done when the database is open."""
@@ -69,8 +75,11 @@ class Writer(threading.Thread):
         settle([opening])
         while not self.inbox.finished:
             self._work(database)
-        with suppress(apsw.Error):  # what is left to merge is done by whoever opens it next
-            self._merge(database, until=time.monotonic() + _LAST_MERGE_SECONDS)
+        until = time.monotonic() + _LAST_SECONDS
+        with suppress(apsw.Error):  # what is left to do is done by whoever opens it next
+            while (self._erased or time.monotonic() < until) and not self._erasing.step(database):
+                pass
+        settle(self._erased)
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
             database.connection.close()
 
@@ -82,9 +91,12 @@ class Writer(threading.Thread):
             self._perform(database, jobs)
         with suppress(apsw.Error):  # whatever it is, the next job will meet and report it
             self._look(database)
+            self._erase(database)
             self._tidy(database, idle=not jobs)
 
     def _patience(self) -> float | None:
+        if self._erased:
+            return 0
         if self._watches:
             return _LOOK_SECONDS
         return _TIDY_SECONDS if self._untidy else None
@@ -98,6 +110,10 @@ class Writer(threading.Thread):
         try:
             for job in jobs:
                 self._run(database, job)
+            if database.untidy:
+                number = sqlite_erasing.note(database)
+                for job in jobs:
+                    job.erases = job.erases and number
             database.run("COMMIT")
         except apsw.Error as error:
             self._roll_back(database)
@@ -107,18 +123,21 @@ class Writer(threading.Thread):
             for job in jobs:
                 self._perform(database, [job])
             return
-        self._untidy |= database.erased
+        self._untidy |= database.untidy
         self._watches.wake(database.changed)
-        database.changed.clear()
-        database.erased = False
-        settle(jobs)
+        self._forget(database)
+        self._erased += [job for job in jobs if job.erases]
+        settle([job for job in jobs if not job.erases])
 
     def _run(self, database: Database, job: Job) -> None:
         """Run one job; if it raises, only what it did itself is undone. Errors of the driver concern the whole transaction."""
-        job.error = None
+        job.error, job.erases = None, 0
+        database.erased = False
         database.run("SAVEPOINT job")
         try:
             job.result = job.call(database)
+            job.erases = int(database.erased)
+            database.untidy |= database.erased
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - the caller gets it
@@ -126,9 +145,12 @@ class Writer(threading.Thread):
             database.run("ROLLBACK TO job")
         database.run("RELEASE job")
 
-    def _roll_back(self, database: Database) -> None:
+    def _forget(self, database: Database) -> None:
         database.changed.clear()
-        database.erased = False
+        database.untidy = False
+
+    def _roll_back(self, database: Database) -> None:
+        self._forget(database)
         if database.connection.in_transaction:
             with suppress(apsw.Error):
                 database.run("ROLLBACK")
@@ -148,35 +170,45 @@ class Writer(threading.Thread):
                 self._version = version
                 self._watches.wake_all()
 
+    def _erase(self, database: Database) -> None:
+        """A step towards files without what was erased; those who wait for that are told when nothing of theirs is left."""
+        if not self._erased:
+            return
+        left = self._erased
+        try:
+            done = self._erasing.step(database)
+            scrubbed = self._erasing.scrubbed(database)
+            self._erased = [job for job in left if job.erases > scrubbed and not done]
+            self._blocked_at = None
+        except apsw.BusyError:
+            self._blocked_at = self._blocked_at or time.monotonic()
+            if time.monotonic() - self._blocked_at > _BUSY_READERS_SECONDS:
+                self._erased = []
+        except apsw.Error:  # the next who erases will meet and report it
+            self._erased = []
+        settle([job for job in left if job not in self._erased])
+
     def _tidy(self, database: Database, *, idle: bool) -> None:
-        """Give the pages of what was erased back, and let the log forget it too; never while somebody waits."""
+        """Give the pages of what was erased back, and let the files forget it too; never while somebody waits."""
         now = time.monotonic()
-        if not self._untidy or not idle or now - self._tidied_at < _TIDY_SECONDS:
+        if not self._untidy or not idle or self._erased or now - self._tidied_at < _TIDY_SECONDS:
             return
         self._tidied_at = now
         database.connection.set_busy_handler(None)
         try:
-            merged = now >= self._merge_from and self._merge(database)
             while self.inbox.empty and database.value("PRAGMA freelist_count"):
                 database.run(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall()
-            if merged and self.inbox.empty:
-                database.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            if now >= self._erase_from and self._erase_while_idle(database):
+                sqlite_erasing.truncate_log(database)
                 self._untidy = False
         finally:
             database.connection.set_busy_handler(patience(BUSY_SECONDS))
 
-    def _merge(self, database: Database, *, until: float = math.inf) -> bool:
-        """Let what was erased leave the full-text index, in steps between which others may write; whether it has."""
+    def _erase_while_idle(self, database: Database) -> bool:
+        """Whether all that was erased has left the files."""
         started = time.monotonic()
-        while sqlite_texts.unmerged(database):
-            if not self.inbox.empty or time.monotonic() > until:
-                break
-            try:
-                database.run("BEGIN IMMEDIATE")
-                sqlite_texts.merge(database)
-                database.run("COMMIT")
-            except apsw.Error:
-                self._roll_back(database)
-                raise
-        self._merge_from = time.monotonic() + _MERGE_SHARE * (time.monotonic() - started)
-        return not sqlite_texts.unmerged(database)
+        done = False
+        while self.inbox.empty and not done:
+            done = self._erasing.step(database)
+        self._erase_from = time.monotonic() + _ERASING_SHARE * (time.monotonic() - started)
+        return done

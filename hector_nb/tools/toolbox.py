@@ -21,6 +21,7 @@ _log = logging.getLogger("hector_nb.tools")
 
 _KEPT = 2_000_000
 """The most characters of an output that are kept at all."""
+_RENAME = "Give one another name: `prefix` under `tools` for an MCP server, @hector_nb.tool(name=…) in a notebook."
 _SHOWN = 200
 """The most characters of the model's own words that an error text repeats."""
 
@@ -123,7 +124,7 @@ class Toolbox:
         if len(by_name) < len(found):
             names = [tool.schema.name for tool in found]
             twice = next(name for name in names if names.count(name) > 1)
-            raise ToolUnavailable(f"Two tools of this agent are called {twice!r}.", hint="Give one another name.")
+            raise ToolUnavailable(f"Two tools of this agent are called {twice!r}.", hint=_RENAME)
         return by_name
 
     def _page(self, tools: Sequence[Tool]) -> int:

@@ -248,6 +248,13 @@ TABLE = [
         "hector.yaml:4: agents.a.tools[1]: unknown tool 'serch'; did you mean 'search'?",
     ),
     (
+        "an unknown tool like none",
+        "agents: {a: {tools: [plot]}}\n",
+        "hector.yaml:1: agents.a.tools[0]: unknown tool 'plot'; "
+        "known tools: write_file, execute_command, search, agent_call, read_file, list_files; "
+        "a notebook's own functions (@hector_nb.tool) are offered without being named here",
+    ),
+    (
         "an unknown tool like one of the file",
         "tools: {weather: {type: mcp, command: [w]}}\nagents: {a: {tools: [wether]}}\n",
         "hector.yaml:2: agents.a.tools[0]: unknown tool 'wether'; did you mean 'weather'?",
@@ -267,12 +274,17 @@ TABLE = [
     (
         "a target above the threshold",
         "agents:\n  a:\n    memory:\n      working:\n        threshold: 0.5\n        target: 0.7\n",
-        "hector.yaml:6: agents.a.memory.working.target: `target` (0.7) must not be greater than `threshold` (0.5)",
+        "hector.yaml:6: agents.a.memory.working.target: `target` (0.7) must be smaller than `threshold` (0.5)",
+    ),
+    (
+        "a target at the threshold",
+        "agents:\n  a:\n    memory:\n      working: {target: 0.8}\n",
+        "hector.yaml:4: agents.a.memory.working.target: `target` (0.8) must be smaller than `threshold` (0.8)",
     ),
     (
         "a threshold below the usual target",
         "agents: {a: {memory: {working: {threshold: 0.5}}}}\n",
-        "hector.yaml:1: agents.a.memory.working.threshold: `target` (0.6) must not be greater than `threshold` (0.5)",
+        "hector.yaml:1: agents.a.memory.working.threshold: `target` (0.6) must be smaller than `threshold` (0.5)",
     ),
     (
         "a tool that is neither built in nor of a type",
@@ -326,6 +338,16 @@ TABLE = [
         "an environment for a server elsewhere",
         "tools: {t: {type: mcp, url: 'http://x', env: {A: b}}}\n",
         "hector.yaml:1: tools.t.env: `env` is for `command`; a server at a `url` has its own",
+    ),
+    (
+        "headers for a server that is started",
+        "tools: {t: {type: mcp, command: [x], headers: {A: b}}}\n",
+        "hector.yaml:1: tools.t.headers: `headers` are for `url`; a `command` gets `env`",
+    ),
+    (
+        "a prefix that no name can have",
+        "tools: {t: {type: mcp, command: [x], prefix: 'my tools.'}}\n",
+        "hector.yaml:1: tools.t.prefix: a prefix is at most 32 letters, digits, _ and -",
     ),
     (
         "a list of programs for a shell, which runs any",

@@ -15,6 +15,7 @@ SCRIPTS: dict[str, list[list[Any]]] = {
     "silent": [[FOREVER, "never"]],
     "halting": [["Half of ", "it", FOREVER, "never"]],
     "broken": [["Half", {"error": "model_timeout", "message": "Nothing came."}]],
+    "actor": [[{"tool_call": {"name": "act", "arguments": {"what": "it"}}}], ["It is done."]],
     "slow": [[step for number in range(150) for step in (f"word{number} ", {"wait_ms": 10})]],
     "hostile": [[text] for text in HOSTILE if text.isprintable() or "\x00" not in text],
 }

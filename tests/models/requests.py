@@ -1,11 +1,14 @@
 """Requests for tests, and how to read answers."""
 
 import socket
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from hector_nb.events import TextDelta
 from hector_nb.messages import Message, ToolCall, ToolSchema
 from hector_nb.models.base import ModelRequest
+from hector_nb.models.connection import Access
+from hector_nb.models.openai_compatible import OpenAICompatibleModel
 
 WEATHER = ToolSchema(
     name="weather",
@@ -28,6 +31,13 @@ def call(name="weather", call_id="call_1", **arguments):
     return ToolCall(call_id=call_id, name=name, arguments=arguments)
 
 
+def openai_model(**settings):
+    """A model at an OpenAI-compatible endpoint; the settings of its access and its own, mixed."""
+    names = {field.name for field in fields(Access)}
+    access = Access(**{name: value for name, value in settings.items() if name in names})
+    return OpenAICompatibleModel(access, **{name: value for name, value in settings.items() if name not in names})
+
+
 async def read(model, request=None):
     return [delta async for delta in model.stream(request or asking())]
 
@@ -40,3 +50,8 @@ def free_port():
     """A port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def renamed(calls):
+    """The calls as a turn keeps them: with ids of its own, so that two answers never have the same."""
+    return tuple(replace(call, call_id=f"call_own_{number}") for number, call in enumerate(calls))

@@ -128,7 +128,23 @@ def test_windows_of_known_models(provider, model, window):
     assert known_window(provider, model) == window
 
 
-def test_encodings_of_known_models():
-    assert known_encoding("gpt-4o-2024-08-06") == "o200k_base"
-    assert known_encoding("gpt-3.5-turbo") == "cl100k_base"
-    assert known_encoding("mystery") is None
+@pytest.mark.parametrize(
+    ("provider", "model", "encoding"),
+    [
+        ("openai", "gpt-4o-2024-08-06", "o200k_base"),
+        ("openai", "gpt-4.1-mini", "o200k_base"),
+        ("openai", "o3", "o200k_base"),
+        ("openai", "o4-mini-2025-04-16", "o200k_base"),
+        ("openai", "o9-newer-than-the-table", "o200k_base"),
+        ("openai", "ft:gpt-4o:mine", "o200k_base"),
+        ("openai", "gpt-3.5-turbo", "cl100k_base"),
+        ("openai", "mystery", None),
+        ("openai-compatible", "openai/gpt-4o", "o200k_base"),
+        ("openai-compatible", "gpt-4o-lookalike", None),
+        ("ollama", "gpt-oss:20b", "o200k_harmony"),
+        ("ollama", "llama3.2", None),
+        ("anthropic", "claude-haiku-4-5", None),
+    ],
+)
+def test_encodings_of_known_models(provider, model, encoding):
+    assert known_encoding(provider, model) == encoding

@@ -11,7 +11,7 @@ from hector_nb.messages import Usage
 from hector_nb.models.base import ModelFinished
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from tests.fakes.upstream import DONE, FakeUpstream, answer, chunk, deltas, send, silence, status
-from tests.models.requests import WEATHER, asking, call, message, read, text_of
+from tests.models.requests import WEATHER, asking, call, message, openai_model, read, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def upstream():
 
 @asynccontextmanager
 async def model_at(upstream, **settings):
-    model = OpenAICompatibleModel(**({"model": "fake", "base_url": upstream.url, "timeout": 5} | settings))
+    model = openai_model(**({"model": "fake", "base_url": upstream.url, "timeout": 5} | settings))
     try:
         yield model
     finally:
@@ -121,7 +121,7 @@ async def test_what_is_not_configured_is_not_sent(upstream):
     ],
 )
 async def test_limits_and_thinking_are_asked_for_in_the_providers_way(provider, base_url, thinking, expected):
-    model = OpenAICompatibleModel(model="m", base_url=base_url, provider=provider, max_tokens=5, thinking=thinking)
+    model = openai_model(model="m", base_url=base_url, provider=provider, max_tokens=5, thinking=thinking)
     assert expected.items() <= model._settings.items()
 
 
@@ -273,7 +273,7 @@ async def test_a_netrc_file_does_not_get_in_the_way(upstream, monkeypatch, tmp_p
 async def test_the_key_comes_from_the_environment_and_its_lack_is_explained(tmp_path):
     config = LLMConfig(provider="openai", model="gpt-4o")
     model = OpenAICompatibleModel.from_config(config, environ={"OPENAI_API_KEY": "from-environ"})
-    assert model._headers["Authorization"] == "Bearer from-environ"
+    assert model._connection.headers["Authorization"] == "Bearer from-environ"
     assert (model.host, model.encoding, model.context_window) == ("api.openai.com", "o200k_base", 128_000)
     without = OpenAICompatibleModel.from_config(config, environ={})
     with pytest.raises(ModelRefused, match="needs a key") as caught:
@@ -284,7 +284,7 @@ async def test_the_key_comes_from_the_environment_and_its_lack_is_explained(tmp_
 async def test_the_key_of_a_provider_is_not_sent_to_another_address():
     config = LLMConfig(provider="openai", model="m", base_url="http://elsewhere.example/v1")
     model = OpenAICompatibleModel.from_config(config, environ={"OPENAI_API_KEY": "secret"})
-    assert "Authorization" not in model._headers
+    assert "Authorization" not in model._connection.headers
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ async def test_a_server_that_closes_at_once_is_told_apart_from_a_refused_connect
             connection.close()
 
         task = asyncio.create_task(close_first())
-        model = OpenAICompatibleModel(model="m", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
+        model = openai_model(model="m", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
         with pytest.raises(ModelInterrupted, match="before its answer"):
             await read(model)
         await task

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from hector_nb.messages import INVALID_ARGUMENTS, ToolCall, ToolSchema
 from hector_nb.models.base import ModelFinished, ModelRequest
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from tests.fakes.upstream import FakeUpstream, deltas, status
-from tests.models.requests import WEATHER, asking, call, message, read
+from tests.models.requests import WEATHER, asking, call, message, read, renamed
 
 pytestmark = pytest.mark.anyio
 
@@ -49,11 +50,9 @@ async def test_parallel_tool_calls_are_put_together_by_index(upstream):
         )
     )
     async with model_at(upstream) as model:
-        assert await read(model) == [
-            call(call_id="c0", city="A"),
-            call(call_id="c1", city="B"),
-            ModelFinished(finish_reason="tool_calls"),
-        ]
+        *calls, end = await read(model)
+    assert calls == [call(call_id="c0", city="A"), call(call_id="c1", city="B")]
+    assert end.finish_reason == "tool_calls"
 
 
 @pytest.mark.parametrize("index", [None, 0])
@@ -134,7 +133,8 @@ async def test_calls_of_an_answer_that_is_not_streamed_are_read(upstream):
     said = {"content": None, "tool_calls": [{"id": "c0", "function": {"name": "weather", "arguments": {"city": "A"}}}]}
     upstream.then(status(200, {"choices": [{"message": said, "finish_reason": "stop"}]}))
     async with model_at(upstream) as model:
-        assert await read(model) == [call(call_id="c0", city="A"), ModelFinished(finish_reason="tool_calls")]
+        first, end = await read(model)
+    assert (first, end.finish_reason) == (call(call_id="c0", city="A"), "tool_calls")
 
 
 async def test_a_call_that_was_cut_before_its_arguments_is_not_one_without_arguments(upstream):
@@ -166,7 +166,7 @@ async def kept(upstream, model, behaviour, *, thinking=""):
     """The assistant message that a turn keeps of an answer with calls."""
     upstream.then(behaviour)
     got = await read(model, asking("Weather?", tools=[WEATHER]))
-    calls = tuple(delta for delta in got if isinstance(delta, ToolCall))
+    calls = renamed(delta for delta in got if isinstance(delta, ToolCall))
     state = got[-1].provider_state
     assert json.loads(json.dumps(state)) == state
     return message("assistant", tool_calls=calls, thinking=thinking, provider_state=state)
@@ -216,6 +216,25 @@ async def test_the_signature_of_a_call_goes_back_with_it(upstream):
     first, second = upstream.requests[1].body["messages"][1]["tool_calls"]
     assert first["extra_content"] == extra
     assert "extra_content" not in second
+
+
+async def test_a_provider_sees_its_own_ids_again_whatever_the_turn_calls_them(upstream):
+    async with model_at(upstream) as model:
+        pieces = piece(0, "{}", name="weather", call_id="abc123XYZ"), piece(1, "{}", name="weather")
+        answer = await kept(upstream, model, deltas(*pieces))
+        await read(model, back(answer))
+    _, assistant, *results = upstream.requests[1].body["messages"]
+    assert [call["id"] for call in assistant["tool_calls"]] == ["abc123XYZ", "call_own_1"]
+    assert [result["tool_call_id"] for result in results] == ["abc123XYZ", "call_own_1"]
+
+
+async def test_calls_that_were_changed_since_go_back_as_they_are_now(upstream):
+    async with model_at(upstream) as model:
+        answer = await kept(upstream, model, deltas(piece(0, "{}", name="weather", call_id="c0")))
+        more = replace(answer, tool_calls=(*answer.tool_calls, call(call_id="another")))
+        await read(model, back(more))
+    calls = upstream.requests[1].body["messages"][1]["tool_calls"]
+    assert [call["id"] for call in calls] == ["call_own_0", "another"]
 
 
 async def test_what_one_provider_signed_is_not_sent_to_another(upstream):

@@ -15,9 +15,8 @@ from hector_nb.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from tests.fakes.upstream import DONE, FakeUpstream, cut, event, hang_up, paced, send, silence, status
-from tests.models.requests import asking, free_port, read, text_of
+from tests.models.requests import asking, free_port, openai_model, read, text_of
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-test-0123456789abcdef"
@@ -57,7 +56,7 @@ async def make(upstream, naps):
             "timeout": 5,
             "sleep": naps,
         }
-        models.append(OpenAICompatibleModel(**(defaults | settings)))
+        models.append(openai_model(**(defaults | settings)))
         return models[-1]
 
     yield make

@@ -13,7 +13,7 @@ from hector_nb.models.providers import ProviderModel
 from tests.fakes import anthropic_wire as claude
 from tests.fakes import gemini_wire as gemini
 from tests.fakes.upstream import FakeUpstream, send
-from tests.models.requests import WEATHER, asking, call, message, read
+from tests.models.requests import WEATHER, asking, call, message, read, renamed
 
 pytestmark = pytest.mark.anyio
 TWO_CALLS = {
@@ -60,7 +60,7 @@ async def answered(upstream, model, behaviour):
         "assistant",
         "".join(delta.text for delta in got if isinstance(delta, TextDelta)),
         thinking="".join(delta.text for delta in got if isinstance(delta, ThinkingDelta)),
-        tool_calls=tuple(delta for delta in got if isinstance(delta, ToolCall)),
+        tool_calls=renamed(delta for delta in got if isinstance(delta, ToolCall)),
         provider_state=state,
     )
 
@@ -176,6 +176,24 @@ async def test_failed_and_empty_results_are_told(upstream, wire):
         assert failed == {"error": "No such city."}
         assert "(no output)" in json.dumps(empty)
         assert body["contents"][3]["parts"] == [{"text": "Well?"}]
+
+
+@pytest.mark.parametrize("wire", [claude, gemini], ids=lambda wire: wire.NAME)
+async def test_a_request_without_tools_after_calls_still_tells_of_them_and_forbids_more(upstream, wire):
+    history = [
+        message("user", "Weather?"),
+        message("assistant", tool_calls=(call(), call("now", call_id="call_2"), call(call_id="call_3"))),
+        *(message("tool", "sunny", call_id=f"call_{number}") for number in (1, 2, 3)),
+    ]
+    upstream.then(wire.plain("x"))
+    async with model_at(upstream, wire) as model:
+        await read(model, ModelRequest(system="", messages=history))
+    body = upstream.requests[0].body
+    if wire is claude:
+        assert [tool["name"] for tool in body["tools"]] == ["weather", "now"]
+        assert body["tool_choice"] == {"type": "none"}
+    else:
+        assert "functionDeclarations" not in str(body.get("tools")) or "NONE" in str(body["toolConfig"])
 
 
 @pytest.mark.parametrize(

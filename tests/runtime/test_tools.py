@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall, Usage
 from hector_nb.models.base import ModelFinished
 from hector_nb.service import collect
 from hector_nb.tools.base import CallContext, ToolError
-from tests.runtime.fake_tools import FakeTool, call
+from hector_nb.tools.toolbox import Toolbox
+from tests.runtime.fake_tools import FakeSource, FakeTool, call
 from tests.runtime.world import events_of, first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
@@ -350,6 +352,34 @@ async def test_calls_have_ids_of_ours_however_the_model_names_them() -> None:
         assert len(set(ids)) == 3
         assert all(each.startswith("call_") for each in ids)
         assert [each.call_id for each in await world.messages(session) if each.role == "tool"] == ids
+
+
+async def test_what_a_provider_wants_back_is_kept_with_its_calls() -> None:
+    state = {"by": "some", "ids": ["a", "b"], "signature": None}
+    finish = ModelFinished(finish_reason="tool_calls", provider_state=state)
+    async with opened([["Hm.", call("1"), call("2"), finish], ["done"]], tools=[FakeTool()]) as world:
+        session = await world.session()
+        await text_of(await world.send("go", session))
+        assert world.model.requests[1].messages[1].provider_state == state
+        assert [each.provider_state for each in await world.messages(session)] == [None, state, None, None, None]
+
+
+async def test_a_tool_that_is_slow_to_start_does_not_keep_the_message_from_being_stored() -> None:
+    started = asyncio.Event()
+
+    class Slow(FakeSource):
+        async def tools(self) -> Any:
+            await started.wait()
+            return await super().tools()
+
+    async with opened([["done"]]) as world:
+        agent = world.runtime.agents["assistant"]
+        world.runtime.agents["assistant"] = replace(agent, toolbox=Toolbox([Slow([])]))
+        session = await world.session()
+        stream = await world.send("go", session)
+        assert await world.transcript(session) == [("user", "go", "complete")]
+        started.set()
+        assert await text_of(stream) == "done"
 
 
 async def test_the_tools_are_closed_with_the_engine() -> None:

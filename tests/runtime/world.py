@@ -41,7 +41,7 @@ class World:
         )
 
     async def messages(self, session_id: str) -> Sequence[Message]:
-        return (await self.service.list_messages("assistant", session_id)).items
+        return (await self.service.list_messages("assistant", session_id, limit=1000)).items
 
     async def transcript(self, session_id: str) -> list[tuple[str, str, str]]:
         page = await self.service.list_messages("assistant", session_id)

@@ -4,10 +4,10 @@ import struct
 
 from hector_nb.ids import new_id
 from hector_nb.memories import Summary
-from hector_nb.stores.base import TurnOutcome
+from hector_nb.stores.base import TurnOutcome, Window
 from hector_nb.stores.base_memories import LedgerRecord, NewMemory, Partition, ShownMemory
 
-from .making import AGENT, USER, ago, exchange, make_session
+from .making import AGENT, USER, ago, begin, exchange, make_session
 
 REMEMBERED = TurnOutcome(status="complete", finish_reason="stop", take_in=True)
 WORDS = "wordllama"
@@ -110,3 +110,38 @@ def make_ledger(*memory_ids, **changes):
             **changes,
         }
     )
+
+
+async def remember_everything(store):
+    """Every call on what is remembered, with what leads to each of its statements."""
+    tea, cake = await give(store, ("tea", vector(1, 0)), ("cake", vector(0, 1)), session_id="remembers")
+    await give(store, "alone", session_id="remembers", scope="session")
+    await give(store, "summary", session_id="remembers", kind="summary")
+    past = await messages_of(store, "remembers")
+    await store.store_summary(USER, "remembers", make_summary(past[1], 2), after=0)
+    await store.fork_session("remembers", make_session("copied"), take_in=True)
+    await store.messages_between(USER, "remembers", after=0)
+    await store.read_window(USER, "remembers", window=Window(summarized=True))
+    for over in (None, True, False):
+        await store.untaken([AGENT], over=over)
+        await store.untaken([AGENT], over=over, idle_before=ago())
+    await recalled(store, "tea", vector=vector(1, 0), unseen=(USER, "remembers", 5))
+    await store.list_memories(partition())
+    await store.correct_memory(partition(), tea, text="coffee", tokens=1, vector=vector(0, 1), embedder=WORDS)
+    await begin(store, "asks", session_id="remembers")
+    for system in ("one", "two"):
+        ledger = make_ledger(tea, cake, system=system, tools="[]", summary_position=2)
+        await store.write_turn("asks", ledger=ledger)
+    await store.get_ledger(USER, "asks")
+    await store.write_turn("asks", outcome=REMEMBERED)
+    await store.unembedded("other", agents=[AGENT])
+    await store.count_unembedded("other")
+    await store.embed_memories("other", [(tea, 2, vector(1, 0))])
+    await store.count_unembedded("third")
+    await store.forget_memory(partition(), tea)
+    waiting = await store.untaken_of(USER, "remembers")
+    marks = {"scope": "all", "mark": waiting.mark, "upto": waiting.upto}
+    await store.take_in(USER, "remembers", **marks, memories=[], embedder=WORDS, replace=True)
+    await store.rewind_session(USER, "remembers", after=past[3].message_id)
+    await store.delete_session(USER, "copied")
+    await store.delete_session(USER, "remembers", forget=True)

@@ -262,7 +262,9 @@ async def test_messages_come_back_as_they_were_given(store):
     calls = (ToolCall(call_id="c1", name="write_file", arguments={"path": "ü.py", "lines": [1, {"a": None}]}),)
     given = [
         make_message("", "t1", "assistant", tokens=9, thinking="hm", tool_calls=calls, estimated=False),
-        make_message("", "t1", "assistant", tool_calls=calls, provider_state={"by": "p", "parts": [{"signature": "é"}]}),
+        make_message(
+            "", "t1", "assistant", tool_calls=calls, provider_state={"by": "p", "parts": [{"signature": "é"}]}
+        ),
         make_message("no room", "t1", "tool", tokens=3, call_id="c1", is_error=True),
         make_message("par", "t1", "assistant", status="cancelled"),
     ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hector_nb.errors import ApprovalNotFound, Conflict
-from hector_nb.messages import ToolCall, Usage
+from hector_nb.messages import ToolCall, Usage, joined
 from hector_nb.sessions import Lifetime
 from hector_nb.stores.base import BegunTurn, QueuedTurn, TurnOutcome, Window
 from hector_nb.stores.base_approvals import ToolOutput
@@ -310,7 +310,7 @@ async def test_a_session_with_a_waiting_turn_does_not_expire_before_that_is_over
 
 async def test_the_answer_is_all_that_was_said_around_the_calls(store, turn):
     await exchange_with_tool(store, "t1")
-    assert await store.answer(USER, "t1") == "Let me look. \n\nHere it is."
+    assert await store.answer(USER, "t1") == joined(["Let me look. ", "Here it is."])
     await begin(store, "t2")
     await store.write_turn("t2", messages=[make_message("Half ", "t2", "assistant")], outcome=WAITING)
     assert await store.answer(USER, "t2") == "Half "

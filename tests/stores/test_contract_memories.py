@@ -250,6 +250,20 @@ async def test_a_new_summary_takes_the_place_of_the_old_one(store):
     assert set(await recalled(store, "summary")) == {"second summary"}
 
 
+async def test_a_sessions_newest_summary_is_found(store):
+    await give(store, "plain")
+    assert await store.summary_memory_of(USER, "s") is None
+    await give(store, "first summary", "second summary", kind="summary")
+    await give(store, "another session's", session_id="other", kind="summary")
+    await give(store, "another user's", user="eve", kind="summary")
+    found = await store.summary_memory_of(USER, "s")
+    assert found.text == "second summary"
+    await store.forget_memory(partition(), found.memory_id)
+    found = await store.summary_memory_of(USER, "s")
+    assert found.text == "first summary"
+    assert await store.summary_memory_of(USER, "nowhere") is None
+
+
 async def test_memories_are_listed_newest_first_page_by_page(store):
     await give(store, *(f"m{n}" for n in range(5)))
     await give(store, "older", created_at=ago(60))

@@ -14,6 +14,7 @@ from hector_nb.stores.base import BegunTurn, Window
 from hector_nb.stores.sqlite import SQLiteStore
 
 from .making import USER, begin, exchange, finish, make_session, transcript
+from .making_memories import REMEMBERED, partition, recalled, remembered, vector
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -210,3 +211,19 @@ async def test_a_cancel_request_and_its_effect_cross_processes_at_once(sqlite, s
             assert await watch.wait(5)
         assert loop.time() - started < 1
         assert await transcript(sqlite) == ["hello", "stopped"]
+
+
+async def test_of_processes_that_take_in_the_same_messages_only_one_wins(tmp_path):
+    path = tmp_path / "hector.db"
+    store = SQLiteStore(path)
+    await store.aopen()
+    await store.create_session(make_session())
+    texts = [f"said {n}" for n in range(60)]
+    for text in texts:
+        await exchange(store, f"turn of {text}", text, outcome=REMEMBERED)
+    async with worker(path, "a", "take in") as a, worker(path, "b", "take in") as b:
+        (_, *one), (_, *other) = await asyncio.gather(outcome(a), outcome(b))
+    assert sorted([*one, *other]) == sorted(texts)
+    assert await remembered(store, partition("all")) == texts[:9:-1]
+    assert len(await recalled(store, where=partition("all"), vector=vector(1, 0), limit=100)) == len(texts)
+    await store.aclose()

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,8 @@ from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.sqlite import SQLiteStore
 
-MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
-users = st.sampled_from(["ann"] * 6 + ["bob"])
-sessions = st.sampled_from(["s"] * 4 + ["r"])
-agents = st.sampled_from(["assistant"] * 6 + ["coder"])
-turns = st.sampled_from([f"t{n}" for n in range(4)])
+from .remembering import MOMENT, agents, call, first_memories, ledgers, remembering, sessions, turns, users
+
 holders = st.sampled_from(["a", "b"])
 texts = st.text(max_size=5)
 limits = st.integers(1, 4)
@@ -79,12 +76,14 @@ windows = st.builds(
     max_messages=st.none() | st.integers(0, 5),
     max_tokens=st.none() | st.integers(0, 20),
     after=st.integers(0, 3),
+    summarized=st.booleans(),
 )
 outcomes = st.builds(
     TurnOutcome,
     status=st.sampled_from(["complete", "cancelled", "failed", "interrupted", "waiting", "waiting", "running"]),
     finish_reason=st.none() | st.just("stop"),
     keep_events=st.sampled_from([0.0, 3600.0]),
+    take_in=st.booleans(),
 )
 events = st.lists(st.builds(TextDelta, text=texts) | st.builds(ThinkingDelta, text=texts), max_size=4)
 said = st.none() | st.builds("msg_{}_{}".format, turns, st.sampled_from(["user", "assistant"]))
@@ -96,10 +95,6 @@ def made_transcript(turn_ids, content):
 
 
 transcripts = st.builds(made_transcript, st.lists(turns, max_size=3, unique=True), texts)
-
-
-def call(method, *arguments, **named):
-    return st.tuples(st.just(method), st.tuples(*arguments), st.fixed_dictionaries(named))
 
 
 def write_of(turn_id):
@@ -132,8 +127,8 @@ talk = st.one_of(
 )
 steps = talk | st.one_of(
     call("create_session", new_sessions, idempotency=keys),
-    call("import_session", new_sessions, transcripts),
-    call("fork_session", sessions, new_sessions, after=said),
+    call("import_session", new_sessions, transcripts, take_in=st.booleans()),
+    call("fork_session", sessions, new_sessions, after=said, take_in=st.booleans()),
     call("rewind_session", users, sessions, after=said),
     call("next_turn", users, sessions, after=st.none() | turns),
     call("last_turn", users, sessions),
@@ -148,7 +143,8 @@ steps = talk | st.one_of(
     call("list_messages", users, sessions, limit=limits),
     call("update_session", users, sessions, title=texts),
     call("end_session", users, sessions),
-    call("delete_session", users, sessions),
+    call("delete_session", users, sessions, forget=st.booleans()),
+    call("read_window", users, sessions, window=windows),
     call("unfinished_turns", users, sessions),
     call("cancel_requests", holders),
     call("goodbye", holders),
@@ -202,6 +198,25 @@ def without_locks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(holder_locks, "fcntl", None)
         yield
+
+
+def remembered_turn(turn_id, ledger):
+    """Two calls: a turn, with what its model saw, that is to be remembered."""
+    turn = made_turn(turn_id, "assistant", "ann", "s", "a", "queue", "tea", 1, None)
+    said = [made_message(turn_id, "assistant", "cake", 1)]
+    outcome = TurnOutcome(status="complete", take_in=True)
+    return [
+        ("begin_turn", (turn,), {"window": Window(), "lifetime": Lifetime()}),
+        ("write_turn", (turn_id,), {"messages": said, "outcome": outcome, "ledger": ledger}),
+    ]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ledgers, ledgers, st.lists(remembering, min_size=5, max_size=15), st.lists(remembering | steps, max_size=30))
+def test_both_stores_remember_the_same(without_locks, one, other, first, then):
+    past = [*remembered_turn("t0", one), *remembered_turn("t1", other), *first_memories()]
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(Path(folder) / "hector.db", [*past, *first, *then]))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

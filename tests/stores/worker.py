@@ -10,7 +10,8 @@ from hector_nb.sessions import Lifetime
 from hector_nb.stores.base import QueuedTurn, Window
 from hector_nb.stores.sqlite import SQLiteStore
 
-from .making import finish, make_session, make_turn, wait
+from .making import USER, finish, make_session, make_turn, wait
+from .making_memories import WORDS, make_memory, vector
 
 
 def say(*words):
@@ -81,6 +82,16 @@ async def obey(store, name):
     await finish(store, "obedient", "stopped")
 
 
+async def take_in(store, name):
+    """Take in a session, exchange by exchange, as long as there is something."""
+    while waiting := await store.untaken_of(USER, "s"):
+        said = await store.messages_between(USER, "s", after=waiting.mark, upto=waiting.mark + 2)
+        memory = make_memory(said[0].content, said[-1], waiting.mark + 2, vector=vector(1, 0))
+        marks = {"mark": waiting.mark, "upto": waiting.mark + 2}
+        if await store.take_in(USER, "s", scope="all", **marks, memories=[memory], embedder=WORDS):
+            say(memory.text)
+
+
 async def main(path, name, action):
     store = SQLiteStore(path)
     await store.aopen()
@@ -100,6 +111,8 @@ async def main(path, name, action):
             await ask(store, name)
         case "read":
             await read(store, name)
+        case "take in":
+            await take_in(store, name)
         case "obey":
             await obey(store, name)
     await store.aclose()

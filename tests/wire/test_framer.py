@@ -11,6 +11,7 @@ from hector_nb.errors import InvalidRequest
 from hector_nb.events import (
     ApprovalAsked,
     ApprovalDecided,
+    ContextBuilt,
     Event,
     LoggedEvent,
     ModelUsed,
@@ -42,6 +43,7 @@ from hector_nb.wire.frames import (
 STARTED = TurnStarted(
     session_id="sess_abc123", turn_id="turn_1", message_id="msg_1", message_number=1, memory_tokens=523
 )
+CONTEXT = ContextBuilt(context={"tokens": 523})
 USED = ModelUsed(usage=Usage(prompt_tokens=523, completion_tokens=12))
 DONE = TurnDone(
     turn_id="turn_1", message_id="msg_2", finish_reason="stop", usage=Usage(prompt_tokens=523, completion_tokens=12)
@@ -175,19 +177,20 @@ def test_debug_text_is_the_first_and_the_last_chunk() -> None:
 
 
 def test_named_events_come_instead_of_text() -> None:
-    frames = frames_of(log(STARTED, ThinkingDelta(text="hm"), "Hi", RUN, RAN, USED, DONE), View(events=EVENT_GROUPS))
+    events = log(STARTED, CONTEXT, ThinkingDelta(text="hm"), "Hi", RUN, RAN, USED, DONE)
+    frames = frames_of(events, View(events=EVENT_GROUPS))
     assert [(place(frame), frame.name if isinstance(frame, Named) else type(frame).__name__) for frame in frames] == [
         ("turn_1:0+1", "session"),
-        ("turn_1:0+2", "context"),
         ("turn_1:1", "debug"),
-        ("turn_1:2", "thinking"),
-        ("turn_1:3", "Chunk"),
-        ("turn_1:4", "tool_call"),
-        ("turn_1:5", "tool_result"),
-        ("turn_1:6", "usage"),
-        ("turn_1:6+1", "debug"),
-        ("turn_1:6+2", "done"),
-        ("turn_1:7", "Done"),
+        ("turn_1:2", "context"),
+        ("turn_1:3", "thinking"),
+        ("turn_1:4", "Chunk"),
+        ("turn_1:5", "tool_call"),
+        ("turn_1:6", "tool_result"),
+        ("turn_1:7", "usage"),
+        ("turn_1:7+1", "debug"),
+        ("turn_1:7+2", "done"),
+        ("turn_1:8", "Done"),
     ]
     assert text_of(frames) == "Hi"
 
@@ -289,7 +292,7 @@ middle = st.one_of(
     st.builds(
         ToolReturned, call_id=st.just("call_1"), name=st.sampled_from(["execute_command", "search"]), output=text
     ),
-    st.sampled_from([USED, ASKED, DENIED, TextDelta(text="\n\nmore")]),
+    st.sampled_from([USED, CONTEXT, ASKED, DENIED, TextDelta(text="\n\nmore")]),
 )
 logs = st.builds(
     lambda events, last: log(STARTED, *events, last), st.lists(middle, max_size=12), st.sampled_from([DONE, FAILED])

@@ -34,5 +34,4 @@ SELECT
 FROM json_each(:shown) AS shown
 CROSS JOIN memories ON memory_id = shown.value ->> 0
 JOIN partitions ON partitions.key = partition
-LEFT JOIN memory_versions ON memory = memories.key AND memory_versions.version = shown.value ->> 1
-ORDER BY shown.key;
+LEFT JOIN memory_versions ON memory = memories.key AND memory_versions.version = shown.value ->> 1;

@@ -33,6 +33,12 @@ ORDER BY created_at DESC, memories.key DESC LIMIT :limit;
 -- name: is_alike
 SELECT 1 FROM memories WHERE partition = :partition AND same = :same;
 
+-- name: newest_summary
+WHERE kind = 'summary' AND memories.session = (
+    SELECT sessions.key FROM sessions WHERE sessions.owner = :owner AND sessions.session_id = :session_id
+)
+ORDER BY memories.key DESC LIMIT 1;
+
 -- name: insert_memory
 INSERT INTO memories (
     memory_id, partition, owner, session, session_id, last_position, kind, created_at, tokens, same, length, word_count,

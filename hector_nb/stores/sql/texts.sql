@@ -1,33 +1,24 @@
 -- name: insert_title
-INSERT OR REPLACE INTO texts (rowid, words) VALUES (:session << 24, :words);
+INSERT OR REPLACE INTO {texts} (rowid, words) VALUES (:session << 24, :words);
 
 -- name: insert_texts
-INSERT INTO texts (rowid, words)
+INSERT INTO {texts} (rowid, words)
 SELECT place, words(content) FROM messages
 WHERE place > (:session << 24) + :after AND place < (:session + 1) << 24;
 
 -- name: erase_title
-DELETE FROM texts WHERE rowid = :session << 24;
+DELETE FROM {texts} WHERE rowid = :session << 24;
 
 -- name: erase_texts
-DELETE FROM texts WHERE rowid > (:session << 24) + :after AND rowid < (:session + 1) << 24;
+DELETE FROM {texts} WHERE rowid > (:session << 24) + :after AND rowid < (:session + 1) << 24;
 
 -- name: sessions_with
-SELECT DISTINCT rowid >> 24 FROM texts WHERE texts MATCH :words;
+SELECT DISTINCT rowid >> 24 FROM {texts} WHERE {texts} MATCH :words;
+
+-- name: merge
+INSERT INTO {texts} ({texts}, rank) VALUES ('merge', :pages);
 
 -- name: texts_of
 SELECT title FROM sessions WHERE key = :session
 UNION ALL
 SELECT content FROM messages WHERE place > :session << 24 AND place < (:session + 1) << 24;
-
--- name: must_merge
-INSERT OR IGNORE INTO unmerged (only) VALUES (1);
-
--- name: is_unmerged
-SELECT count(*) FROM unmerged;
-
--- name: merge
-INSERT INTO texts (texts, rank) VALUES ('merge', :pages);
-
--- name: merged
-DELETE FROM unmerged;
