@@ -117,6 +117,7 @@ async def remember_everything(store):
     tea, cake = await give(store, ("tea", vector(1, 0)), ("cake", vector(0, 1)), session_id="remembers")
     await give(store, "alone", session_id="remembers", scope="session")
     await give(store, "summary", session_id="remembers", kind="summary")
+    await store.summary_memory_of(USER, "remembers")
     past = await messages_of(store, "remembers")
     await store.store_summary(USER, "remembers", make_summary(past[1], 2), after=0)
     await store.fork_session("remembers", make_session("copied"), take_in=True)
