@@ -127,6 +127,7 @@ async def remember_everything(store):
         await store.untaken([AGENT], over=over)
         await store.untaken([AGENT], over=over, idle_before=ago())
     await recalled(store, "tea", vector=vector(1, 0), unseen=(USER, "remembers", 5))
+    await store.summary_memory_of(USER, "remembers")
     await store.list_memories(partition())
     await store.correct_memory(partition(), tea, text="coffee", tokens=1, vector=vector(0, 1), embedder=WORDS)
     await begin(store, "asks", session_id="remembers")
