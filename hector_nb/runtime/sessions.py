@@ -24,7 +24,15 @@ from hector_nb.messages import Message, ToolCall
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.session_memory import SessionMemories
 from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
-from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
+from hector_nb.service import (
+    MAX_MESSAGE_BYTES,
+    AgentInfo,
+    SendMessage,
+    SessionFeed,
+    SessionService,
+    ToolInfo,
+    TurnStream,
+)
 from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
 from hector_nb.stores.base import Idempotency, NewTurn
 from hector_nb.tools.toolbox import ToolOutcome
@@ -54,6 +62,10 @@ class UserSessions(SessionService):
     async def get_agent(self, agent: str) -> AgentInfo:
         """See `SessionService`."""
         return self._runtime.agent(agent).info
+
+    async def list_tools(self, agent: str) -> Sequence[ToolInfo]:
+        """See `SessionService`."""
+        return await self._runtime.agent(agent).toolbox.infos()
 
     async def create_session(
         self,
