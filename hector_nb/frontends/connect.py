@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from hector_nb.errors import HectorError
 from hector_nb.service import SessionService
 from hector_nb.tools.main_thread import MAIN_THREAD
 
@@ -83,7 +84,17 @@ class LoopThread:
         self._loop.run_forever()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Start a coroutine; the future belongs to the calling thread."""
+        """Start a coroutine; the future belongs to the calling thread.
+
+        Raises:
+            HectorError: this process or thread cannot wait for it.
+        """
+        if self._pid != os.getpid() or threading.current_thread() is self._thread:
+            coroutine.close()
+            raise HectorError(
+                "This connection belongs to another process, or the call was made on its own event loop.",
+                hint="Connect again in this process; in asynchronous code use hector_nb.aconnect().",
+            )
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
