@@ -22,6 +22,9 @@ from hector_nb.tools.main_thread import MAIN_THREAD
 
 T = TypeVar("T")
 
+_LAST_WORDS = 2.0
+"""Seconds that what was interrupted has to clean up."""
+
 
 @asynccontextmanager
 async def open_service(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[SessionService]:
@@ -89,17 +92,25 @@ class LoopThread:
         Raises:
             HectorError: this process or thread cannot wait for it.
         """
+        self._check(coroutine)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def _check(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         if self._pid != os.getpid() or threading.current_thread() is self._thread:
             coroutine.close()
             raise HectorError(
                 "This connection belongs to another process, or the call was made on its own event loop.",
                 hint="Connect again in this process; in asynchronous code use hector_nb.aconnect().",
             )
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it; an interrupt cancels it. On the main thread, agents can meanwhile call the functions that belong there."""
-        future = self.submit(coroutine)
+        """Run a coroutine and wait for it; an interrupt cancels it and waits until it has cleaned up, though not for long.
+
+        On the main thread, agents can meanwhile call the functions that belong there.
+        """
+        self._check(coroutine)
+        ended = threading.Event()
+        future = self.submit(_marking(coroutine, ended))
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         future.add_done_callback(lambda _: woken.put(None))
         try:
@@ -112,6 +123,7 @@ class LoopThread:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
+            ended.wait(_LAST_WORDS)
             raise
 
     def stop(self) -> None:
@@ -123,6 +135,13 @@ class LoopThread:
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+async def _marking(coroutine: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await coroutine
+    finally:
+        ended.set()
 
 
 async def _cancel_all() -> None:
