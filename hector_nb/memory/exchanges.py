@@ -19,6 +19,8 @@ from hector_nb.memory.base import TokenCounter
 from hector_nb.memory.small_talk import REQUESTS, SMALL_TALK, SUBJECTS, VERBS
 from hector_nb.messages import Message, ToolCall
 
+ANSWER = "Answer: "
+"""Stands before what was answered."""
 PIECE_TOKENS = 300
 """The longest piece."""
 MOST_PIECES = 32
@@ -126,7 +128,7 @@ def _words(text: str) -> list[str]:
 
 
 def _together(said: str, answer: str) -> str:
-    return "\n".join(part for part in (said, f"Answer: {answer}" if answer else "") if part)
+    return "\n".join(part for part in (said, f"{ANSWER}{answer}" if answer else "") if part)
 
 
 def _used(calls: Sequence[ToolCall]) -> str:

@@ -22,7 +22,7 @@ from hector_nb.ids import new_id
 from hector_nb.memories import Memory, RecalledMemory, StorageScope, Summary
 from hector_nb.memory import embedders, exchanges
 from hector_nb.memory.base import Embedder, Summarizer, TokenCounter
-from hector_nb.memory.fusion import fuse
+from hector_nb.memory.fusion import MIN_SCORE, fuse
 from hector_nb.memory.recalled import chosen
 from hector_nb.messages import Message
 from hector_nb.stores.base_memories import MemoryStore, NewMemory, Partition, Untaken
@@ -41,6 +41,8 @@ _FOUND = 40
 """Candidates that either search may bring, if not more are to be recalled."""
 _BATCH = 64
 """Messages that are read at once."""
+_LONGEST_READ = 16_000
+"""Tokens of one message that a summarizer is to read."""
 _LONGEST_TURN = 4096
 """Messages after which a turn is taken in in parts."""
 
@@ -57,7 +59,7 @@ class LongTermMemory:
         counter: Counts tokens.
         budget: Tokens of the agent's context; a quarter is for memories, and memories are cut so that several fit.
         recall_limit: The most memories recalled for one message.
-        min_score: Memories that match less are not recalled; None: the best are, however they match.
+        min_score: Memories that match less are not recalled.
         summarizer: Writes the summaries of scope `summaries_only`.
         clock: Seconds that only grow.
     """
@@ -71,7 +73,7 @@ class LongTermMemory:
         counter: TokenCounter,
         budget: int,
         recall_limit: int = 5,
-        min_score: float | None = None,
+        min_score: float = MIN_SCORE,
         summarizer: Summarizer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -87,6 +89,12 @@ class LongTermMemory:
         self._piece_tokens = max(60, min(exchanges.PIECE_TOKENS, budget // 8))
         self._clock = clock
         self._embedder_rests_until = self._summarizer_rests_until = float("-inf")
+
+    async def aclose(self) -> None:
+        """Free what embedder and summarizer hold."""
+        await self.embedder.aclose()
+        if self._summarizer is not None:
+            await self._summarizer.aclose()
 
     def partition(self, user: str, session_id: str) -> Partition:
         """What a session may recall."""
@@ -131,7 +139,7 @@ class LongTermMemory:
         except (StoreError, TimeoutError) as error:
             _log.warning("Nothing was recalled: %s", _told(error))
             return ()
-        fused = [each for each in fuse(candidates) if each.score >= (self._min_score or 0.0)]
+        fused = [each for each in fuse(candidates) if each.score >= self._min_score]
         room = self.allowance if allowance is None else allowance
         return await chosen(fused, limit=self._limit, room=room, counter=self._counter)
 
@@ -282,7 +290,7 @@ class LongTermMemory:
             return []
         session = untaken.session
         previous = await store.summary_memory_of(session.user, session.session_id)
-        messages = [_cut(message, self._pending_tokens) for turn in telling for message in turn]
+        messages = [_cut(message) for turn in telling for message in turn]
         try:
             text = await self._ask_summarizer(previous, messages, mark)
         except ModelError as error:
@@ -411,8 +419,8 @@ def _upto_tokens(turns: Sequence[Sequence[Message]], most: int) -> list[Sequence
     return found
 
 
-def _cut(message: Message, most: int) -> Message:
-    """The message without thinking, cut where it alone is larger than what a summarizer is to read."""
-    if message.tokens <= most:
+def _cut(message: Message) -> Message:
+    """The message without thinking; of a very large one the beginning."""
+    if message.tokens <= _LONGEST_READ:
         return replace(message, thinking="")
-    return replace(message, thinking="", tokens=most, content=message.content[: 3 * most])
+    return replace(message, thinking="", tokens=_LONGEST_READ, content=message.content[: 4 * _LONGEST_READ])

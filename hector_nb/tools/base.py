@@ -66,6 +66,20 @@ class Tool(Protocol):
         ...
 
 
+class Embedder(Protocol):
+    """Makes vectors of texts, for tools that compare texts. `name` changes whenever its vectors stop being comparable."""
+
+    name: str
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[bytes]:
+        """A vector for each text: little-endian 32-bit floats of length 1. Never blocks the event loop.
+
+        Raises:
+            HectorError: it failed.
+        """
+        ...
+
+
 class ToolSource(Protocol):
     """Gives tools: a built-in one, a function, or all that a server offers."""
 

@@ -10,16 +10,12 @@ from hector_nb.config.schema import ToolConfig
 from hector_nb.tools.base import CallContext, ToolError
 from hector_nb.tools.builtin import BuiltinTool, in_thread, make_schema
 from hector_nb.tools.fence import Fence
+from hector_nb.tools.passed_by import PASSED_BY
 
 _AT_MOST = 500
 """Files in one answer."""
 _LOOKED_AT = 50_000
 """Entries after which the search is given up."""
-_PASSED_BY = frozenset(
-    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints", ".tox", ".nox"}
-    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".cache"}
-)
-"""Folders that are named but not entered."""
 
 
 class ListFiles(BuiltinTool):
@@ -73,7 +69,7 @@ class ListFiles(BuiltinTool):
                 yield f"{place.as_posix()}/"
             yield from (PurePosixPath(place.as_posix(), name).as_posix() for name in files)
             for name in below:
-                if name in _PASSED_BY:
+                if name in PASSED_BY:
                     yield f"{(place / name).as_posix()}/"
                 else:
                     folders.append(place / name)

@@ -1,6 +1,5 @@
 """`read_file`: a file as text, whole or by lines."""
 
-import codecs
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +9,11 @@ from hector_nb.config.schema import ToolConfig
 from hector_nb.tools.base import CallContext, ToolError
 from hector_nb.tools.builtin import BuiltinTool, in_thread, make_schema
 from hector_nb.tools.cells import cells_as_text
+from hector_nb.tools.decode import decoded
 from hector_nb.tools.fence import Fence
 
 _LARGEST = 16 * 1024 * 1024
 """The largest file that is looked into, in bytes."""
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class ReadFile(BuiltinTool):
@@ -55,7 +54,7 @@ class ReadFile(BuiltinTool):
         if not place.name:
             raise ToolError(f"{path} is a folder; list_files says what is in it.")
         content = self._content(place)
-        text = _decoded(content)
+        text = decoded(content)
         if text is None:
             raise ToolError(f"{place.as_posix()} is not a text file; it has {len(content):,} bytes.")
         cells = cells_as_text(text) if place.suffix == ".ipynb" else None
@@ -73,22 +72,6 @@ class ReadFile(BuiltinTool):
         if len(content) > _LARGEST:
             raise ToolError(f"{place.as_posix()} has {size:,} bytes; at most {_LARGEST:,} can be read.")
         return content
-
-
-def _decoded(content: bytes) -> str | None:
-    """The text in its encoding: UTF-8, UTF-16 with a mark, else Latin-1; None where it is no text."""
-    if content.startswith(_UTF16):
-        try:
-            return content.decode("utf-16")
-        except UnicodeDecodeError:
-            return None
-    if b"\0" in content:
-        return None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    return text if all(letter >= " " or letter in "\t\n\r\f\x1b" for letter in text) else None
 
 
 def _lines(text: str, offset: int | None, limit: int | None) -> str:

@@ -47,6 +47,9 @@ class PlainSummarizer:
             raise ModelError("The summarizer is on holiday.")
         return f"{previous.text} and more" if previous else "They talked"
 
+    async def aclose(self):
+        pass
+
 
 class Clock:
     def __init__(self):
