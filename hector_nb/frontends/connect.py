@@ -16,10 +16,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from hector_nb.errors import HectorError
 from hector_nb.service import SessionService
 from hector_nb.tools.main_thread import MAIN_THREAD
 
 T = TypeVar("T")
+
+_LAST_WORDS = 2.0
+"""Seconds that what was interrupted has to clean up."""
 
 
 @asynccontextmanager
@@ -83,12 +87,30 @@ class LoopThread:
         self._loop.run_forever()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Start a coroutine; the future belongs to the calling thread."""
+        """Start a coroutine; the future belongs to the calling thread.
+
+        Raises:
+            HectorError: this process or thread cannot wait for it.
+        """
+        self._check(coroutine)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def _check(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if self._pid != os.getpid() or threading.current_thread() is self._thread:
+            coroutine.close()
+            raise HectorError(
+                "This connection belongs to another process, or the call was made on its own event loop.",
+                hint="Connect again in this process; in asynchronous code use hector_nb.aconnect().",
+            )
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it; an interrupt cancels it. On the main thread, agents can meanwhile call the functions that belong there."""
-        future = self.submit(coroutine)
+        """Run a coroutine and wait for it; an interrupt cancels it and waits until it has cleaned up, though not for long.
+
+        On the main thread, agents can meanwhile call the functions that belong there.
+        """
+        self._check(coroutine)
+        ended = threading.Event()
+        future = self.submit(_marking(coroutine, ended))
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         future.add_done_callback(lambda _: woken.put(None))
         try:
@@ -101,6 +123,7 @@ class LoopThread:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
+            ended.wait(_LAST_WORDS)
             raise
 
     def stop(self) -> None:
@@ -112,6 +135,13 @@ class LoopThread:
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+async def _marking(coroutine: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await coroutine
+    finally:
+        ended.set()
 
 
 async def _cancel_all() -> None:
