@@ -22,6 +22,14 @@ COMMANDS = [
         ["models"],
         ["models", "fetch"],
     ),
+    *(
+        ["memory"],
+        ["memory", "show"],
+        ["memory", "search"],
+        ["memory", "correct"],
+        ["memory", "forget"],
+        ["memory", "reindex"],
+    ),
     *(["sessions"], ["sessions", "list"], ["sessions", "show"], ["sessions", "delete"]),
 ]
 
