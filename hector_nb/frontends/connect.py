@@ -10,13 +10,14 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from hector_nb.errors import HectorError
+from hector_nb.errors import AgentNotFound, HectorError
 from hector_nb.service import SessionService
 from hector_nb.tools.main_thread import MAIN_THREAD
 
@@ -47,6 +48,45 @@ async def open_service(config: str | Path | None = None, *, user: str | None = N
         yield runtime.for_user(user or current_user())
     finally:
         await runtime.aclose()
+
+
+async def reindex(
+    config: str | Path | None = None,
+    *,
+    agent: str | None = None,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> Mapping[str, int]:
+    """Give the memories of agents (None: all that remember) the vectors of the present embedder that they lack; how many, by agent.
+
+    `on_progress` is told an agent, how many of its memories are done, and how many there are to do.
+
+    Raises:
+        AgentNotFound: there is no such agent.
+        ConfigError: the configuration cannot be used.
+        ModelError: the embedder failed; what was done stays, and another call goes on from there.
+        StoreError: the database failed.
+    """
+    from hector_nb.bootstrap import make_agents, make_store
+    from hector_nb.config.loader import load_config
+    from hector_nb.memory import embedders
+
+    loaded = load_config(config)
+    store = make_store(loaded)
+    agents = await make_agents(loaded, os.environ)
+    if agent is not None and agent not in agents:
+        raise AgentNotFound(f"There is no agent {agent!r}.", hint=f"Configured agents: {', '.join(agents)}.")
+    done: dict[str, int] = {}
+    try:
+        await store.aopen()
+        for name in [agent] if agent else agents:
+            if longterm := agents[name].longterm:
+                told = partial(on_progress, name) if on_progress else None
+                done[name] = await embedders.reindex(store, longterm.embedder, told, agents=[name])
+    finally:
+        await store.aclose()
+        for each in agents.values():
+            await each.aclose()
+    return done
 
 
 def fetching() -> str | None:
