@@ -287,6 +287,11 @@ def make_longterm(
         return None
     summarizer = None
     if longterm.storage_scope == "summaries_only":
+        if _is_embedded(writer[0]):
+            raise ConfigError(
+                problems=[f"agents.{name}.memory.longterm.storage_scope: the embedded model cannot write summaries"],
+                hint="Name a larger model in memory.working.summarizer, or take another scope.",
+            )
         summarizer = make_summarizer(*writer, counter=counter, budget=budget)
     return LongTermMemory(
         agent=name,
