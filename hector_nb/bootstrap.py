@@ -21,9 +21,11 @@ from hector_nb.memory.token_window import TokenWindow
 from hector_nb.memory.tokens import SmallVocabularyCounter, TiktokenCounter
 from hector_nb.models.base import Model
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
-from hector_nb.tools.base import ToolSource
+from hector_nb.tools.agent_call import AGENT_CALL, AgentCall
+from hector_nb.tools.base import AgentTurns, ToolSource
 from hector_nb.tools.builtin import BuiltinSource
 from hector_nb.tools.notebook import NotebookTools
 from hector_nb.tools.read_output import OutputReader
@@ -46,8 +48,9 @@ async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
         StoreError: the database cannot be opened.
     """
     loaded = loaded or load_config()
-    store = make_store(loaded)
-    runtime = Runtime(store=store, agents=await make_agents(loaded, os.environ, outputs=store.get_output))
+    store, turns = make_store(loaded), NestedTurns()
+    agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns)
+    runtime = turns.runtime = Runtime(store=store, agents=agents)
     await runtime.aopen()
     return runtime
 
@@ -64,9 +67,16 @@ def make_store(loaded: LoadedConfig) -> Store:
 
 
 async def make_agents(
-    loaded: LoadedConfig, environ: Mapping[str, str], *, outputs: OutputReader | None = None
+    loaded: LoadedConfig,
+    environ: Mapping[str, str],
+    *,
+    outputs: OutputReader | None = None,
+    turns: AgentTurns | None = None,
 ) -> dict[str, Agent]:
-    """Every configured agent; those with the same `llms` entry share one model. `outputs` gives long outputs of tools back."""
+    """Every configured agent; those with the same `llms` entry share one model.
+
+    `outputs` gives long outputs of tools back; with `turns` agents can call one another.
+    """
     config = loaded.config
     sources = make_sources(config, loaded.folder)
     models: dict[str | None, tuple[LLMConfig, Model]] = {}
@@ -90,7 +100,7 @@ async def make_agents(
             model,
             writer=writer,
             environ=environ,
-            sources=sources,
+            sources={**sources, **agent_calls(name, config, turns)},
             outputs=outputs,
         )
         await check_budget(made, loaded)
@@ -186,13 +196,25 @@ def make_agent(
 
 def make_sources(config: Config, folder: Path) -> dict[str, ToolSource]:
     """Every tool that some agent uses, by its name in the configuration; agents that use the same one share it."""
-    used = dict.fromkeys(tool for agent in config.agents.values() for tool in agent.tools)
-    made = {name: make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
-    return {name: source for name, source in made.items() if source is not None}
+    used = dict.fromkeys(tool for agent in config.agents.values() for tool in agent.tools if tool != AGENT_CALL)
+    return {name: make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
 
 
-def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | None:
-    """One tool, or all that a server offers; `folder` is what relative paths start from. None for kinds that are not there yet."""
+def agent_calls(agent: str, config: Config, turns: AgentTurns | None) -> dict[str, ToolSource]:
+    """The tool by which an agent calls the others, where there are any."""
+    others = {name: other.description for name, other in config.agents.items() if name != agent}
+    if not others or turns is None:
+        return {}
+    settings = config.tools.get(AGENT_CALL, ToolConfig())
+    return {AGENT_CALL: BuiltinSource(AgentCall.from_config(settings, agents=others, turns=turns))}
+
+
+def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource:
+    """One tool, or all that a server offers; `folder` is what relative paths start from.
+
+    Raises:
+        ConfigError: there is no such tool.
+    """
     match settings.type or name:
         case "function":
             from hector_nb.tools.function import FunctionTools
@@ -218,8 +240,14 @@ def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource | N
             from hector_nb.tools.execute_command import ExecuteCommand
 
             return BuiltinSource(ExecuteCommand.from_config(settings, folder=folder))
-        case _:
-            return None
+        case "search":
+            from hector_nb.tools.search import Search
+
+            return Search.from_config(
+                settings, folder=folder, cache=cache_folder() / "search", embedder=WordllamaEmbedder()
+            )
+        case kind:
+            raise ConfigError(f"There is no tool {kind!r}.")
 
 
 def make_toolbox(
@@ -259,6 +287,11 @@ def make_longterm(
         return None
     summarizer = None
     if longterm.storage_scope == "summaries_only":
+        if _is_embedded(writer[0]):
+            raise ConfigError(
+                problems=[f"agents.{name}.memory.longterm.storage_scope: the embedded model cannot write summaries"],
+                hint="Name a larger model in memory.working.summarizer, or take another scope.",
+            )
         summarizer = make_summarizer(*writer, counter=counter, budget=budget)
     return LongTermMemory(
         agent=name,

@@ -2,7 +2,7 @@
 
 Of a turn's tools one line says which were used. Of the answer only its last text counts, only where no failure cut it, and not where it
 is a short reaction to a plain statement: "My sister Clara keeps bees." is remembered without "How lovely!", which would blur the search
-and confuses small models (the embedded one used 10 of 12 facts without reactions, 6 of 12 with them). A turn that says nothing is left
+and confuses small models (the embedded one used 11 of 12 facts without reactions, 6 of 12 with them). A turn that says nothing is left
 out: no word at all (empty, emoji only), or small talk ("hi", "ok, thanks!") with a short answer.
 
 Long texts are cut into pieces at the borders of paragraphs, lines or sentences; each piece of an answer begins with the beginning of

@@ -68,11 +68,16 @@ class Lifecycle:
             StoreError: the store refuses.
         """
         async with self._recovering:
-            taken = await self._store.take_over(self._holder, dead_after=DEAD_AFTER)
-            self._left_behind += [turn for turn in taken if turn.turn_id not in self._runs]
-            while self._left_behind:
-                await self._recovery.take(self._left_behind[0])
-                del self._left_behind[0]
+            while await self._take_over() or self._left_behind:  # what is closed may leave others behind
+                while self._left_behind:
+                    await self._recovery.take(self._left_behind[0])
+                    del self._left_behind[0]
+
+    async def _take_over(self) -> bool:
+        """Whether there were any."""
+        taken = await self._store.take_over(self._holder, dead_after=DEAD_AFTER)
+        self._left_behind += [turn for turn in taken if turn.turn_id not in self._runs]
+        return bool(taken)
 
     async def stop(self) -> None:
         """End the tasks and say goodbye, so that others need not wait for our heartbeat to grow old."""

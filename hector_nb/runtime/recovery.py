@@ -1,5 +1,7 @@
 """What becomes of the turns that other processes left: those that waited for an approval go on here, the others are closed.
 
+A turn that an agent had asked for is closed with that of its caller, also if it waited.
+
 A closed turn keeps what was said and what its calls gave. The text of its messages is the beginning of the text of its events, so
 what the events have beyond that is what was said last.
 """
@@ -15,6 +17,7 @@ from hector_nb.ids import new_id
 from hector_nb.messages import APART, Message, MessageStatus, Usage, joined
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.context import window_of
+from hector_nb.runtime.nested import is_nested, nested_turn
 from hector_nb.runtime.run import ResumedTurn, failed
 from hector_nb.runtime.tool_calls import NOT_BEGUN, STOPPED
 from hector_nb.runtime.transcript import open_calls
@@ -46,7 +49,7 @@ class Recovery:
             StoreError: the store refuses.
         """
         agent = self._agents.get(turn.agent)
-        if turn.status != "waiting":
+        if turn.status != "waiting" or is_nested(turn):
             await self._close(turn, "interrupted")
         elif turn.turn_id in await self._store.cancel_requests(self._holder):
             await self._close(turn, "cancelled")
@@ -64,6 +67,8 @@ class Recovery:
     async def _close(self, turn: Turn, status: MessageStatus) -> None:
         events, last_seq = await self._events(turn)
         messages = [] if turn.status == "queued" else await self._messages(turn)
+        for call in open_calls(messages):
+            await self._store.request_cancel(nested_turn(call.call_id))
         agent = self._agents.get(turn.agent)
         lost = _LOST_AT_MOST if turn.status != "waiting" else 0
         left = [*_closed_calls(turn, messages, status), _rest(turn, events, messages, status)]

@@ -52,7 +52,7 @@ class TurnRun:
 
     `placed` is done when the user's message is durable: the turn has begun or stands in the queue. `finished` is set when the outcome
     is durable, or the turn is left waiting. `grace` is the number of seconds after which a turn without readers is cancelled, None for
-    never; a turn that waits, or has waited, for an approval is not cancelled for readers who left before. `repeats` is the turn that
+    never; a turn that waits, or has waited, for an approval, its own or that of an agent it called, is not cancelled for readers who left before. `repeats` is the turn that
     the same request started before, if there is one; then nothing happens here. `above` are the agents whose calls led to this turn.
     """
 
@@ -86,6 +86,7 @@ class TurnRun:
         self._start = start
         self._runs = runs
         self._grace = grace
+        self._above = above
         self._leaving: asyncio.Task[None] | None = None
         self._stop_status: Literal["cancelled", "interrupted", "waiting"] | None = None
         self._answer = Answer()
@@ -118,8 +119,11 @@ class TurnRun:
         self._stop("cancelled")
 
     def interrupt(self) -> None:
-        """Stop it because this process stops; what was said is kept, and a turn that waits for an approval goes on waiting."""
-        self._stop("waiting" if self._record.waiting else "interrupted")
+        """Stop it because this process stops; what was said is kept, and a turn that waits for an approval goes on waiting.
+
+        A turn that an agent has asked for ends with its caller.
+        """
+        self._stop("waiting" if self._record.waiting and not self._above else "interrupted")
 
     def _stop(self, status: Literal["cancelled", "interrupted", "waiting"]) -> None:
         if self._stop_status is None:
@@ -127,7 +131,7 @@ class TurnRun:
             self._work.cancel()
 
     def _nobody_reads(self) -> None:
-        if self._grace is not None and not self._record.waiting:
+        if self._grace is not None and not self._record.waiting and not self._calls.waiting_below:
             self._leaving = asyncio.create_task(self._cancel_unattended(self._grace))
 
     async def _cancel_unattended(self, grace: float) -> None:

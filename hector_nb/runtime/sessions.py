@@ -20,14 +20,23 @@ from hector_nb.errors import (
 )
 from hector_nb.ids import new_id
 from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
-from hector_nb.messages import Message, ToolCall
+from hector_nb.messages import Message
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.nested import all_called_from
+from hector_nb.runtime.session_approvals import SessionApprovals
 from hector_nb.runtime.session_memory import SessionMemories
 from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
-from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
+from hector_nb.service import (
+    MAX_MESSAGE_BYTES,
+    AgentInfo,
+    SendMessage,
+    SessionFeed,
+    SessionService,
+    ToolInfo,
+    TurnStream,
+)
 from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
 from hector_nb.stores.base import Idempotency, NewTurn
-from hector_nb.tools.toolbox import ToolOutcome
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime
@@ -44,6 +53,7 @@ class UserSessions(SessionService):
         self._runtime = runtime
         self._store = runtime.store
         self._memories = SessionMemories(runtime, user)
+        self._approvals = SessionApprovals(runtime, user)
         self._user = user
         self._above = above
 
@@ -54,6 +64,10 @@ class UserSessions(SessionService):
     async def get_agent(self, agent: str) -> AgentInfo:
         """See `SessionService`."""
         return self._runtime.agent(agent).info
+
+    async def list_tools(self, agent: str) -> Sequence[ToolInfo]:
+        """See `SessionService`."""
+        return await self._runtime.agent(agent).toolbox.infos()
 
     async def create_session(
         self,
@@ -108,9 +122,15 @@ class UserSessions(SessionService):
     async def delete_session(self, agent: str, session_id: str, *, forget: bool = False) -> None:
         """See `SessionService`."""
         await self.get_session(agent, session_id)
-        await self._cancel_all(session_id)
-        if not await self._store.delete_session(self._user, session_id, forget=forget):
+        if not await self._delete(session_id, forget=forget):
             raise _no_session(session_id)
+
+    async def _delete(self, session_id: str, *, forget: bool) -> bool:
+        """Erase a session, and those of the agents that it has called; whether it was there."""
+        await self._cancel_all(session_id)
+        for called in await all_called_from(self._store, self._user, session_id):
+            await self._delete(called.session_id, forget=forget)
+        return await self._store.delete_session(self._user, session_id, forget=forget)
 
     async def update_session(
         self, agent: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
@@ -269,10 +289,7 @@ class UserSessions(SessionService):
 
     async def list_approvals(self, agent: str, session_id: str) -> Sequence[Approval]:
         """See `SessionService`."""
-        await self.get_session(agent, session_id)
-        now = datetime.now(UTC)
-        found = await self._store.approvals(self._user, session_id)
-        return [approval for approval in found if approval.decision is None and approval.deadline > now]
+        return await self._approvals.waiting(await self.get_session(agent, session_id))
 
     async def decide_approval(
         self,
@@ -284,26 +301,8 @@ class UserSessions(SessionService):
         edited: Mapping[str, Any] | None = None,
     ) -> Approval:
         """See `SessionService`."""
-        await self.get_session(agent, session_id)
-        if edited is not None:
-            await self._check_edited(agent, session_id, call_id, decision, edited)
-        approval = await self._store.decide(self._user, session_id, call_id, decision, edited=edited)
-        if approval.turn_id not in self._runtime.runs:
-            await self._runtime.recover()  # its process may be gone: then the turn goes on here
-        return approval
-
-    async def _check_edited(
-        self, agent: str, session_id: str, call_id: str, decision: Decision, edited: Mapping[str, Any]
-    ) -> None:
-        """Refuse arguments that the tool would not take."""
-        if decision == "deny":
-            raise InvalidRequest("A call that is denied has no arguments.", hint="Leave `edited` out, or approve.")
-        for approval in await self._store.approvals(self._user, session_id):
-            if approval.call_id == call_id:
-                call = ToolCall(call_id=call_id, name=approval.name, arguments=edited)
-                checked = await self._runtime.agent(agent).toolbox.check(call)
-                if isinstance(checked, ToolOutcome):
-                    raise InvalidRequest(checked.text)
+        session = await self.get_session(agent, session_id)
+        return await self._approvals.decide(session, call_id, decision, edited=edited)
 
     async def get_tool_output(self, agent: str, session_id: str, call_id: str) -> str:
         """See `SessionService`."""

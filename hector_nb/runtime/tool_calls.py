@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from hector_nb.approvals import Approval
-from hector_nb.events import ApprovalDecided, Event, ToolCalled, ToolReturned
+from hector_nb.events import ApprovalAsked, ApprovalDecided, Event, ToolCalled, ToolReturned
 from hector_nb.ids import new_id
 from hector_nb.messages import Message, MessageStatus, ToolCall
 from hector_nb.runtime.agents import Agent
@@ -60,7 +60,8 @@ class Caller:
 class ToolCalls:
     """Makes the calls of one turn.
 
-    `on_wait` is called when the turn begins to wait for a person. `told` are the calls of a resumed turn of whose decision its log tells already.
+    `on_wait` is called when the turn, or an agent that it called, begins to wait for a person; `waiting_below` are the calls for which
+    such agents wait. `told` are the calls of a resumed turn of whose decision its log tells already.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class ToolCalls:
         self._record = record
         self._on_wait = on_wait
         self._told = told
+        self.waiting_below: set[str] = set()
         self._begun: set[str] = set()
         self._running: set[str] = set()
         self._given: dict[str, tuple[Message, ToolOutput | None]] = {}
@@ -183,6 +185,7 @@ class ToolCalls:
         def emit(event: Event) -> None:
             if call.call_id in self._running:
                 self._record.publish(event)
+                self._note(event)
 
         try:
             outcome = await self._agent.toolbox.run(checked, self._caller.context(call.call_id, emit))
@@ -192,6 +195,14 @@ class ToolCalls:
             ToolReturned(call_id=call.call_id, name=call.name, output=outcome.text, is_error=outcome.is_error)
         )
         return outcome
+
+    def _note(self, event: Event) -> None:
+        """Keep in mind which calls of other agents wait for a person."""
+        if isinstance(event, ApprovalAsked):
+            self.waiting_below.add(event.call_id)
+            self._on_wait()
+        elif isinstance(event, ApprovalDecided):
+            self.waiting_below.discard(event.call_id)
 
     def _add_finished(self) -> None:
         """Put the results that are there into the transcript, as far as none is missing before them."""

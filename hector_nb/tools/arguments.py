@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import validator_for
 
+from hector_nb.config.wording import did_you_mean
+
 _AT_MOST = 5
 _LONGEST = 300
 
@@ -25,5 +27,9 @@ def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[st
 
 def _shown(error: ValidationError) -> str:
     place = ".".join(map(str, error.absolute_path))
+    if error.validator == "enum" and isinstance(error.instance, str):
+        known = [each for each in error.validator_value if isinstance(each, str)]
+        near = did_you_mean(error.instance[:_LONGEST], known, what="values")
+        return f"{place}: {error.instance[:_LONGEST]!r} is not one of those that there are{near}"
     message = error.message if len(error.message) <= _LONGEST else error.message[:_LONGEST] + "…"
     return f"{place}: {message}" if place else message

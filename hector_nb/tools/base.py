@@ -5,11 +5,13 @@ for all alike. A tool is cancelled by cancelling its task, and leaves nothing ru
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from hector_nb.events import Event
 from hector_nb.messages import ToolSchema
+from hector_nb.service import TurnStream
 
 RequireApproval = Literal["always", "never", "rules"]
 
@@ -76,6 +78,18 @@ class Embedder(Protocol):
 
         Raises:
             HectorError: it failed.
+        """
+        ...
+
+
+class AgentTurns(Protocol):
+    """Asks other agents, for the same user."""
+
+    def asked(self, agent: str, message: str, context: CallContext) -> AbstractAsyncContextManager[TurnStream]:
+        """A turn of an agent, in a session of its own that is linked to the call. Leaving the block early stops the turn.
+
+        Raises:
+            HectorError: the turn could not begin.
         """
         ...
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 import apsw
 
 from hector_nb.config.schema import ToolConfig
-from hector_nb.tools.base import CallContext, Embedder, ToolError
+from hector_nb.tools.base import CallContext, Embedder, Tool, ToolError
 from hector_nb.tools.builtin import BuiltinTool, in_thread, make_schema
 from hector_nb.tools.fence import Fence
 from hector_nb.tools.search_answer import ranked, shown
@@ -79,6 +79,10 @@ class Search(BuiltinTool):
         """The tool as configured; `folders` are relative to `folder`, and are `folder` alone where they are not set."""
         folders = [folder / os.path.expanduser(each) for each in config.folders or ("",)]  # noqa: PTH111 -- never fails
         return cls(folders, base=folder, cache=cache, embedder=embedder).limited(config)
+
+    async def tools(self) -> Sequence[Tool]:
+        """The tool is its own source."""
+        return (self,)
 
     def permits(self, arguments: Mapping[str, Any]) -> bool:
         """Whatever lies in the folders."""

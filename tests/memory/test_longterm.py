@@ -202,6 +202,16 @@ async def test_an_embedder_that_failed_rests_and_then_makes_up_for_it(store):
     assert len(await recalled(memory, store, "entirely different words")) == 2
 
 
+async def test_where_nothing_is_remembered_nothing_is_embedded(store):
+    embedder = FailingEmbedder()
+    memory = longterm(embedder=embedder)
+    assert await recalled(memory, store, "Where does Clara keep bees?") == []
+    assert await memory.embed_missing(store) == 0
+    assert embedder.asked == 0
+    await memory.warm()
+    assert embedder.asked == 1
+
+
 async def test_a_slow_embedder_does_not_hold_up_the_turn(store, monkeypatch):
     class Slow(FailingEmbedder):
         async def embed(self, texts):
@@ -220,6 +230,7 @@ async def test_a_store_that_fails_or_hangs_costs_the_memories_but_not_the_turn(s
             await asyncio.Event().wait()
         raise StoreError("The disk is on holiday.")
 
+    await remember(longterm(), store, BEES)
     monkeypatch.setattr("hector_nb.memory.longterm.RECALL_SECONDS", 0.2)
     monkeypatch.setattr(store, "recall", fail)
     with caplog.at_level(logging.WARNING):

@@ -70,6 +70,13 @@ async def test_many_tokens_make_it_due_and_are_folded_in_portions(store, memory,
     assert await remembered(memory, store) == ["They talked and more and more"]
 
 
+async def test_more_messages_than_are_read_at_once_make_it_due(store, summarizer):
+    memory = longterm("summaries_only", summarizer=summarizer, budget=100_000)
+    await say(store, *(f"My dog number {number} is called Rufus." for number in range(40)))
+    assert await take_in(memory, store) == 1
+    assert (await store.untaken_of(USER, "s")).mark == 62
+
+
 async def test_what_was_said_is_never_stored(store, memory, summarizer, caplog):
     summarizer.fails = True
     await say(store, *[LONG] * 30)

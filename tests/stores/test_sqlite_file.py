@@ -191,12 +191,11 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
         "SCAN embedders",  # a few rows
         "SCAN CONSTANT ROW",
     }
-    # What has just expired, what a search found, the one summary of a session.
+    # What has just expired, what a search found.
     few = (
         "INDEXED BY sessions_to_expire",
         "NOT INDEXED",
         "GROUP BY memory ORDER BY score",
-        "kind = 'summary' AND memories.session",
     )
     assert {text for plan, text in plans if "FOR ORDER BY" in plan and not any(each in text for each in few)} == set()
     places = {text for _, text in plans if text.startswith("SELECT last_active_at") and "NOT INDEXED" not in text}
