@@ -1,7 +1,7 @@
 """The composition root: a configuration becomes a running engine. The only file that names concrete adapters."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from hector_nb.memory.base import Embedder, Summarizer, TokenCounter, WorkingMem
 from hector_nb.memory.buffer_window import BufferWindow
 from hector_nb.memory.embedders import WordllamaEmbedder
 from hector_nb.memory.excerpts import Excerpts
+from hector_nb.memory.fusion import MIN_SCORE
 from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.memory.summarizer import ModelSummarizer
 from hector_nb.memory.summary_buffer import SummaryBuffer
@@ -98,7 +99,7 @@ async def make_agents(
             llm,
             model,
             writer=writer,
-            embedder=make_embedder(agent, config, environ),
+            environ=environ,
             sources={**sources, **agent_calls(name, config, turns)},
             outputs=outputs,
         )
@@ -165,7 +166,7 @@ def make_agent(
     model: Model,
     *,
     writer: tuple[LLMConfig, Model] | None = None,
-    embedder: Embedder | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
     sources: Mapping[str, ToolSource] = MappingProxyType({}),
     outputs: OutputReader | None = None,
 ) -> Agent:
@@ -173,7 +174,8 @@ def make_agent(
     working = agent.memory.working
     budget = working.budget or (_BUDGET_EMBEDDED if _is_embedded(llm) else _BUDGET)
     counter: TokenCounter = SmallVocabularyCounter() if llm.provider == "local" else TiktokenCounter(model.encoding)
-    summarizer = make_summarizer(*(writer or (llm, model)), counter=counter, budget=budget)
+    writer = writer or (llm, model)
+    summarizer = make_summarizer(*writer, counter=counter, budget=budget)
     folds = working.strategy == "summary_buffer"
     return Agent(
         name=name,
@@ -185,44 +187,10 @@ def make_agent(
         counter=counter,
         budget=budget,
         summarizer=summarizer if folds else None,
-        longterm=_longterm_memory(name, agent, embedder, summarizer, counter=counter, budget=budget),
-        toolbox=make_toolbox(agent, sources, budget=budget, outputs=outputs),
-    )
-
-
-def make_embedder(agent: AgentConfig, config: Config, environ: Mapping[str, str]) -> Embedder | None:
-    """What makes the vectors of an agent's memories; None where it has no long-term memory."""
-    longterm = agent.memory.longterm
-    if longterm is None or not longterm.enabled:
-        return None
-    if longterm.embedder is None:
-        return WordllamaEmbedder()
-    from hector_nb.models.openai_embedder import OpenAICompatibleEmbedder
-
-    return OpenAICompatibleEmbedder.from_config(config.llms[longterm.embedder], environ=environ)
-
-
-def _longterm_memory(
-    name: str,
-    agent: AgentConfig,
-    embedder: Embedder | None,
-    summarizer: Summarizer,
-    *,
-    counter: TokenCounter,
-    budget: int,
-) -> LongTermMemory | None:
-    config = agent.memory.longterm
-    if config is None or not config.enabled:
-        return None
-    return LongTermMemory(
-        agent=name,
-        scope=config.storage_scope,
-        embedder=embedder or WordllamaEmbedder(),
-        counter=counter,
-        budget=budget,
-        recall_limit=config.recall_limit,
-        min_score=config.min_score,
-        summarizer=summarizer if config.storage_scope == "summaries_only" else None,
+        longterm=make_longterm(name, agent, config, counter=counter, budget=budget, writer=writer, environ=environ),
+        toolbox=make_toolbox(
+            agent, sources, budget=budget, outputs=outputs, can_call_tools=lambda: model.can_call_tools
+        ),
     )
 
 
@@ -283,15 +251,67 @@ def make_source(name: str, settings: ToolConfig, folder: Path) -> ToolSource:
 
 
 def make_toolbox(
-    agent: AgentConfig, sources: Mapping[str, ToolSource], *, budget: int, outputs: OutputReader | None = None
+    agent: AgentConfig,
+    sources: Mapping[str, ToolSource],
+    *,
+    budget: int,
+    outputs: OutputReader | None = None,
+    can_call_tools: Callable[[], bool] = lambda: True,
 ) -> Toolbox:
-    """An agent's tools, and what this process's notebook offers. One output takes at most about half of the `budget`, which is in tokens."""
+    """An agent's tools, and what this process's notebook offers to those that can call tools.
+
+    One output takes at most about half of the `budget`, which is in tokens.
+    """
+    named = [sources[name] for name in dict.fromkeys(agent.tools) if name in sources]
     return Toolbox(
-        [*(sources[name] for name in dict.fromkeys(agent.tools) if name in sources), NotebookTools()],
+        [*named, NotebookTools(wanted=can_call_tools)],
         require_approval=agent.require_approval,
         max_output=budget * _CHARACTERS_PER_TOKEN // 2,
         outputs=outputs,
     )
+
+
+def make_longterm(
+    name: str,
+    agent: AgentConfig,
+    config: Config,
+    *,
+    counter: TokenCounter,
+    budget: int,
+    writer: tuple[LLMConfig, Model],
+    environ: Mapping[str, str],
+) -> LongTermMemory | None:
+    """What outlives an agent's window; None where nothing does. `writer` writes the summaries of scope `summaries_only`."""
+    longterm = agent.memory.longterm
+    if longterm is None or not longterm.enabled:
+        return None
+    summarizer = None
+    if longterm.storage_scope == "summaries_only":
+        if _is_embedded(writer[0]):
+            raise ConfigError(
+                problems=[f"agents.{name}.memory.longterm.storage_scope: the embedded model cannot write summaries"],
+                hint="Name a larger model in memory.working.summarizer, or take another scope.",
+            )
+        summarizer = make_summarizer(*writer, counter=counter, budget=budget)
+    return LongTermMemory(
+        agent=name,
+        scope=longterm.storage_scope,
+        embedder=make_embedder(config.llms[longterm.embedder] if longterm.embedder else None, environ=environ),
+        counter=counter,
+        budget=budget,
+        recall_limit=longterm.recall_limit,
+        min_score=MIN_SCORE if longterm.min_score is None else longterm.min_score,
+        summarizer=summarizer,
+    )
+
+
+def make_embedder(llm: LLMConfig | None, *, environ: Mapping[str, str]) -> Embedder:
+    """The embedder of an `llms` entry; without one that which is built in."""
+    if llm is None:
+        return WordllamaEmbedder()
+    from hector_nb.models.openai_embedder import OpenAICompatibleEmbedder
+
+    return OpenAICompatibleEmbedder.from_config(llm, environ=environ)
 
 
 def make_summarizer(llm: LLMConfig, model: Model, *, counter: TokenCounter, budget: int) -> Summarizer:

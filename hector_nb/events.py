@@ -17,13 +17,17 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "max_it
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnStarted:
-    """The turn holds the session and its context is built. `message_number` counts the session's user messages from 1."""
+    """The turn holds the session and its context is built. `message_number` counts the session's user messages from 1.
+
+    `context` is what the turn's first request shows, in the form of `ContextBuilt`.
+    """
 
     session_id: str
     turn_id: str
     message_id: str
     message_number: int
     memory_tokens: int
+    context: Mapping[str, Any] | None = None
     type: Literal["session"] = "session"
 
 
@@ -100,7 +104,7 @@ class ApprovalDecided:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContextBuilt:
-    """What a model is about to see, without its texts: `context` is the ledger as JSON, memories and messages by id, tokens and score."""
+    """What a model is about to see in a later request of the turn, without its texts: `context` is the ledger as JSON, memories and messages by id, tokens and score."""
 
     context: Mapping[str, Any]
     type: Literal["context"] = "context"

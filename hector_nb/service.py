@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from hector_nb.approvals import Approval, Decision
-from hector_nb.config.schema import ReasoningConfig, StreamingConfig
+from hector_nb.config.schema import ReasoningConfig, RequireApproval, StreamingConfig
 from hector_nb.errors import ModelInterrupted, error_classes
 from hector_nb.events import (
     FinishReason,
@@ -41,6 +41,16 @@ class AgentInfo:
     memory: Mapping[str, Any] = field(default_factory=dict)
     reasoning: ReasoningConfig = field(default_factory=ReasoningConfig)
     streaming: StreamingConfig = field(default_factory=StreamingConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolInfo:
+    """What may be known of a tool of an agent. `require_approval` says whether a person is asked before a call."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    require_approval: RequireApproval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +135,14 @@ class SessionService(Protocol):
 
     async def get_agent(self, agent: str) -> AgentInfo:
         """One agent."""
+        ...
+
+    async def list_tools(self, agent: str) -> Sequence[ToolInfo]:
+        """The tools that an agent can call now, those of this process's notebook included.
+
+        Raises:
+            ToolUnavailable: one of its sources cannot be used.
+        """
         ...
 
     async def create_session(
@@ -334,6 +352,7 @@ __all__ = [
     "SendMessage",
     "SessionFeed",
     "SessionService",
+    "ToolInfo",
     "TurnStream",
     "collect",
     "failure",

@@ -20,6 +20,8 @@ _KEYS_OF: dict[str, frozenset[str]] = {
     "function": frozenset({"type", "function"}),
 }
 _NOTEBOOK = "; a notebook's own functions (@hector_nb.tool) are offered without being named here"
+_EMBEDDING = ("openai", "google", "ollama", "openai-compatible")
+"""Providers that embed by OpenAI's protocol; of the first two an embedding model is known."""
 _STORES = ("sqlite", "postgresql", "postgres")
 
 
@@ -39,6 +41,8 @@ def check(config: Config, document: Document, *, llms: Collection[str], tools: C
             if tool not in BUILTIN_TOOLS and tool not in tools:
                 yield _unknown("tool", ("agents", name, "tools", index), tool, known_tools, document)
         yield from _working_memory(("agents", name, "memory", "working"), agent.memory.working)
+        if agent.memory.longterm and agent.memory.longterm.embedder in config.llms:
+            yield from _embedder(name, agent.memory.longterm.embedder, config)
     for name, settings in config.tools.items():
         yield from _tool(("tools", name), name, settings)
     yield from _storage(config)
@@ -85,6 +89,19 @@ def _working_memory(path: KeyPath, memory: WorkingMemoryConfig) -> Iterator[Find
         key = "target" if "target" in memory.model_fields_set else "threshold"
         message = f"`target` ({memory.target:g}) must be smaller than `threshold` ({memory.threshold:g})"
         yield Finding(path=(*path, key), message=message, unless=((*path, "target"), (*path, "threshold")))
+
+
+def _embedder(agent: str, name: str, config: Config) -> Iterator[Finding]:
+    llm = config.llms[name]
+    if llm.provider not in _EMBEDDING:
+        message = f"an embedder's `provider` is one of {', '.join(_EMBEDDING)}; that of '{name}' is {llm.provider}"
+        path: KeyPath = ("agents", agent, "memory", "longterm", "embedder")
+        yield Finding(path=path, message=message, unless=(("llms", name, "provider"),))
+    elif llm.model is None and llm.provider not in _EMBEDDING[:2]:
+        message = (
+            f"this key is missing; an embedder of `provider: {llm.provider}` needs it, for example nomic-embed-text"
+        )
+        yield Finding(path=("llms", name, "model"), message=message, unless=(("llms", name, "provider"),))
 
 
 def _tool(path: KeyPath, name: str, tool: ToolConfig) -> Iterator[Finding]:

@@ -118,9 +118,9 @@ class LongTermMemoryConfig(_Block):
     recall_limit: int = Field(default=5, ge=0, le=1000)
     """The most memories recalled for one message."""
     min_score: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
-    """Memories that match less, from 0 to 1, are not recalled. Unset: the best are, however they match."""
+    """Memories that match less, from 0 to 1, are not recalled; 1 is as well as the best. Unset: 0.4."""
     embedder: str | None = None
-    """The `llms` name of an OpenAI-compatible embedder. Unset: the one that is built in."""
+    """The `llms` name of an embedder: openai, google, ollama or openai-compatible. Unset: the one that is built in."""
 
 
 class MemoryConfig(_Block):

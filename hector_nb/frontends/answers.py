@@ -52,6 +52,7 @@ class AnswerParts:
     thinking: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     done: TurnDone | None = None
+    failed: bool = False
 
     def feed(self, event: Event) -> str:
         """The text that the event adds.
@@ -72,6 +73,7 @@ class AnswerParts:
             case TurnDone():
                 self.done = event
             case TurnFailed():
+                self.failed = True
                 raise error_classes().get(event.code, ModelInterrupted)(event.message, hint=event.hint)
         return ""
 

@@ -4,15 +4,18 @@
 remembers. `plain.py` has the same names without `await`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from hector_nb.approvals import Approval, Decision
-from hector_nb.errors import HectorError
+from hector_nb.errors import ApprovalNotFound, Conflict, HectorError
+from hector_nb.events import ApprovalAsked, LoggedEvent
 from hector_nb.frontends.answers import Answer, AnswerParts
+from hector_nb.frontends.approving import Approver, speaker
 from hector_nb.frontends.connect import open_service
 from hector_nb.frontends.ledger_view import LedgerView, MemoryListing, MemoryView
 from hector_nb.frontends.listing import Listing
@@ -25,15 +28,33 @@ _PAGE = 200
 
 
 class AsyncHector:
-    """One user's sessions. Use it as an asynchronous context manager, or call `aclose` at the end."""
+    """One user's sessions. Use it as an asynchronous context manager; it can be opened again.
 
-    def __init__(self, config: str | Path | None = None, *, user: str | None = None) -> None:
-        self._opening = open_service(config, user=user)
+    Args:
+        config: The configuration file; None: the first that is found.
+        user: The owner of the sessions; None: the one that this process belongs to.
+        approve: Who gives the word on tool calls that need it: a function of the `Approval` that answers True, False or the arguments
+            to use instead, `"ask"` for the person at the terminal, or None: the turn waits until somebody decides it, with `decide` or
+            from any other way in, and no answer in time means no.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        user: str | None = None,
+        approve: Approver = None,
+        plain: bool = False,
+    ) -> None:
+        self._config = config
+        self._user = user
         self._stack = AsyncExitStack()
         self._service: SessionService | None = None
+        self.speak = speaker(approve, plain=plain)
 
     async def __aenter__(self) -> Self:
-        self._service = await self._stack.enter_async_context(self._opening)
+        if self._service is None:
+            self._service = await self._stack.enter_async_context(open_service(self._config, user=self._user))
         return self
 
     async def __aexit__(
@@ -55,7 +76,8 @@ class AsyncHector:
         """
         if self._service is None:
             raise HectorError(
-                "This connection is closed.", hint="Use it inside `async with hector_nb.aconnect() as hector:`."
+                "This connection is closed.",
+                hint="Connect again: `hector_nb.connect()`, or `async with hector_nb.aconnect() as hector:`.",
             )
         return self._service
 
@@ -77,9 +99,9 @@ class AsyncHector:
             AgentNotFound: there is no such agent.
             Conflict: the id is in use with another agent.
         """
-        info = await self.service.get_agent(agent) if agent else (await self.agents())[0]
+        info = await self._agent(agent)
         made, _ = await self.service.create_session(info.name, session_id=session_id, title=title, metadata=metadata)
-        return AsyncSession(self.service, info, made.session_id)
+        return AsyncSession(self, info, made.session_id)
 
     async def sessions(
         self,
@@ -105,21 +127,31 @@ class AsyncHector:
 
     async def ask(self, message: str, agent: str | None = None) -> Answer:
         """One question without a session."""
-        info = await self.service.get_agent(agent) if agent else (await self.agents())[0]
-        stream = AsyncStream(await self.service.stream_message(info.name, SendMessage(message=message)))
-        async for _ in stream:
-            pass
-        return stream.answer
+        info = await self._agent(agent)
+        return await _whole(await _begin(self, info.name, SendMessage(message=message)))
+
+    async def context(self, turn: Answer | str, agent: str | None = None) -> LedgerView:
+        """What a turn's model saw; `turn` is an answer or the id of a turn, `agent` the one that was asked (default: the first one)."""
+        info = await self._agent(agent)
+        ledger = await self.service.get_context(info.name, turn if isinstance(turn, str) else turn.turn_id)
+        return LedgerView(ledger, settings=info.memory.get("working"))
+
+    async def _agent(self, name: str | None) -> AgentInfo:
+        return await self.service.get_agent(name) if name else (await self.agents())[0]
 
 
 class AsyncSession:
     """One conversation with an agent."""
 
-    def __init__(self, service: SessionService, info: AgentInfo, session_id: str) -> None:
+    def __init__(self, hector: AsyncHector, info: AgentInfo, session_id: str) -> None:
         self.agent = info.name
         self.session_id = session_id
-        self._service = service
+        self._hector = hector
         self._info = info
+
+    @property
+    def _service(self) -> SessionService:
+        return self._hector.service
 
     def __repr__(self) -> str:
         return f"<{self.session_id} with {self.agent}>"
@@ -130,19 +162,16 @@ class AsyncSession:
         Raises:
             HectorError: the message was refused or the turn failed; the class says which.
         """
-        stream = await self.stream(message, if_busy=if_busy, idempotency_key=idempotency_key)
-        async for _ in stream:
-            pass
-        return stream.answer
+        return await _whole(await self.stream(message, if_busy=if_busy, idempotency_key=idempotency_key))
 
     async def stream(
         self, message: str, *, if_busy: IfBusy = "queue", idempotency_key: str | None = None
     ) -> "AsyncStream":
-        """Send a message; the stream gives the text as it comes. Leaving it early is leaving the turn."""
+        """Send a message; the stream gives the text as it comes. Leaving it early is leaving the turn; cancelling it stops the turn."""
         request = SendMessage(
             message=message, session_id=self.session_id, if_busy=if_busy, idempotency_key=idempotency_key
         )
-        return AsyncStream(await self._service.stream_message(self.agent, request))
+        return await _begin(self._hector, self.agent, request)
 
     async def info(self) -> Session:
         """Its state: title, status, counts, times."""
@@ -198,7 +227,7 @@ class AsyncSession:
     async def fork(self, *, after: str | None = None) -> "AsyncSession":
         """A new session with this one's history, up to the message `after` or whole."""
         forked = await self._service.fork_session(self.agent, self.session_id, after=after)
-        return AsyncSession(self._service, self._info, forked.session_id)
+        return AsyncSession(self._hector, self._info, forked.session_id)
 
     async def rewind(self, *, after: str | None = None) -> None:
         """Take back what follows the message `after`; None: everything."""
@@ -220,17 +249,27 @@ class AsyncSession:
 class AsyncStream:
     """An answer as it comes: iterate over its text. `answer` is the whole, once the iteration has ended."""
 
-    def __init__(self, stream: TurnStream) -> None:
+    def __init__(self, hector: AsyncHector, agent: str, stream: TurnStream) -> None:
         self.session_id = stream.session_id
         self.turn_id = stream.turn_id
+        self._hector = hector
+        self._agent = agent
         self._stream = stream
         self._parts = AnswerParts(session_id=stream.session_id, turn_id=stream.turn_id)
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        async with self._stream as stream:
-            while batch := await stream.read():
-                if text := "".join([self._parts.feed(logged.event) for logged in batch]):
-                    yield text
+        try:
+            async with self._stream as stream:
+                while batch := await stream.read():
+                    if text := "".join([self._parts.feed(logged.event) for logged in batch]):
+                        yield text
+                    await self._give_words(batch)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            if self._parts.done is None and not self._parts.failed:
+                await self.cancel()
+            raise
 
     @property
     def answer(self) -> Answer:
@@ -240,3 +279,38 @@ class AsyncStream:
             ModelInterrupted: the stream was not read to its end.
         """
         return self._parts.answer
+
+    async def cancel(self) -> bool:
+        """Stop the turn and keep what was said; whether it ran."""
+        service = self._hector.service
+        return await service.cancel_turn(self._agent, self.session_id, turn_id=self.turn_id) is not None
+
+    async def _give_words(self, batch: Sequence[LoggedEvent]) -> None:
+        """Answer what is asked in these events, and was not answered elsewhere."""
+        if self._hector.speak is None or not any(isinstance(event, ApprovalAsked) for _, event in batch):
+            return
+        service = self._hector.service
+        for approval in await service.list_approvals(self._agent, self.session_id):
+            if approval.turn_id == self.turn_id:
+                word = await self._hector.speak(approval, self._agent)
+                with suppress(ApprovalNotFound, Conflict):
+                    await service.decide_approval(
+                        self._agent, self.session_id, approval.call_id, word.decision, edited=word.edited
+                    )
+
+
+async def _begin(hector: AsyncHector, agent: str, request: SendMessage) -> AsyncStream:
+    """Start a turn. A message that is on its way into the store cannot be taken back, but its turn can be stopped."""
+    starting = asyncio.ensure_future(hector.service.stream_message(agent, request))
+    try:
+        return AsyncStream(hector, agent, await asyncio.shield(starting))
+    except asyncio.CancelledError:
+        with suppress(HectorError):
+            await AsyncStream(hector, agent, await starting).cancel()
+        raise
+
+
+async def _whole(stream: AsyncStream) -> Answer:
+    async for _ in stream:
+        pass
+    return stream.answer

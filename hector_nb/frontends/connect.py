@@ -10,16 +10,21 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from hector_nb.errors import AgentNotFound, HectorError
 from hector_nb.service import SessionService
 from hector_nb.tools.main_thread import MAIN_THREAD
 
 T = TypeVar("T")
+
+_LAST_WORDS = 2.0
+"""Seconds that what was interrupted has to clean up."""
 
 
 @asynccontextmanager
@@ -43,6 +48,45 @@ async def open_service(config: str | Path | None = None, *, user: str | None = N
         yield runtime.for_user(user or current_user())
     finally:
         await runtime.aclose()
+
+
+async def reindex(
+    config: str | Path | None = None,
+    *,
+    agent: str | None = None,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> Mapping[str, int]:
+    """Give the memories of agents (None: all that remember) the vectors of the present embedder that they lack; how many, by agent.
+
+    `on_progress` is told an agent, how many of its memories are done, and how many there are to do.
+
+    Raises:
+        AgentNotFound: there is no such agent.
+        ConfigError: the configuration cannot be used.
+        ModelError: the embedder failed; what was done stays, and another call goes on from there.
+        StoreError: the database failed.
+    """
+    from hector_nb.bootstrap import make_agents, make_store
+    from hector_nb.config.loader import load_config
+    from hector_nb.memory import embedders
+
+    loaded = load_config(config)
+    store = make_store(loaded)
+    agents = await make_agents(loaded, os.environ)
+    if agent is not None and agent not in agents:
+        raise AgentNotFound(f"There is no agent {agent!r}.", hint=f"Configured agents: {', '.join(agents)}.")
+    done: dict[str, int] = {}
+    try:
+        await store.aopen()
+        for name in [agent] if agent else agents:
+            if longterm := agents[name].longterm:
+                told = partial(on_progress, name) if on_progress else None
+                done[name] = await embedders.reindex(store, longterm.embedder, told, agents=[name])
+    finally:
+        await store.aclose()
+        for each in agents.values():
+            await each.aclose()
+    return done
 
 
 def fetching() -> str | None:
@@ -83,12 +127,30 @@ class LoopThread:
         self._loop.run_forever()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Start a coroutine; the future belongs to the calling thread."""
+        """Start a coroutine; the future belongs to the calling thread.
+
+        Raises:
+            HectorError: this process or thread cannot wait for it.
+        """
+        self._check(coroutine)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def _check(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if self._pid != os.getpid() or threading.current_thread() is self._thread:
+            coroutine.close()
+            raise HectorError(
+                "This connection belongs to another process, or the call was made on its own event loop.",
+                hint="Connect again in this process; in asynchronous code use hector_nb.aconnect().",
+            )
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it; an interrupt cancels it. On the main thread, agents can meanwhile call the functions that belong there."""
-        future = self.submit(coroutine)
+        """Run a coroutine and wait for it; an interrupt cancels it and waits until it has cleaned up, though not for long.
+
+        On the main thread, agents can meanwhile call the functions that belong there.
+        """
+        self._check(coroutine)
+        ended = threading.Event()
+        future = self.submit(_marking(coroutine, ended))
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         future.add_done_callback(lambda _: woken.put(None))
         try:
@@ -101,6 +163,7 @@ class LoopThread:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
+            ended.wait(_LAST_WORDS)
             raise
 
     def stop(self) -> None:
@@ -112,6 +175,13 @@ class LoopThread:
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+async def _marking(coroutine: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await coroutine
+    finally:
+        ended.set()
 
 
 async def _cancel_all() -> None:

@@ -29,6 +29,11 @@ class LedgerView:
         self._threshold: float | None = settings["threshold"] if folds and settings else None
 
     @property
+    def turn_id(self) -> str | None:
+        """The turn; None: no message has been sent yet, this is what the model would see now."""
+        return self.ledger.turn_id
+
+    @property
     def parts(self) -> Sequence[LedgerPart]:
         """The parts, in the order in which the model sees them."""
         return self.ledger.parts

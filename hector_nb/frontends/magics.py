@@ -41,6 +41,7 @@ class HectorMagics(Magics):
         %hector new [AGENT]             begin a new session with the next message
         %hector sessions [AGENT] [-n N] the latest sessions
         %hector history [-s ID] [-n N]  what was said
+        %hector tools [AGENT]           what the agent can do, with the functions of this notebook (@hector_nb.tool)
         %hector version, %hector help
 
         Options:

@@ -70,12 +70,14 @@ def _prompt_parser(*, cell: bool) -> _Parser:
 
 def _command_parsers() -> dict[str, _Parser]:
     parsers = {
-        name: _make(f"%hector {name}") for name in ("agents", "use", "new", "sessions", "history", "version", "help")
+        name: _make(f"%hector {name}")
+        for name in ("agents", "use", "new", "sessions", "history", "tools", "version", "help")
     }
     parsers["use"].add_argument("agent")
     parsers["use"].add_argument("-s", "--session", metavar="ID")
     parsers["new"].add_argument("agent", nargs="?")
     parsers["sessions"].add_argument("agent", nargs="?")
+    parsers["tools"].add_argument("agent", nargs="?")
     parsers["history"].add_argument("-s", "--session", metavar="ID")
     for name in ("sessions", "history"):
         parsers[name].add_argument("-n", "--limit", type=_positive, default=20)

@@ -14,13 +14,14 @@ from hector_nb.frontends.transcript import Transcript
 from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService
 from hector_nb.sessions import Session
+from hector_nb.tools.decorator import offered
 
 _PAGE = 100
 
 
 def run_command(
     arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
-) -> Listing[AgentInfo] | Listing[Session] | Transcript | Listing[tuple[str, str]]:
+) -> Listing[AgentInfo] | Listing[Session] | Transcript | Listing[tuple[str, str]] | Listing[tuple[str, str, str]]:
     """Do what a command says.
 
     Raises:
@@ -33,6 +34,8 @@ def run_command(
             return _sessions(arguments, service, sessions)
         case "history":
             return _history(arguments, service, sessions)
+        case "tools":
+            return _tools(arguments, service, sessions)
         case "use":
             service.ask(lambda asked: sessions.use(asked, arguments.agent or "", arguments.session))
         case "new":
@@ -99,6 +102,26 @@ def _history(arguments: CommandArguments, service: NotebookService, sessions: No
         return await _last_messages(asked, session, arguments.limit) if session else []
 
     return Transcript(service.ask(ask))
+
+
+def _tools(
+    arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
+) -> Listing[tuple[str, str, str]]:
+    async def ask(asked: SessionService) -> AgentInfo:
+        return await asked.get_agent(arguments.agent) if arguments.agent else await sessions.info(asked)
+
+    info = service.ask(ask)
+    configured = [(name, "configuration", "") for name in info.tools]
+    own = [(mark.name, "this notebook", mark.description or signature.description) for _, mark, signature in offered()]
+    return Listing(
+        [*configured, *own],
+        columns={
+            "tool": lambda row: row[0],
+            "from": lambda row: row[1],
+            "description": lambda row: row[2].partition("\n")[0],
+        },
+        empty=f"{info.name} has no tools. Name some under `tools` in its configuration, or write @hector_nb.tool above a function.",
+    )
 
 
 async def _named_session(asked: SessionService, session_id: str | None, sessions: NotebookSessions) -> Session | None:

@@ -4,13 +4,15 @@ Everything runs on the process's event-loop thread, so it works in scripts, in I
 by it and never nested. While a call waits on the main thread, agents can call the functions that were defined there.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from hector_nb.approvals import Approval, Decision
 from hector_nb.frontends.answers import Answer
+from hector_nb.frontends.approving import Approver
 from hector_nb.frontends.asynchronous import AsyncHector, AsyncSession, AsyncStream
 from hector_nb.frontends.connect import LoopThread
 from hector_nb.frontends.ledger_view import LedgerView, MemoryListing, MemoryView
@@ -21,12 +23,29 @@ from hector_nb.service import AgentInfo
 from hector_nb.sessions import IfBusy, Session, SessionStatus
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PlainAnswer(Answer):
+    """An answer that can say what its model saw."""
+
+    look: Callable[[], LedgerView] = field(compare=False)
+
+    @property
+    def context(self) -> LedgerView:
+        """What the model saw in the answer's turn.
+
+        Raises:
+            TurnNotFound: the turn is gone, or never asked its model.
+        """
+        return self.look()
+
+
 class Hector:
     """One user's sessions. It is open from the start; use it as a context manager, or call `close` at the end."""
 
-    def __init__(self, config: str | Path | None = None, *, user: str | None = None) -> None:
+    def __init__(self, config: str | Path | None = None, *, user: str | None = None, approve: Approver = None) -> None:
+        """The arguments are those of `AsyncHector`; a function that approves is called on the main thread."""
         self._loop = LoopThread.shared()
-        self._inner = AsyncHector(config, user=user)
+        self._inner = AsyncHector(config, user=user, approve=approve, plain=True)
         self._loop.run(self._inner.__aenter__())
 
     def __enter__(self) -> Self:
@@ -69,9 +88,10 @@ class Hector:
         """See `AsyncHector.sessions`."""
         return self._loop.run(self._inner.sessions(agent, query=query, status=status, limit=limit))
 
-    def ask(self, message: str, agent: str | None = None) -> Answer:
+    def ask(self, message: str, agent: str | None = None) -> PlainAnswer:
         """One question without a session."""
-        return self._loop.run(self._inner.ask(message, agent))
+        answer = self._loop.run(self._inner.ask(message, agent))
+        return _plain(answer, lambda: self._loop.run(self._inner.context(answer.turn_id, agent)))
 
 
 class PlainSession:
@@ -86,14 +106,15 @@ class PlainSession:
     def __repr__(self) -> str:
         return repr(self._inner)
 
-    def send(self, message: str, *, if_busy: IfBusy = "queue", idempotency_key: str | None = None) -> Answer:
+    def send(self, message: str, *, if_busy: IfBusy = "queue", idempotency_key: str | None = None) -> PlainAnswer:
         """See `AsyncSession.send`."""
-        return self._loop.run(self._inner.send(message, if_busy=if_busy, idempotency_key=idempotency_key))
+        answer = self._loop.run(self._inner.send(message, if_busy=if_busy, idempotency_key=idempotency_key))
+        return _plain(answer, lambda: self.context(answer))
 
     def stream(self, message: str, *, if_busy: IfBusy = "queue", idempotency_key: str | None = None) -> "PlainStream":
         """See `AsyncSession.stream`."""
         inner = self._inner.stream(message, if_busy=if_busy, idempotency_key=idempotency_key)
-        return PlainStream(self._loop, self._loop.run(inner))
+        return PlainStream(self._loop, self._loop.run(inner), self)
 
     def info(self) -> Session:
         """Its state: title, status, counts, times."""
@@ -160,11 +181,12 @@ class PlainSession:
 class PlainStream:
     """An answer as it comes: iterate over its text. `answer` is the whole, once the iteration has ended."""
 
-    def __init__(self, loop: LoopThread, inner: AsyncStream) -> None:
+    def __init__(self, loop: LoopThread, inner: AsyncStream, session: PlainSession) -> None:
         self.session_id = inner.session_id
         self.turn_id = inner.turn_id
         self._loop = loop
         self._inner = inner
+        self._session = session
 
     def __iter__(self) -> Iterator[str]:
         texts = aiter(self._inner)
@@ -175,9 +197,17 @@ class PlainStream:
             self._loop.run(_close(texts))
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> PlainAnswer:
         """See `AsyncStream.answer`."""
-        return self._inner.answer
+        return _plain(self._inner.answer, lambda: self._session.context(self.turn_id))
+
+    def cancel(self) -> bool:
+        """Stop the turn and keep what was said; whether it ran."""
+        return self._loop.run(self._inner.cancel())
+
+
+def _plain(answer: Answer, look: Callable[[], LedgerView]) -> PlainAnswer:
+    return PlainAnswer(**{each.name: getattr(answer, each.name) for each in fields(answer)}, look=look)
 
 
 async def _next(texts: AsyncIterator[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 Of a turn's tools one line says which were used. Of the answer only its last text counts, only where no failure cut it, and not where it
 is a short reaction to a plain statement: "My sister Clara keeps bees." is remembered without "How lovely!", which would blur the search
-and confuses small models (the embedded one used 10 of 12 facts without reactions, 6 of 12 with them). A turn that says nothing is left
+and confuses small models (the embedded one used 11 of 12 facts without reactions, 6 of 12 with them). A turn that says nothing is left
 out: no word at all (empty, emoji only), or small talk ("hi", "ok, thanks!") with a short answer.
 
 Long texts are cut into pieces at the borders of paragraphs, lines or sentences; each piece of an answer begins with the beginning of
@@ -19,6 +19,8 @@ from hector_nb.memory.base import TokenCounter
 from hector_nb.memory.small_talk import REQUESTS, SMALL_TALK, SUBJECTS, VERBS
 from hector_nb.messages import Message, ToolCall
 
+ANSWER = "Answer: "
+"""Stands before what was answered."""
 PIECE_TOKENS = 300
 """The longest piece."""
 MOST_PIECES = 32
@@ -126,7 +128,7 @@ def _words(text: str) -> list[str]:
 
 
 def _together(said: str, answer: str) -> str:
-    return "\n".join(part for part in (said, f"Answer: {answer}" if answer else "") if part)
+    return "\n".join(part for part in (said, f"{ANSWER}{answer}" if answer else "") if part)
 
 
 def _used(calls: Sequence[ToolCall]) -> str:

@@ -4,10 +4,8 @@ One `LongTermMemory` serves one agent. Nothing here keeps a conversation waiting
 whoever finds them after the session's mark, so nothing is lost with a process; recall is bounded in time, and where embedder or store
 fail, the turn goes on with less. A memory that could not be embedded is stored all the same and gets its vector later.
 
-Scope `summaries_only` never stores what was said: a session's messages are folded into one summary, again and again. That is due
-when many of them wait, when the session has been idle for a while, and when it is over; a summarizer that fails is asked later.
-
-Below are `exchanges.py` (what of a turn is kept), `fusion.py` (what comes first), `recalled.py` (how a model is shown it).
+Below are `waiting.py` (what is to be taken in), `exchanges.py` (what of a turn is kept) or `session_summaries.py` (for the scope that
+keeps nothing else), `fusion.py` (what comes first), and `recalled.py` (how a model is shown it).
 """
 
 import asyncio
@@ -15,35 +13,27 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 from hector_nb.errors import Forbidden, InvalidRequest, MemoryNotFound, ModelError, StoreError
 from hector_nb.ids import new_id
-from hector_nb.memories import Memory, RecalledMemory, StorageScope, Summary
+from hector_nb.memories import Memory, RecalledMemory, StorageScope
 from hector_nb.memory import embedders, exchanges
 from hector_nb.memory.base import Embedder, Summarizer, TokenCounter
-from hector_nb.memory.fusion import fuse
+from hector_nb.memory.fusion import MIN_SCORE, fuse
 from hector_nb.memory.recalled import chosen
-from hector_nb.messages import Message
+from hector_nb.memory.rest import REST, Rest, told
+from hector_nb.memory.session_summaries import SessionSummaries
+from hector_nb.memory.waiting import Batch, waiting_turns
 from hector_nb.stores.base_memories import MemoryStore, NewMemory, Partition, Untaken
 
 RECALL_SECONDS = 1.0
 """All that recall may add to a turn; the query's vector may take six tenths of it."""
-IDLE = timedelta(minutes=5)
-"""A session that has been silent for so long is summarized."""
-REST = 60.0
-"""Seconds for which an embedder or summarizer that failed is not asked again."""
 LONGEST_TEXT = 8000
 """Characters of a memory that somebody writes."""
 _QUERY = 1000
 """Characters of a long message's beginning, and of its end, that are searched for."""
 _FOUND = 40
 """Candidates that either search may bring, if not more are to be recalled."""
-_BATCH = 64
-"""Messages that are read at once."""
-_LONGEST_TURN = 4096
-"""Messages after which a turn is taken in in parts."""
-
 _log = logging.getLogger("hector_nb.memory")
 
 
@@ -57,7 +47,7 @@ class LongTermMemory:
         counter: Counts tokens.
         budget: Tokens of the agent's context; a quarter is for memories, and memories are cut so that several fit.
         recall_limit: The most memories recalled for one message.
-        min_score: Memories that match less are not recalled; None: the best are, however they match.
+        min_score: Memories that match less are not recalled.
         summarizer: Writes the summaries of scope `summaries_only`.
         clock: Seconds that only grow.
     """
@@ -71,7 +61,7 @@ class LongTermMemory:
         counter: TokenCounter,
         budget: int,
         recall_limit: int = 5,
-        min_score: float | None = None,
+        min_score: float = MIN_SCORE,
         summarizer: Summarizer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,17 +72,27 @@ class LongTermMemory:
         self._counter = counter
         self._limit = recall_limit
         self._min_score = min_score
-        self._summarizer = summarizer
-        self._pending_tokens = max(1, budget // 2)
         self._piece_tokens = max(60, min(exchanges.PIECE_TOKENS, budget // 8))
-        self._clock = clock
-        self._embedder_rests_until = self._summarizer_rests_until = float("-inf")
+        self._rest = Rest(clock)
+        self._summaries: SessionSummaries | None = None
+        if summarizer is not None:
+            self._summaries = SessionSummaries(summarizer, counter=counter, pending_tokens=budget // 2, clock=clock)
+
+    async def aclose(self) -> None:
+        """Free what embedder and summarizer hold."""
+        await self.embedder.aclose()
+        if self._summaries is not None:
+            await self._summaries.aclose()
 
     def partition(self, user: str, session_id: str) -> Partition:
         """What a session may recall."""
         return Partition.of(self.scope, agent=self.agent, user=user, session_id=session_id)
 
     # -- recall
+
+    async def warm(self) -> None:
+        """Load the embedder, so that the first recall need not wait for it; that it fails is only logged."""
+        await self._vectors(["."])
 
     async def recall(
         self,
@@ -116,12 +116,15 @@ class LongTermMemory:
         """
         if self._limit < 1 or exchanges.says_nothing(text):
             return ()
+        partition = self.partition(user, session_id)
         query = text if len(text) <= 2 * _QUERY else f"{text[:_QUERY]}\n{text[-_QUERY:]}"
         try:
             async with asyncio.timeout(RECALL_SECONDS):
+                if not (await store.list_memories(partition, limit=1)).items:
+                    return ()  # without loading an embedder
                 vector = await self._vector(query, seconds=0.6 * RECALL_SECONDS)
                 candidates = await store.recall(
-                    self.partition(user, session_id),
+                    partition,
                     query=query,
                     vector=vector,
                     embedder=self.embedder.name,
@@ -129,9 +132,9 @@ class LongTermMemory:
                     unseen=None if seen is None else (user, session_id, seen),
                 )
         except (StoreError, TimeoutError) as error:
-            _log.warning("Nothing was recalled: %s", _told(error))
+            _log.warning("Nothing was recalled: %s", told(error))
             return ()
-        fused = [each for each in fuse(candidates) if each.score >= (self._min_score or 0.0)]
+        fused = [each for each in fuse(candidates) if each.score >= self._min_score]
         room = self.allowance if allowance is None else allowance
         return await chosen(fused, limit=self._limit, room=room, counter=self._counter)
 
@@ -163,17 +166,13 @@ class LongTermMemory:
         Raises:
             StoreError: the database failed; what was not taken in will be.
         """
-        if self.scope == "summaries_only":
-            return await self._summarize(store, untaken, final=final)
         made = 0
         mark = untaken.mark
-        while turns := await self._read(store, untaken, mark):
-            memories = await self._memories(turns, mark)
-            upto = mark + sum(len(turn) for turn in turns)
-            if not await self._store(store, untaken, mark, upto, memories):
+        while batch := await self._next(store, untaken, mark, final=final):
+            if not await self._store(store, untaken, mark, batch):
                 break
-            made += len(memories)
-            mark = upto
+            made += len(batch.memories)
+            mark = batch.upto
         return made
 
     async def embed_missing(self, store: MemoryStore, on_progress: Callable[[int, int], None] | None = None) -> int:
@@ -184,7 +183,9 @@ class LongTermMemory:
         Raises:
             StoreError: the database failed.
         """
-        if self._clock() < self._embedder_rests_until:
+        if self._rest.on:
+            return 0
+        if not await store.count_unembedded(self.embedder.name, agents=[self.agent]):
             return 0
         try:
             return await embedders.reindex(store, self.embedder, on_progress, agents=[self.agent])
@@ -192,33 +193,18 @@ class LongTermMemory:
             self._let_embedder_rest(error)
             return 0
 
-    async def _read(self, store: MemoryStore, untaken: Untaken, mark: int) -> list[Sequence[Message]]:
-        """The next whole turns after the mark, without the one that runs."""
-        session = untaken.session
-        limit = _BATCH
-        while mark < untaken.upto:
-            messages = await store.messages_between(
-                session.user, session.session_id, after=mark, upto=untaken.upto, limit=limit
-            )
-            turns = exchanges.turns(messages)
-            if turns and turns[-1][-1].turn_id == session.running_turn:
-                return turns[:-1]
-            if len(messages) < limit or limit >= _LONGEST_TURN:
-                return turns
-            if len(turns) > 1:
-                return turns[:-1]  # the last one may go on
-            limit *= 4
-        return []
-
-    async def _memories(self, turns: Sequence[Sequence[Message]], mark: int) -> list[NewMemory]:
-        found: list[NewMemory] = []
+    async def _next(self, store: MemoryStore, untaken: Untaken, mark: int, *, final: bool) -> Batch | None:
+        if self.scope == "summaries_only":
+            return await self._summaries.next(store, untaken, mark, final=final) if self._summaries else None
+        turns = await waiting_turns(store, untaken, mark)
+        memories: list[NewMemory] = []
         for turn in turns:
             exchange = exchanges.exchange_of(turn, first_position=mark + 1)
             mark += len(turn)
             if exchange is not None:
                 texts = await exchanges.pieces(exchange, limit=self._piece_tokens, counter=self._counter)
-                found += [await self._memory(text, exchange) for text in texts]
-        return found
+                memories += [await self._memory(text, exchange) for text in texts]
+        return Batch(memories=memories, upto=mark) if turns else None
 
     async def _memory(self, text: str, exchange: exchanges.Exchange) -> NewMemory:
         return NewMemory(
@@ -231,93 +217,18 @@ class LongTermMemory:
             created_at=exchange.created_at,
         )
 
-    async def _store(
-        self,
-        store: MemoryStore,
-        untaken: Untaken,
-        mark: int,
-        upto: int,
-        memories: Sequence[NewMemory],
-        *,
-        replaces: bool = False,
-    ) -> bool:
-        vectors = await self._vectors([memory.text for memory in memories])
+    async def _store(self, store: MemoryStore, untaken: Untaken, mark: int, batch: Batch) -> bool:
+        vectors = await self._vectors([memory.text for memory in batch.memories])
         return await store.take_in(
             untaken.session.user,
             untaken.session.session_id,
             scope=self.scope,
             mark=mark,
-            upto=upto,
-            memories=[replace(memory, vector=vector) for memory, vector in zip(memories, vectors, strict=True)],
+            upto=batch.upto,
+            memories=[replace(memory, vector=vector) for memory, vector in zip(batch.memories, vectors, strict=True)],
             embedder=self.embedder.name,
-            replace=replaces,
+            replace=batch.replaces,
         )
-
-    # -- summaries
-
-    async def _summarize(self, store: MemoryStore, untaken: Untaken, *, final: bool) -> int:
-        idle = datetime.now(UTC) - untaken.idle_since >= IDLE
-        due = final or idle or untaken.session.status != "active"
-        made = 0
-        mark = untaken.mark
-        while self._clock() >= self._summarizer_rests_until:
-            turns = _upto_tokens(await self._read(store, untaken, mark), self._pending_tokens)
-            tokens = sum(message.tokens for turn in turns for message in turn)
-            if not turns or not (due or tokens >= self._pending_tokens):
-                break
-            upto = mark + sum(len(turn) for turn in turns)
-            memory = await self._folded(store, untaken, turns, mark)
-            if memory is None or not await self._store(store, untaken, mark, upto, memory, replaces=bool(memory)):
-                break
-            made += len(memory)
-            mark = upto
-        return made
-
-    async def _folded(
-        self, store: MemoryStore, untaken: Untaken, turns: Sequence[Sequence[Message]], mark: int
-    ) -> list[NewMemory] | None:
-        """The session's new summary; nothing where the turns say nothing, None where the summarizer failed."""
-        telling = [turn for turn in turns if exchanges.exchange_of(turn, first_position=1) is not None]
-        if not telling:
-            return []
-        session = untaken.session
-        previous = await store.summary_memory_of(session.user, session.session_id)
-        messages = [_cut(message, self._pending_tokens) for turn in telling for message in turn]
-        try:
-            text = await self._ask_summarizer(previous, messages, mark)
-        except ModelError as error:
-            self._summarizer_rests_until = self._clock() + REST
-            _log.warning("A session could not be summarized, which is tried again later: %s", _told(error))
-            return None
-        last = turns[-1][-1]
-        return [
-            NewMemory(
-                memory_id=new_id("mem"),
-                kind="summary",
-                text=text,
-                tokens=await self._counter.count(text),
-                message_ids=(last.message_id,),
-                last_position=mark + sum(len(turn) for turn in turns),
-                created_at=last.created_at,
-            )
-        ]
-
-    async def _ask_summarizer(self, previous: Memory | None, messages: Sequence[Message], mark: int) -> str:
-        if self._summarizer is None:
-            raise ModelError("There is no summarizer.")
-        before = None
-        if previous is not None:
-            before = Summary(
-                text=previous.text,
-                tokens=previous.tokens,
-                message_id=previous.message_ids[-1],
-                position=mark,
-                created_at=previous.created_at,
-            )
-        text = (await self._summarizer.summarize(before, messages)).strip()
-        if not text:
-            raise ModelError("The summarizer said nothing.")
-        return text
 
     # -- what people do
 
@@ -380,7 +291,7 @@ class LongTermMemory:
     async def _vectors(self, texts: Sequence[str]) -> Sequence[bytes | None]:
         """A vector for each text, or None for all."""
         nothing = [None] * len(texts)
-        if not texts or self._clock() < self._embedder_rests_until:
+        if not texts or self._rest.on:
             return nothing
         try:
             vectors = await self.embedder.embed(texts)
@@ -390,29 +301,5 @@ class LongTermMemory:
         return vectors
 
     def _let_embedder_rest(self, error: Exception) -> None:
-        self._embedder_rests_until = self._clock() + REST
-        _log.warning("The embedder %s rests for %d s: %s", self.embedder.name, REST, _told(error))
-
-
-def _told(error: Exception) -> str:
-    """An error without any text of the conversation."""
-    return f"{type(error).__name__}" if isinstance(error, TimeoutError) else str(error)
-
-
-def _upto_tokens(turns: Sequence[Sequence[Message]], most: int) -> list[Sequence[Message]]:
-    """The first turns that together have about so many tokens, at least one."""
-    found: list[Sequence[Message]] = []
-    tokens = 0
-    for turn in turns:
-        if found and tokens >= most:
-            break
-        found.append(turn)
-        tokens += sum(message.tokens for message in turn)
-    return found
-
-
-def _cut(message: Message, most: int) -> Message:
-    """The message without thinking, cut where it alone is larger than what a summarizer is to read."""
-    if message.tokens <= most:
-        return replace(message, thinking="")
-    return replace(message, thinking="", tokens=most, content=message.content[: 3 * most])
+        self._rest.begin()
+        _log.warning("The embedder %s rests for %d s: %s", self.embedder.name, REST, told(error))

@@ -7,7 +7,7 @@
     Where does Clara keep bees?
 
 Tried with the embedded SmolLM2 at temperature 0, twelve facts, alone and before two others: this form let it answer 11 and 9 of them;
-without the note 9 and 9; with "Use this memory to answer:" below 11 and 9; "User: … Assistant: …" inside 6 and 5; as a list under a
+without the note 11 and 8; with "Use this memory to answer:" below 11 and 9; "User: … Assistant: …" inside 6 and 5; as a list under a
 heading 8 and 8.
 """
 

@@ -21,6 +21,7 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.runtime.context import Context, build_context, is_whole, room_of, window_of
 from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
+from hector_nb.runtime.ledger import outline
 from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.tool_calls import Caller, ToolCalls
@@ -190,7 +191,7 @@ class TurnRun:
         if isinstance(self._start, ResumedTurn):
             await self._calls.resume()
         else:
-            self._record.publish(self._started(begun, context.total_tokens))
+            self._record.publish(self._started(begun, context))
         await self._loop(context).run()
 
     async def _context(self, begun: BegunTurn) -> Context:
@@ -209,13 +210,14 @@ class TurnRun:
             self.store, user=self.user, session_id=self.session_id, text=text, seen=seen, allowance=allowance
         )
 
-    def _started(self, begun: BegunTurn, tokens: int) -> TurnStarted:
+    def _started(self, begun: BegunTurn, context: Context) -> TurnStarted:
         return TurnStarted(
             session_id=self.session_id,
             turn_id=self.turn_id,
             message_id=begun.message.message_id,
             message_number=begun.message_number,
-            memory_tokens=tokens,
+            memory_tokens=context.total_tokens,
+            context=outline(context),
         )
 
     def _loop(self, context: Context) -> TurnLoop:

@@ -26,7 +26,15 @@ from hector_nb.runtime.nested import all_called_from
 from hector_nb.runtime.session_approvals import SessionApprovals
 from hector_nb.runtime.session_memory import SessionMemories
 from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
-from hector_nb.service import MAX_MESSAGE_BYTES, AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
+from hector_nb.service import (
+    MAX_MESSAGE_BYTES,
+    AgentInfo,
+    SendMessage,
+    SessionFeed,
+    SessionService,
+    ToolInfo,
+    TurnStream,
+)
 from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
 from hector_nb.stores.base import Idempotency, NewTurn
 
@@ -56,6 +64,10 @@ class UserSessions(SessionService):
     async def get_agent(self, agent: str) -> AgentInfo:
         """See `SessionService`."""
         return self._runtime.agent(agent).info
+
+    async def list_tools(self, agent: str) -> Sequence[ToolInfo]:
+        """See `SessionService`."""
+        return await self._runtime.agent(agent).toolbox.infos()
 
     async def create_session(
         self,

@@ -116,7 +116,8 @@ class TurnLoop:
             closing=_CLOSE if last else "",
         )
         self._record.show(context.record)
-        self._record.publish(ContextBuilt(context=outline(context)))
+        if answer.requests:
+            self._record.publish(ContextBuilt(context=outline(context)))
         finished = await self._listen(context)
         if last:
             answer.calls.clear()

@@ -280,7 +280,11 @@ class Store(MemoryStore, ApprovalStore, Protocol):
         approvals: Sequence[Approval] = (),
         outputs: Sequence[ToolOutput] = (),
     ) -> Turn | None:
-        """Append to the turn's log and to its session's transcript, and finish the turn if there is an outcome.
+        """Append to the turn's log and to its session's transcript, and finish the turn if there is an outcome that finishes it.
+
+        `approvals` are asked for from now on; a turn that does nothing but wait for them has the outcome `waiting`: it keeps its session
+        without being finished, until an outcome `running` or `resume_turn`. When the turn is finished they are gone. `outputs` belong to
+        tool messages among `messages`.
 
         `ledger` replaces what is known of what the turn's model saw.
 
@@ -336,7 +340,7 @@ class Store(MemoryStore, ApprovalStore, Protocol):
     async def sweep(self, *, limit: int = 500) -> int:
         """Erase a bounded number of event logs and idempotency keys whose time has passed; how many.
 
-        A one-off session is erased with its event log.
+        A one-off session is erased with its event log. For the bytes of the files the same holds as for `delete_session`.
         """
         ...
 
@@ -365,6 +369,7 @@ class Store(MemoryStore, ApprovalStore, Protocol):
     async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
         """Erase the messages that follow `after` (None: all), and the turns they belong to with their events and ledgers.
 
+        For the bytes of the files the same holds as for `delete_session`.
         Summaries and memories that were made of an erased message go too. The mark moves back to the last message that is left; to the
         beginning where a memory of kind `summary` went.
 

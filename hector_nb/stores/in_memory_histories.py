@@ -33,6 +33,7 @@ class InMemoryHistories(InMemoryState):
         kept = self._sessions[new.user, new.session_id]
         kept.outputs = source.outputs_upto(upto)
         kept.summaries = [summary for summary in source.summaries if summary.position <= upto]
+        kept.outputs = source.outputs_upto(upto)
         return forked
 
     async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:

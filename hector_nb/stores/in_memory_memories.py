@@ -150,7 +150,7 @@ class InMemoryMemories(InMemoryState):
         session = self._sessions.get((user, session_id))
         made = (kept for kept in self._memories.values() if session and kept.session is session)
         summaries = [kept for kept in made if kept.memory.kind == "summary"]
-        return max(summaries, key=lambda kept: kept.key).memory if summaries else None
+        return max(summaries, key=lambda kept: (kept.last_position, kept.key)).memory if summaries else None
 
     async def correct_memory(
         self, partition: Partition, memory_id: str, *, text: str, tokens: int, vector: bytes | None, embedder: str

@@ -29,6 +29,7 @@ class KeptTurn:
     cancel: bool = False
     log: list[LoggedEvent] = field(default_factory=list)
     events_until: datetime | None = None
+    ledger: LedgerRecord | None = None
     approvals: dict[str, Approval] = field(default_factory=dict)
 
     def ask(self, approval: Approval) -> None:
@@ -41,8 +42,6 @@ class KeptTurn:
         """Whether it cannot go on without somebody's word, or more time."""
         asked = (each.decision is None and each.deadline > now for each in self.approvals.values())
         return self.turn.status == "waiting" and not self.cancel and any(asked)
-
-    ledger: LedgerRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,14 +136,14 @@ class KeptSession:
         return summary, window.select(reversed(self.messages[after : before - 1]))
 
     def shorten(self, upto: int) -> None:
-        """Keep the messages up to a position, and the summaries of these."""
+        """Keep the messages up to a position, with their outputs, and the summaries of these."""
         rest = self.messages[:upto]
         self.messages, self.user_messages = [], 0
         self.session = replace(self.session, message_count=0, token_count=0)
         for message in rest:
             self.append(message)
-        self.summaries = [summary for summary in self.summaries if summary.position <= upto]
         self.outputs = self.outputs_upto(upto)
+        self.summaries = [summary for summary in self.summaries if summary.position <= upto]
         self.mark = min(self.mark, upto)
 
     def untaken(self, now: datetime) -> Untaken | None:

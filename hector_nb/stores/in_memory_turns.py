@@ -63,9 +63,9 @@ class InMemoryTurns(InMemoryState):
         messages: Sequence[Message] = (),
         outcome: TurnOutcome | None = None,
         skip: int = 0,
+        ledger: LedgerRecord | None = None,
         approvals: Sequence[Approval] = (),
         outputs: Sequence[ToolOutput] = (),
-        ledger: LedgerRecord | None = None,
     ) -> Turn | None:
         """See `Store`."""
         kept = self._turns.get(turn_id)
@@ -195,6 +195,6 @@ def _begun(session: KeptSession, kept: KeptTurn, window: Window) -> BegunTurn:
         message_number=kept.number,
         history=history,
         first_position=kept.position - len(history),
-        so_far=[each for each in session.messages[kept.position :] if each.turn_id == kept.turn.turn_id],
         summary=summary,
+        so_far=[each for each in session.messages[kept.position :] if each.turn_id == kept.turn.turn_id],
     )

@@ -17,8 +17,8 @@ from hector_nb.stores.sqlite_database import Database
 from hector_nb.stores.sqlite_sessions import SessionRow
 
 _SESSIONS = sql.queries("sessions")
-_APPROVALS = sql.queries("approvals")
 _TURNS = sql.queries("turns")
+_OUTPUTS = sql.queries("approvals")
 
 
 def delete(db: Database, user: str, session_id: str, *, forget: bool = False) -> bool:
@@ -34,7 +34,7 @@ def delete(db: Database, user: str, session_id: str, *, forget: bool = False) ->
     sqlite_memory_index.erase_of_session(db, row.key, forget=forget)
     sqlite_summaries.erase(db, row.key, after=0)
     db.run(_SESSIONS["erase_messages"], {"session": row.key})
-    db.run(_APPROVALS["erase_outputs"], {"session": row.key, "after": 0})
+    db.run(_OUTPUTS["erase_outputs"], {"session": row.key, "after": 0})
     db.run(_SESSIONS["erase_session"], {"session": row.key})
     db.changed.add(row.session_id)
     db.erased = True
@@ -53,6 +53,7 @@ def rewind(db: Database, row: SessionRow, *, after: int) -> None:
     """Erase the messages of a session after a position, and what was made of them."""
     erase_turns(db, sqlite_messages.turns_after(db, row.key, after=after))
     sqlite_messages.erase(db, row, after=after)
+    db.run(_OUTPUTS["erase_outputs"], {"session": row.key, "after": after})
     sqlite_summaries.erase(db, row.key, after=after)
     again = sqlite_memory_index.erase_after(db, row.key, after=after)
     sqlite_marks.move(db, row.key, 0 if again else min(after, sqlite_marks.mark(db, row.key)))

@@ -74,7 +74,6 @@ def erase(db: Database, row: SessionRow, *, after: int) -> None:
     values: Values = {"session": row.key, "after": after}
     db.run(_SQL["uncount_messages"], values)
     db.run(_SQL["erase_messages"], values)
-    db.run(_OUTPUTS["erase_outputs"], values)
     db.erased = True
     if row.listed:
         sqlite_texts.erase_messages(db, row.key, after=after)

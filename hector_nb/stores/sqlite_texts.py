@@ -1,7 +1,7 @@
 """The full-text index of a SQLite store: which words are in which title or message. Functions run inside one transaction.
 
 The words are folded before they come here, so that both stores find the same. The index is in parts, of which each has the texts of
-every so-manieth session: what is erased is no longer found at once, but leaves the pages only when its part is merged (`sqlite_erasing`),
+every so-manieth session: what is erased is no longer found at once, but leaves the pages only when its part is merged (`sqlite_shredder`),
 which takes as long as the part is large. A search asks all parts.
 """
 
@@ -15,7 +15,7 @@ PARTS = 16
 """As many as the tables `texts_…`."""
 _SQL = sql.queries("texts")
 _PARTS = [{name: query.replace("{texts}", f"texts_{n}") for name, query in _SQL.items()} for n in range(PARTS)]
-_MUST_MERGE = sql.queries("erasing")["must_merge"]
+_MUST_MERGE = sql.queries("shredder")["must_merge"]
 _MERGED_PAGES = 32
 """Pages of the index written in one step of a merge."""
 _COST_OF_A_TEXT = 100

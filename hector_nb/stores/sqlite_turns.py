@@ -204,8 +204,8 @@ def _begun(db: Database, row: TurnRow, window: Window, *, so_far: Sequence[Messa
         message_number=row.number,
         history=history,
         first_position=row.position - len(history),
-        so_far=so_far,
         summary=summary,
+        so_far=so_far,
     )
 
 
@@ -238,9 +238,9 @@ def write(
     messages: Sequence[Message],
     outcome: TurnOutcome | None,
     skip: int,
+    ledger: LedgerRecord | None,
     approvals: Sequence[Approval],
     outputs: Sequence[ToolOutput],
-    ledger: LedgerRecord | None,
 ) -> Turn | None:
     """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
     row = find(db, turn_id)

@@ -15,10 +15,10 @@ from pathlib import Path
 import apsw
 
 from hector_nb.errors import HectorError
-from hector_nb.stores import sqlite_erasing
+from hector_nb.stores import sqlite_shredder
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, open_database, patience, translate
-from hector_nb.stores.sqlite_erasing import Erasing
 from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
+from hector_nb.stores.sqlite_shredder import Shredder
 from hector_nb.stores.sqlite_watch import Watches
 
 _MOST_JOBS = 500
@@ -49,7 +49,7 @@ class Writer(threading.Thread):
         self._untidy = True
         self._tidied_at = 0.0
         self._erase_from = 0.0
-        self._erasing = Erasing(path)
+        self._shredder = Shredder(path)
         self._erased: list[Job] = []
         self._blocked_at: float | None = None
 
@@ -75,10 +75,8 @@ class Writer(threading.Thread):
         settle([opening])
         while not self.inbox.finished:
             self._work(database)
-        until = time.monotonic() + _LAST_SECONDS
         with suppress(apsw.Error):  # what is left to do is done by whoever opens it next
-            while (self._erased or time.monotonic() < until) and not self._erasing.step(database):
-                pass
+            self._erase_at_last(database)
         settle(self._erased)
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
             database.connection.close()
@@ -89,6 +87,7 @@ class Writer(threading.Thread):
         jobs += self.inbox.rest(_MOST_JOBS)
         if jobs:
             self._perform(database, jobs)
+            self._ask_what_is_left(database)
         with suppress(apsw.Error):  # whatever it is, the next job will meet and report it
             self._look(database)
             self._erase(database)
@@ -111,7 +110,7 @@ class Writer(threading.Thread):
             for job in jobs:
                 self._run(database, job)
             if database.untidy:
-                number = sqlite_erasing.note(database)
+                number = sqlite_shredder.note(database)
                 for job in jobs:
                     job.erases = job.erases and number
             database.run("COMMIT")
@@ -176,17 +175,31 @@ class Writer(threading.Thread):
             return
         left = self._erased
         try:
-            done = self._erasing.step(database)
-            scrubbed = self._erasing.scrubbed(database)
+            done = self._shredder.step(database)
+            scrubbed = self._shredder.scrubbed(database)
             self._erased = [job for job in left if job.erases > scrubbed and not done]
             self._blocked_at = None
         except apsw.BusyError:
             self._blocked_at = self._blocked_at or time.monotonic()
             if time.monotonic() - self._blocked_at > _BUSY_READERS_SECONDS:
-                self._erased = []
+                self._erased, self._blocked_at = [], None
         except apsw.Error:  # the next who erases will meet and report it
             self._erased = []
         settle([job for job in left if job not in self._erased])
+
+    def _erase_at_last(self, database: Database) -> None:
+        until = time.monotonic() + (_BUSY_READERS_SECONDS if self._erased else _LAST_SECONDS)
+        done = False
+        while not done and time.monotonic() < until:
+            with suppress(apsw.BusyError):
+                done = self._shredder.step(database)
+
+    def _ask_what_is_left(self, database: Database) -> None:
+        """Now and then: another process may have ended before it could do all."""
+        if not self._untidy and time.monotonic() - self._tidied_at > _TIDY_SECONDS:
+            self._tidied_at = time.monotonic()
+            with suppress(apsw.Error):
+                self._untidy = self._shredder.left(database)
 
     def _tidy(self, database: Database, *, idle: bool) -> None:
         """Give the pages of what was erased back, and let the files forget it too; never while somebody waits."""
@@ -199,7 +212,7 @@ class Writer(threading.Thread):
             while self.inbox.empty and database.value("PRAGMA freelist_count"):
                 database.run(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall()
             if now >= self._erase_from and self._erase_while_idle(database):
-                sqlite_erasing.truncate_log(database)
+                sqlite_shredder.truncate_log(database)
                 self._untidy = False
         finally:
             database.connection.set_busy_handler(patience(BUSY_SECONDS))
@@ -209,6 +222,6 @@ class Writer(threading.Thread):
         started = time.monotonic()
         done = False
         while self.inbox.empty and not done:
-            done = self._erasing.step(database)
+            done = self._shredder.step(database)
         self._erase_from = time.monotonic() + _ERASING_SHARE * (time.monotonic() - started)
         return done

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_PATIENCE = 2.0
+_PATIENCE = 5.0
 """Seconds that a call waits for somebody who would run it."""
 
 

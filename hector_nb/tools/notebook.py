@@ -5,7 +5,8 @@ that cell, an interrupt (■) stops function and turn alike. An `async` function
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hector_nb.tools.base import Tool, ToolError
@@ -21,15 +22,21 @@ _TO_BE_CANCELLED = 5.0
 
 
 class NotebookTools:
-    """The functions that this process's notebook offers at the moment; in a process without a notebook there are none."""
+    """The functions that this process's notebook offers at the moment; in a process without a notebook there are none.
 
-    def __init__(self, main_thread: MainThread = MAIN_THREAD) -> None:
+    Args:
+        main_thread: Who runs them.
+        wanted: Whether there is any use for them: an agent whose model cannot call tools has none.
+    """
+
+    def __init__(self, main_thread: MainThread = MAIN_THREAD, *, wanted: Callable[[], bool] = lambda: True) -> None:
         self._main_thread = main_thread
+        self._wanted = wanted
 
     async def tools(self) -> Sequence[Tool]:
         """A tool for each function."""
         functions = offered()
-        if not functions:
+        if not functions or not self._wanted():
             return ()
         from hector_nb.tools.function import FunctionTool
 
@@ -42,6 +49,10 @@ class NotebookTools:
         """Nothing is held."""
 
     async def _run(self, work: "Work") -> str:
+        if threading.current_thread() is threading.main_thread():
+            # The engine itself runs here: `async with hector_nb.aconnect()` in a cell.
+            text = work()
+            return text if isinstance(text, str) else await text
         try:
             return await self._main_thread.call(lambda: _finished(work()))
         except NobodyWaits as error:

@@ -13,6 +13,7 @@ from typing import Any
 from hector_nb.config.wording import did_you_mean
 from hector_nb.errors import HectorError, ToolUnavailable
 from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall, ToolSchema
+from hector_nb.service import ToolInfo
 from hector_nb.tools.base import CallContext, RequireApproval, Tool, ToolError, ToolSource
 from hector_nb.tools.output import clean, cut, was_cut
 from hector_nb.tools.read_output import READ_OUTPUT, OutputReader, ReadOutput
@@ -93,6 +94,23 @@ class Toolbox:
             return False
         required = self._require_approval or checked.tool.require_approval
         return required == "always" or (required == "rules" and not checked.permitted)
+
+    async def infos(self) -> Sequence[ToolInfo]:
+        """What people may know of the tools, as things are now.
+
+        Raises:
+            ToolUnavailable: as for `schemas`.
+        """
+        return [
+            ToolInfo(
+                name=name,
+                description=tool.schema.description,
+                parameters=tool.schema.parameters,
+                require_approval=self._require_approval or tool.require_approval,
+            )
+            for name, tool in (await self._tools()).items()
+            if name != READ_OUTPUT
+        ]
 
     async def run(self, checked: CheckedCall, context: CallContext) -> ToolOutcome:
         """Run the call within its limits. Nothing that goes wrong is raised but the cancellation of this task."""

@@ -209,6 +209,7 @@ def _named(event: Event, groups: frozenset[str]) -> list[tuple[str, dict[str, An
             number = {"message_id": event.message_id, "message_number": event.message_number}
             found = [
                 ("", "session", {"session_id": event.session_id, "turn_id": event.turn_id, **number}),
+                ("context", "context", dict(event.context or {"tokens": event.memory_tokens})),
                 (
                     "debug",
                     "debug",

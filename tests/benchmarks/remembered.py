@@ -1,7 +1,9 @@
 """A made-up year of conversations to measure recall on: facts, later updates of facts, talk in between, and questions.
 
 Everything is drawn from a fixed seed. A `direct` question uses the words of the fact, a `paraphrased` one shares nothing with it but
-names. Many facts are about the same people and projects, so that a name alone finds nothing, and the talk in between mentions them too.
+names. Of facts that change later, half are told in the words of the old one (`restated`), half in others (`reworded`); both kinds of
+question are asked for the new one. Many facts are about the same people and projects, so that a name alone finds nothing, and the talk
+in between mentions them too.
 """
 
 import random
@@ -9,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["direct", "paraphrased", "update"]
+Kind = Literal["direct", "paraphrased", "restated", "reworded"]
 
 
 def _listed(names: str) -> list[str]:
@@ -261,7 +263,6 @@ def year(seed: int = 7) -> Year:
     """The conversations and questions of a seed."""
     dice = random.Random(seed)
     told: list[str] = []
-    later: list[int] = []
     made = Year()
     for subject, attribute in _subjects():
         told.append(attribute.fact.format(who=subject, what=dice.choice(attribute.values)))
@@ -275,11 +276,13 @@ def year(seed: int = 7) -> Year:
     changing = [(old, *each) for old, each in enumerate(_subjects()) if each[1].update]
     for old, subject, attribute in dice.sample(changing, UPDATES):
         value = dice.choice([each for each in attribute.values if each not in told[old]])
-        told.append((attribute.update or "").format(who=subject, what=value))
-        later.append(old)
+        restated = dice.random() < 0.5
+        said = f"It has changed: {attribute.fact}" if restated else attribute.update or ""
+        told.append(said.format(who=subject, what=value))
         made.questions = [each for each in made.questions if each.fact != old]
+        kind: Kind = "restated" if restated else "reworded"
         for text in (attribute.direct, attribute.paraphrased):
-            made.questions.append(Asked("update", text.format(who=subject), len(told) - 1, outdated=old))
+            made.questions.append(Asked(kind, text.format(who=subject), len(told) - 1, outdated=old))
     turns = [Said(text, dice.choice(REPLIES), fact) for fact, text in enumerate(told[:first])]
     turns += [_talk(dice) for _ in range(TALKED)]
     dice.shuffle(turns)

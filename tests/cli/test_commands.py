@@ -22,6 +22,14 @@ COMMANDS = [
         ["models"],
         ["models", "fetch"],
     ),
+    *(
+        ["memory"],
+        ["memory", "show"],
+        ["memory", "search"],
+        ["memory", "correct"],
+        ["memory", "forget"],
+        ["memory", "reindex"],
+    ),
     *(["sessions"], ["sessions", "list"], ["sessions", "show"], ["sessions", "delete"]),
 ]
 
@@ -65,9 +73,19 @@ def test_the_version(home):
 
 def test_agents_with_their_models(home):
     assert (
-        home.run("agents").stdout == b"assistant\tscripted script.yaml \xc2\xb7 on this machine\t\tAnswers questions\n"
+        home.run_here("agents").stdout.decode()
+        == "assistant\tscripted script.yaml · on this machine\t\tsummary_buffer 4,000\tAnswers questions\n"
     )
     assert home.json("agents")["agents"][0]["name"] == "assistant"
+
+
+def test_agents_with_their_tools_and_memory(home):
+    home.config(
+        "llms: {default: {provider: scripted, model: script.yaml}}\nagents: {coder: {tools: [write_file, execute_command], "
+        "memory: {working: {strategy: token_window, budget: 900}, longterm: {storage_scope: conversational}}}}\n"
+    )
+    _, _, tools, memory, _ = home.run_here("agents").stdout.decode().split("\t")
+    assert (tools, memory) == ("write_file execute_command", "token_window 900 · keeps conversational")
 
 
 def test_models_says_which_and_why(home):
@@ -187,6 +205,16 @@ def test_chat_finds_the_agent_of_a_session(home):
     refused = home.run("chat", "assistant", "-s", "codes", stdin=b"again\n")
     assert refused.returncode == 1
     assert b"coder" in refused.stderr
+
+
+def test_validate_warns_of_tools_that_the_embedded_model_cannot_call(home):
+    home.config(
+        "llms: {small: {provider: local}}\nagents: {coder: {llm: small, tools: [read_file]}, plain: {llm: small}}\n"
+    )
+    done = home.run_here("validate")
+    assert done.returncode == 0
+    assert "Warning: agents.coder.tools: the embedded model cannot call tools" in done.stderr.decode()
+    assert "plain" not in done.stderr.decode()
 
 
 def test_the_shell_completes_agents(home):

@@ -243,6 +243,18 @@ TABLE = [
         "hector.yaml:2: agents.a.memory.longterm.embedder: unknown model 'man'; did you mean 'main'?",
     ),
     (
+        "an embedder that cannot embed",
+        "llms: {main: {provider: local}}\nagents: {a: {memory: {longterm: {embedder: main}}}}\n",
+        "hector.yaml:2: agents.a.memory.longterm.embedder: an embedder's `provider` is one of "
+        "openai, google, ollama, openai-compatible; that of 'main' is local",
+    ),
+    (
+        "an embedder without a model",
+        "llms: {main: {provider: ollama}}\nagents: {a: {memory: {longterm: {embedder: main}}}}\n",
+        "hector.yaml:1: llms.main.model: this key is missing; "
+        "an embedder of `provider: ollama` needs it, for example nomic-embed-text",
+    ),
+    (
         "an unknown tool",
         "agents:\n  a:\n    tools: [search,\n      serch]\n",
         "hector.yaml:4: agents.a.tools[1]: unknown tool 'serch'; did you mean 'search'?",

@@ -118,7 +118,9 @@ def test_an_interrupt_stops_the_function(kernel: Kernel, function: str) -> None:
 
 def test_where_no_cell_waits_the_model_is_told_so(kernel: Kernel) -> None:
     cell = kernel.run(
-        "[tool] = [each for each in await NotebookTools().tools() if each.schema.name == 'where']\n"
+        "from hector_nb.tools.main_thread import MainThread\n"
+        "tools = await NotebookTools(MainThread(patience=0.1)).tools()\n"
+        "[tool] = [each for each in tools if each.schema.name == 'where']\n"
         "future = LoopThread.shared().submit(tool.call({}, None))\n"
         "try:\n    future.result(timeout=10)\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
@@ -136,6 +138,24 @@ def test_an_agent_calls_a_function_of_the_notebook_into_its_cell(kernel: Kernel)
     assert (cell.status, cell.markdown[-1]) == ("ok", "It is done.")
     assert "acting\n" in cell.stdout
     assert kernel.run("print(seen)").stdout == "[('it', True)]\n"
+
+
+def test_the_functions_are_listed_with_the_agents_tools(kernel: Kernel) -> None:
+    kernel.run("@hector_nb.tool\ndef act(what: str):\n    'Act now.\\n\\nAt once.'")
+    listed = kernel.run("%hector tools").of("execute_result")[0]["data"]["text/plain"]
+    assert "act    this notebook  Act now." in listed
+    assert "At once" not in listed
+
+
+def test_code_that_awaits_its_answer_calls_functions_too(kernel: Kernel) -> None:
+    kernel.run("from hector_nb.frontends.asynchronous import AsyncHector")
+    kernel.run(
+        "@hector_nb.tool\nasync def act(what: str):\n    assert asyncio.get_running_loop() is loop; print('acted')"
+    )
+    cell = kernel.run(
+        "async with AsyncHector() as hector:\n    print(await (await hector.session('actor')).send('Do it'))"
+    )
+    assert cell.stdout == "acted\nIt is done.\n"
 
 
 def test_running_the_cell_again_replaces_the_function(kernel: Kernel) -> None:

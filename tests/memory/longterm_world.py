@@ -24,7 +24,7 @@ class FailingEmbedder:
     async def embed(self, texts):
         self.asked += 1
         if not self.mended:
-            raise ModelUnavailable("The embedder is on holiday.")
+            raise ModelUnavailable(f"The embedder is on holiday. It says: {texts}", hint=f"It was sent {texts}.")
         return [struct.pack("<2f", 1, 0)] * len(texts)
 
     async def aclose(self):
@@ -46,6 +46,9 @@ class PlainSummarizer:
         if self.fails:
             raise ModelError("The summarizer is on holiday.")
         return f"{previous.text} and more" if previous else "They talked"
+
+    async def aclose(self):
+        pass
 
 
 class Clock:

@@ -133,10 +133,11 @@ async def test_no_more_is_recalled_than_the_limit_and_the_score_allow(store):
         longterm(), store, *(f"My bee number {number} is called Maya {number}." for number in range(9)), BEES
     )
     question = "Where does Clara keep bees?"
-    assert len(await recalled(longterm(recall_limit=3), store, question)) == 3
+    assert len(await recalled(longterm(recall_limit=3, min_score=0), store, question)) == 3
     assert await recalled(longterm(recall_limit=0), store, question) == []
     assert await recalled(longterm(min_score=0.8), store, question) == [BEES]
-    assert await recalled(longterm(min_score=0.0), store, question) != []
+    assert len(await recalled(longterm(min_score=0.0), store, question)) == 5
+    assert len(await recalled(longterm(), store, "Is Lyon far?")) < 5
 
 
 async def test_what_is_recalled_stays_within_its_tokens(store):
@@ -201,6 +202,16 @@ async def test_an_embedder_that_failed_rests_and_then_makes_up_for_it(store):
     assert len(await recalled(memory, store, "entirely different words")) == 2
 
 
+async def test_where_nothing_is_remembered_nothing_is_embedded(store):
+    embedder = FailingEmbedder()
+    memory = longterm(embedder=embedder)
+    assert await recalled(memory, store, "Where does Clara keep bees?") == []
+    assert await memory.embed_missing(store) == 0
+    assert embedder.asked == 0
+    await memory.warm()
+    assert embedder.asked == 1
+
+
 async def test_a_slow_embedder_does_not_hold_up_the_turn(store, monkeypatch):
     class Slow(FailingEmbedder):
         async def embed(self, texts):
@@ -219,6 +230,7 @@ async def test_a_store_that_fails_or_hangs_costs_the_memories_but_not_the_turn(s
             await asyncio.Event().wait()
         raise StoreError("The disk is on holiday.")
 
+    await remember(longterm(), store, BEES)
     monkeypatch.setattr("hector_nb.memory.longterm.RECALL_SECONDS", 0.2)
     monkeypatch.setattr(store, "recall", fail)
     with caplog.at_level(logging.WARNING):
@@ -273,7 +285,7 @@ async def test_nobody_else_corrects_or_forgets_a_memory(store, scope, error):
 
 
 async def test_memories_are_cut_so_that_several_fit_a_small_budget(store):
-    memory = longterm(budget=400)
+    memory = longterm(budget=400, min_score=0)
     text = " ".join(f"Hive {number} stands at the edge of field {number}." for number in range(60))
     assert await remember(memory, store, (f"Remember this list of hives: {text}", "I will.")) > 5
     found = await recalled(memory, store, "Where does hive 42 stand?")

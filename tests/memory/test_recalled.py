@@ -61,6 +61,16 @@ def test_of_two_that_match_as_well_the_newer_is_first():
     assert order(found("old", 4.0, 0.5), found("new", 2.0, 0.3, day=9)) == ["old", "new"]
 
 
+def test_a_newer_version_of_a_fact_is_before_the_old_one_that_matches_better():
+    old = replace(found("old", 5.0, 0.7), memory=memory("old", text="Clara lives in Lyon.\nAnswer: A lovely town!"))
+    new = replace(found("new", 4.6, 0.65), memory=memory("new", day=3, text="By the way, Clara lives in Porto now."))
+    other = replace(found("other", 4.6, 0.65), memory=memory("other", day=3, text="Clara has a dog. She loves it."))
+    assert order(old, new) == ["new", "old"]
+    assert order(old, other) == ["old", "other"]
+    fused = fuse([old, new, other])
+    assert fused[0].score == fused[1].score >= fused[2].score
+
+
 def test_the_block_says_that_it_is_memory_from_when_and_no_instruction():
     block = memory_block(
         [RecalledMemory(memory=memory("bees"), score=1.0), RecalledMemory(memory=memory("dogs", 1), score=0.5)]

@@ -70,6 +70,13 @@ async def test_many_tokens_make_it_due_and_are_folded_in_portions(store, memory,
     assert await remembered(memory, store) == ["They talked and more and more"]
 
 
+async def test_more_messages_than_are_read_at_once_make_it_due(store, summarizer):
+    memory = longterm("summaries_only", summarizer=summarizer, budget=100_000)
+    await say(store, *(f"My dog number {number} is called Rufus." for number in range(40)))
+    assert await take_in(memory, store) == 1
+    assert (await store.untaken_of(USER, "s")).mark == 62
+
+
 async def test_what_was_said_is_never_stored(store, memory, summarizer, caplog):
     summarizer.fails = True
     await say(store, *[LONG] * 30)
@@ -139,8 +146,8 @@ async def test_two_who_summarize_at_once_leave_one_summary(store, memory):
     assert await remembered(memory, store) == ["They talked"]
 
 
-async def test_a_message_larger_than_the_summarizer_reads_is_cut(store, memory, summarizer):
-    await say(store, "bees " * 5000)
+async def test_of_a_huge_message_the_summarizer_reads_the_beginning(store, memory, summarizer):
+    await say(store, "bees " * 50_000)
     untaken = await store.untaken_of(USER, "s")
     read = store.messages_between
 
@@ -149,7 +156,7 @@ async def test_a_message_larger_than_the_summarizer_reads_is_cut(store, memory, 
 
     store.messages_between = counted
     assert await memory.take_in(store, untaken, final=True) == 1
-    assert max(len(content) for _, contents in summarizer.asked for content in contents) < 200
+    assert max(len(content) for _, contents in summarizer.asked for content in contents) <= 64_000
 
 
 async def test_each_session_has_its_own_summary(store, memory, summarizer):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hector_nb.memory.summary_buffer import SummaryBuffer
@@ -70,6 +70,7 @@ def test_a_history_that_begins_in_the_midst_of_a_turn_is_shown_from_the_next() -
     assert MEMORY.select(history, first_position=2, message=message(7), budget=BUDGET) == history[1:]
 
 
+@settings(deadline=None)
 @given(
     made=turns(least=1, most=40, largest=120),
     before=st.integers(0, 150),
@@ -94,6 +95,7 @@ def test_folding_reaches_the_target_or_leaves_the_newest_turn_alone(
             assert 64 + tokens(left) + tokens(last_folded) > target * BUDGET, "no turn more than needed"
 
 
+@settings(deadline=None)
 @given(made=turns(least=1, most=40, largest=120))
 def test_turn_after_turn_each_message_is_folded_once_and_what_is_shown_fits(made: list[list[Message]]) -> None:
     folded: list[Message] = []

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hector_nb.memory.base import WorkingMemory
@@ -64,6 +64,7 @@ def test_the_beginning_moves_rarely_so_that_the_prompt_cache_holds(memory: Worki
     assert moves <= 400 / (window / 8), "each drops an eighth of the window or more"
 
 
+@settings(deadline=None)
 @given(memory=anything, budget=st.integers(0, 600), made=turns(), asked=st.integers(1, 60))
 def test_the_limits_hold_and_turns_stay_whole(
     memory: WorkingMemory, budget: int, made: list[list[Message]], asked: int
@@ -79,12 +80,14 @@ def test_the_limits_hold_and_turns_stay_whole(
         assert len(seen) <= getattr(memory, "_size", len(seen))
 
 
+@settings(deadline=None)
 @given(memory=anything, budget=st.integers(0, 600), made=turns())
 def test_the_beginning_never_moves_backwards(memory: WorkingMemory, budget: int, made: list[list[Message]]) -> None:
     found = starts(memory, made, budget)
     assert found == sorted(found)
 
 
+@settings(deadline=None)
 @given(budget=st.integers(100, 600), made=turns(least=1, largest=10))
 def test_a_step_leaves_three_quarters_of_what_would_fit(budget: int, made: list[list[Message]]) -> None:
     before = [each for turn in made for each in turn]

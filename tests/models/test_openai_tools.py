@@ -9,9 +9,8 @@ import pytest
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import INVALID_ARGUMENTS, ToolCall, ToolSchema
 from hector_nb.models.base import ModelFinished, ModelRequest
-from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from tests.fakes.upstream import FakeUpstream, deltas, status
-from tests.models.requests import WEATHER, asking, call, message, read, renamed
+from tests.models.requests import WEATHER, asking, call, message, openai_model, read, renamed
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +23,7 @@ async def upstream():
 
 @asynccontextmanager
 async def model_at(upstream):
-    model = OpenAICompatibleModel(model="fake", base_url=upstream.url, timeout=5)
+    model = openai_model(model="fake", base_url=upstream.url, timeout=5)
     try:
         yield model
     finally:

@@ -156,7 +156,7 @@ async def test_what_a_forgotten_session_gave_leaves_no_row(sqlite):
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     left = {name for name in tables if connection.execute(f"SELECT count(*) FROM {name}").get}
     connection.close()
-    assert {name for name in left if not name.startswith(("texts", "sqlite_"))} <= {"unmerged", "embedders", "holders"}
+    assert {name for name in left if not name.startswith(("texts", "sqlite_"))} <= {"scrubbing", "embedders", "holders"}
 
 
 async def test_a_ledger_costs_less_than_200_bytes(tmp_path):

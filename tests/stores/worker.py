@@ -58,7 +58,7 @@ async def ask(store, name):
     await wait(store, "asking", "one", "two")
     async with store.watch("s") as watch:
         say("waiting")
-        while not any(each.decision for each in await store.approvals("ann", "s")):
+        while not any(each.decision for each in await store.approvals(USER, "s")):
             await watch.wait(5)
         say("noticed")
     await asyncio.sleep(3600)

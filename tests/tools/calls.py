@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hector_nb.tools.base import CallContext, Tool
+from hector_nb.tools.base import Tool
 from hector_nb.tools.decorator import ToolMark, mark_of
 from hector_nb.tools.function import FunctionTool
+from tests.tools.calling import context
 
-CONTEXT = CallContext(
-    user="ada", agent="assistant", session_id="sess_1", turn_id="turn_1", call_id="call_1", emit=lambda _: None
-)
+CONTEXT = context()
 
 
 def made(function: Callable[..., Any], **said: Any) -> FunctionTool:

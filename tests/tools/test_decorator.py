@@ -10,6 +10,7 @@ import pytest
 import hector_nb
 from hector_nb.tools.decorator import ToolMark, mark_of, offered
 from hector_nb.tools.notebook import NotebookTools
+from tests.tools.calls import answer
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +72,21 @@ async def test_a_function_of_a_module_is_offered_only_when_the_notebook_says_so(
     notebook.run("hector_nb.tool(theirs)")
     assert await names() == ["theirs"]
     module.clear()
+
+
+async def test_an_agent_whose_model_cannot_call_tools_is_not_offered_any(notebook: Notebook) -> None:
+    notebook.run("@hector_nb.tool\ndef look(): ...")
+    assert await NotebookTools(wanted=lambda: False).tools() == ()
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_where_the_engine_itself_runs_on_the_main_thread_a_function_just_runs(
+    notebook: Notebook, kind: str
+) -> None:
+    notebook.run(f"import threading\n@hector_nb.tool\n{kind} where(): return threading.current_thread().name")
+    [tool] = await NotebookTools().tools()
+    assert await answer(tool) == "MainThread"
+    del tool
 
 
 @pytest.mark.parametrize(

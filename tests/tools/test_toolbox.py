@@ -342,3 +342,11 @@ async def test_read_output_says_what_cannot_be_read(arguments, told):
     done = await outcome(toolbox, call("read_output", **arguments))
     assert done.is_error
     assert told in done.text
+
+
+async def test_people_are_told_of_the_tools_and_of_who_is_asked():
+    toolbox = box(FakeTool(), FakeTool(name="other", require_approval="always"))
+    told = [(each.name, each.require_approval) for each in await toolbox.infos()]
+    assert told == [("fake", "never"), ("other", "always")]
+    strict = box(FakeTool(), require_approval="always")
+    assert [each.require_approval for each in await strict.infos()] == ["always"]

@@ -170,7 +170,7 @@ def test_every_answer_is_as_the_contract_says(
                 where["session_id"] = f"s{next(numbers)}"
                 made = http.post(f"{base}/agents/{agent}/sessions", json={"session_id": where["session_id"]})
                 assert made.status_code == 201
-            case.path_parameters = where
+            case.path_parameters = {**case.path_parameters, **where}
         kwargs = case.as_transport_kwargs(base_url=base)
         response = http.request(**kwargs, timeout=10, stream=True)
         read(response)

@@ -181,6 +181,7 @@ def test_named_events_come_instead_of_text() -> None:
     frames = frames_of(events, View(events=EVENT_GROUPS))
     assert [(place(frame), frame.name if isinstance(frame, Named) else type(frame).__name__) for frame in frames] == [
         ("turn_1:0+1", "session"),
+        ("turn_1:0+2", "context"),
         ("turn_1:1", "debug"),
         ("turn_1:2", "context"),
         ("turn_1:3", "thinking"),

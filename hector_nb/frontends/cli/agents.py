@@ -2,11 +2,11 @@
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, with_service
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, memory_of, place_of, with_service
 
 
 def agents(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the agents, and the model that each of them uses."""
+    """List the agents: the model that each of them uses, its tools, its memory."""
     from hector_nb.frontends.cli.tables import print_table
     from hector_nb.service import AgentInfo, SessionService
     from hector_nb.wire.codec import dumps, encode_agent
@@ -19,6 +19,6 @@ def agents(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption 
         typer.echo(dumps({"agents": [encode_agent(agent) for agent in found]}))
         return
     print_table(
-        ("AGENT", "MODEL", "TOOLS", "DESCRIPTION"),
-        [(agent.name, place_of(agent), " ".join(agent.tools), agent.description) for agent in found],
+        ("AGENT", "MODEL", "TOOLS", "MEMORY", "DESCRIPTION"),
+        [(agent.name, place_of(agent), " ".join(agent.tools), memory_of(agent), agent.description) for agent in found],
     )

@@ -11,7 +11,7 @@ from hector_nb.errors import ConfigError, HectorError, InvalidRequest, NotFound
 
 HELP = (
     "Exit codes: 0 done, 1 failed (the model, the store, a busy session), 2 wrong usage or invalid message, "
-    "3 configuration, 4 no such agent or session, 130 interrupted."
+    "3 configuration, 4 no such agent, session, memory or waiting call, 130 interrupted."
 )
 
 

@@ -81,3 +81,10 @@ def agent_names(incomplete: str) -> list[str]:
 def place_of(agent: "AgentInfo") -> str:
     """Which model gets the text, and where: for the eye."""
     return f"{agent.model} · {agent.host or 'on this machine'}"
+
+
+def memory_of(agent: "AgentInfo") -> str:
+    """What an agent remembers: for the eye."""
+    working, longterm = agent.memory["working"], agent.memory.get("longterm")
+    words = f"{working['strategy']} {working['budget']:,}"
+    return f"{words} · keeps {longterm['storage_scope']}" if longterm else words

@@ -1,13 +1,17 @@
 """`hector validate`, `hector schema` and `hector trust`: the configuration file."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hector_nb.errors import ConfigError
 from hector_nb.frontends.cli.exits import Code, report
 from hector_nb.frontends.cli.options import chosen_config
+
+if TYPE_CHECKING:
+    from hector_nb.config.schema import Config
 
 
 def validate(
@@ -25,10 +29,25 @@ def validate(
     except ConfigError as error:
         report(error)
         raise typer.Exit(Code.FAILED) from None
+    for line in _warnings(loaded.config):
+        typer.echo(line, err=True)
     agents = ", ".join(loaded.config.agents)
     typer.echo(
         f"{loaded.path}: OK. Agents: {agents}." if loaded.path else f"No file: the defaults apply. Agents: {agents}."
     )
+
+
+def _warnings(config: "Config") -> Iterator[str]:
+    """What is no mistake, but does not do what it seems to do."""
+    from hector_nb.frontends.cli.models import is_embedded
+
+    for name, agent in config.agents.items():
+        key = config.llm_name(agent)
+        if agent.tools and key is not None and is_embedded(config.llms[key]):
+            yield (
+                f"Warning: agents.{name}.tools: the embedded model cannot call tools, so this agent cannot answer. "
+                "Give it another `llm`, or take `tools` out."
+            )
 
 
 def schema() -> None:

@@ -37,7 +37,7 @@ SELECT 1 FROM memories WHERE partition = :partition AND same = :same;
 WHERE kind = 'summary' AND memories.session = (
     SELECT sessions.key FROM sessions WHERE sessions.owner = :owner AND sessions.session_id = :session_id
 )
-ORDER BY memories.key DESC LIMIT 1;
+ORDER BY last_position DESC, memories.key DESC LIMIT 1;
 
 -- name: insert_memory
 INSERT INTO memories (

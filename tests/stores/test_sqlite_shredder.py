@@ -9,7 +9,7 @@ import pytest
 
 from hector_nb.events import TextDelta, ToolCalled, ToolReturned
 from hector_nb.messages import ToolCall
-from hector_nb.stores import sqlite_erasing, sqlite_texts, sqlite_writer
+from hector_nb.stores import sqlite_shredder, sqlite_texts, sqlite_writer
 from hector_nb.stores.base import Idempotency
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.sqlite import SQLiteStore
@@ -17,6 +17,7 @@ from hector_nb.stores.sqlite_pages import Pages
 
 from .files import left_in
 from .making import OVER, USER, begin, exchange, finish, make_approval, make_message, make_session, one_off
+from .making_memories import give, partition, vector
 
 pytestmark = pytest.mark.anyio
 PLACES = (
@@ -166,6 +167,18 @@ async def test_nothing_of_what_was_swept_is_in_the_files_when_the_call_returns(s
     assert await left_in(sqlite.path, "xylophone", "zeppelin", "kept") == ["kept"]
 
 
+async def test_nothing_of_a_forgotten_memory_is_in_the_files_when_the_call_returns(sqlite):
+    """Its session has the words, too: first the memory goes, then the rest."""
+    words = ["xylophone", "glockenspiel"]
+    (memory,) = await give(sqlite, ("Xylophone glockenspiel", vector(0.125, 0.9921567)))
+    assert await left_in(sqlite.path, memory, *words) == [memory, *words]
+    assert await sqlite.forget_memory(partition(), memory)
+    assert await left_in(sqlite.path, memory, *words) == words
+    (memory,) = await give(sqlite, "Xylophone again")
+    await sqlite.delete_session(USER, "s", forget=True)
+    assert await left_in(sqlite.path, memory, *words) == []
+
+
 async def test_an_old_title_leaves_the_files_while_nobody_waits_for_that(sqlite, tidy):
     await sqlite.create_session(make_session(title="Xylophone"))
     await sqlite.update_session(USER, "s", title="other")
@@ -214,7 +227,7 @@ async def test_what_a_process_could_not_finish_is_done_by_the_next(tmp_path, tid
     await store.aopen()
     await store.create_session(make_session(title="Xylophone"))
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_erasing.Erasing, "step", fails)
+        patch.setattr(sqlite_shredder.Shredder, "step", fails)
         assert await store.delete_session(USER, "s")
         await store.aclose()
     assert await left_in(store.path, "xylophone") == ["xylophone"]
@@ -225,9 +238,9 @@ async def test_what_a_process_could_not_finish_is_done_by_the_next(tmp_path, tid
 
 @pytest.mark.parametrize("crowd", [3], indirect=True)
 async def test_others_are_served_while_something_leaves_the_files(crowd, monkeypatch):
-    monkeypatch.setattr(sqlite_erasing, "_MERGE_SECONDS", 0)
+    monkeypatch.setattr(sqlite_shredder, "_MERGE_SECONDS", 0)
     monkeypatch.setattr(sqlite_texts, "_MERGED_PAGES", 1)
-    monkeypatch.setattr(sqlite_erasing, "_SCRUBBED_PAGES", 1)
+    monkeypatch.setattr(sqlite_shredder, "_SCRUBBED_PAGES", 1)
     deleting = asyncio.create_task(crowd.delete_session(USER, "s2"))
     for n in range(20):
         await crowd.update_session(USER, "s1", metadata={"n": n})
@@ -274,3 +287,20 @@ async def test_erasing_keeps_no_files_open(sqlite):
         await sqlite.delete_session(USER, "s")
         opened.append(await asyncio.to_thread(lambda: len(list(Path("/proc/self/fd").iterdir()))))
     assert opened[-1] == opened[-2]
+
+
+async def test_a_process_that_is_open_already_finishes_what_another_could_not(sqlite, tidy, monkeypatch):
+    def fails(*_):
+        raise apsw.IOError
+
+    other = SQLiteStore(sqlite.path)
+    await other.aopen()
+    await other.create_session(make_session(title="Xylophone"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_shredder.Shredder, "step", fails)
+        assert await other.delete_session(USER, "s")
+        await other.aclose()
+    assert await left_in(sqlite.path, "xylophone") == ["xylophone"]
+    async with asyncio.timeout(20):
+        while await left_in(sqlite.path, "xylophone"):
+            await sqlite.heartbeat("h")

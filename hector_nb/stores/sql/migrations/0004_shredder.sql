@@ -14,7 +14,7 @@ CREATE TABLE scrubbing (
     scrubbed INTEGER NOT NULL,
     steps INTEGER NOT NULL
 ) STRICT;
-INSERT INTO scrubbing (only, erasures, scrubbed, steps) VALUES (1, 1, 0, 0);
+INSERT INTO scrubbing (only, erasures, scrubbed, steps) VALUES (1, EXISTS (SELECT 1 FROM sessions), 0, 0);
 
 CREATE VIRTUAL TABLE texts_0 USING fts5 (words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
 CREATE VIRTUAL TABLE texts_1 USING fts5 (words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
