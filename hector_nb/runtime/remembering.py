@@ -27,7 +27,7 @@ _WAIT_FOR_FOLD = 10.0
 """Seconds that a turn whose conversation does not fit waits for a summary."""
 _REST = 30.0
 """Seconds for which a summarizer that failed is not asked again."""
-_WAIT_FOR_OTHERS = 0.25
+_WAIT_FOR_OTHERS = 2.0
 """Seconds that recall waits for what this process is about to take in."""
 _FINISH_WITHIN = 20.0
 """Seconds that the end of a session waits for its last memories; what takes longer is done later."""
