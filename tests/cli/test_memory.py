@@ -66,7 +66,7 @@ def test_a_turn_shows_what_its_model_saw_part_by_part(told):
     assert turn in shown
     assert "user       When did the stores in North open?" in shown
     assert "words" in shown
-    assert "from north" in shown
+    assert "from nor" in shown
     assert told.json("memory", "show", "--turn", turn)["turn_id"] == turn
 
 
