@@ -8,6 +8,7 @@ with any of them, for this kernel.
 import inspect
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hector_nb import __version__
@@ -17,6 +18,7 @@ from hector_nb.frontends.cell_turn import CellTurn
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
+from hector_nb.frontends.looking import ledger_view
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
 from hector_nb.frontends.notebook_commands import run_command, show_connection
 from hector_nb.frontends.notebook_service import NotebookService
@@ -47,7 +49,7 @@ class Notebook:
                 case CommandArguments(name="version"):
                     return _Text(__version__)
                 case CommandArguments():
-                    return run_command(arguments, self._service, self._sessions)
+                    return run_command(self._filled(arguments), self._service, self._sessions)
                 case None:
                     return show_connection(self._service, self._sessions)
 
@@ -60,6 +62,20 @@ class Notebook:
     def close(self) -> None:
         """Free what was opened."""
         self._service.close()
+
+    def _filled(self, arguments: CommandArguments) -> CommandArguments:
+        """The command with the notebook's values in it: `%hector forget {memories[0].memory_id}`."""
+
+        def fill(text: str | None) -> str | None:
+            return None if text is None else interpolate(text, self._variables())
+
+        return replace(
+            arguments,
+            query=fill(arguments.query),
+            turn=fill(arguments.turn),
+            text=fill(arguments.text),
+            memory_ids=tuple(interpolate(each, self._variables()) for each in arguments.memory_ids),
+        )
 
     def _ask(self, arguments: PromptArguments) -> CellReply:
         prompt = arguments.prompt if arguments.raw else interpolate(arguments.prompt, self._variables())
@@ -74,6 +90,9 @@ class Notebook:
             view=view,
             aside=aside,
             cell=self._shell.execution_count,
+            look=lambda turn_id: self._service.ask(
+                lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
+            ),
         )
         try:
             reply = turn.show()
@@ -146,11 +165,13 @@ def _waiting(info: AgentInfo) -> str:
 
 
 def footer(reply: CellReply, *, timed: bool = True) -> str:
-    """A line about an answer: who gave it, its tokens (`~`: counted here, not by the provider), its time."""
+    """A line about an answer: who gave it, its tokens (`~`: counted here, not by the provider), its time, what was recalled."""
     model = f"{reply.model} at {reply.host}" if reply.host else reply.model
     count = reply.usage.completion_tokens
     tokens = f"{'~' if reply.usage.estimated else ''}{count:,} {'token' if count == 1 else 'tokens'}"
     parts = [reply.agent, model, tokens, *([f"{reply.seconds:.1f} s"] if timed else [])]
+    if reply.recalled:
+        parts.append(f"used {reply.recalled} {'memory' if reply.recalled == 1 else 'memories'}")
     return " · ".join(parts)
 
 
