@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import ContextBuilt, Event, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
+from hector_nb.events import ApprovalAsked, ContextBuilt, Event, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
 from hector_nb.frontends.aside import Aside
+from hector_nb.frontends.cell_approvals import CellApprovals
 from hector_nb.frontends.inline import AnswerView
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.reply import CellReply, describe_turn
@@ -31,6 +32,7 @@ class CellTurn:
         aside: Aside,
         cell: int | None,
         look: Callable[[str], LedgerView],
+        approvals: CellApprovals,
     ) -> None:
         self._turn = turn
         self._info = info
@@ -39,6 +41,8 @@ class CellTurn:
         self._aside = aside
         self._cell = cell
         self._look = look
+        self._approvals = approvals
+        self._stopping = False
         self._recalled: set[str] = set()
         self._started = time.monotonic()
         self._text: list[str] = []
@@ -97,6 +101,9 @@ class CellTurn:
                 self._text.append(said)
                 self._view.add(said)
         self._view.tick()
+        for event in batch:
+            if isinstance(event, ApprovalAsked) and not self._stopping:
+                self._approvals.ask(event, self._turn)
 
     def _note(self, event: Event) -> None:
         if isinstance(event, ToolCalled):
@@ -113,6 +120,7 @@ class CellTurn:
     def _stop(self) -> None:
         """Let the turn end and show what was said. Nothing may keep an interrupted cell from ending."""
         try:
+            self._stopping = True
             if self._last is None:
                 self._turn.stop()
                 self._hear_last_words()

@@ -14,6 +14,7 @@ from typing import Any
 from hector_nb import __version__
 from hector_nb.errors import HectorError
 from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
+from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
 from hector_nb.frontends.cell_turn import CellTurn
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
@@ -35,6 +36,7 @@ class Notebook:
     def __init__(self, shell: Any, service: NotebookService | None = None) -> None:
         self._shell = shell
         self._service = service or NotebookService()
+        self._allowed: Allowed = set()
         self._sessions = NotebookSessions(os.environ.get("JPY_SESSION_NAME"))
 
     def line(self, line: str) -> Any:
@@ -90,6 +92,7 @@ class Notebook:
             view=view,
             aside=aside,
             cell=self._shell.execution_count,
+            approvals=self._approvals(info, session_id),
             look=lambda turn_id: self._service.ask(
                 lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
             ),
@@ -118,6 +121,17 @@ class Notebook:
             return FinalOutput(markdown=markdown, publish=publish), AsideOutput(publish, live=False, **told)
         view = LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish)
         return view, AsideOutput(publish, live=True, **told)
+
+    def _approvals(self, info: AgentInfo, session_id: str) -> CellApprovals:
+        """What asks the person before a tool is used."""
+        kernel = getattr(self._shell, "kernel", None)
+        return CellApprovals(
+            agent=info.name,
+            session_id=session_id,
+            allowed=self._allowed,
+            publish=publish if kernel is not None else None,
+            kernel=kernel,
+        )
 
     def _keep(self, reply: CellReply, arguments: PromptArguments) -> None:
         self._shell.user_ns["_hector"] = reply
