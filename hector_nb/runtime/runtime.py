@@ -35,7 +35,6 @@ class Runtime:
             holder=self.holder,
             runs=self.runs,
             readers=self._readers,
-            agents=self.agents,
             remembering=self.remembering,
             recovery=Recovery(store=store, holder=self.holder, agents=self.agents, resume=self.resume),
         )

@@ -87,13 +87,16 @@ def call(
 async def _answer(
     service: "SessionService", agent: "AgentInfo", request: "SendMessage", *, thinking: bool, debug: bool
 ) -> int:
+    from hector_nb.frontends.cli.approving import make_person
+    from hector_nb.frontends.cli.console import make_console
     from hector_nb.frontends.cli.screen import make_screen
     from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
     from hector_nb.frontends.cli.words import foot
 
     started = time.monotonic()
     view = choose_view(agent.reasoning, thinking=thinking, debug=debug)
-    done = await AnswerOnScreen(service, agent.name, make_screen(agent.model), view).play(request)
+    person = make_person(make_console())
+    done = await AnswerOnScreen(service, agent.name, make_screen(agent.model), view, person).play(request)
     if done is None:
         return Code.INTERRUPTED
     if done.finish_reason != "stop":
@@ -104,6 +107,8 @@ async def _answer(
 async def _answer_as_json(service: "SessionService", agent: "AgentInfo", request: "SendMessage") -> int:
     import asyncio
 
+    from hector_nb.frontends.cli.approving import Nobody
+    from hector_nb.frontends.cli.questions import Answering
     from hector_nb.frontends.cli.turn import on_interrupt
     from hector_nb.service import collect
     from hector_nb.wire.codec import dumps, encode_reply
@@ -116,7 +121,7 @@ async def _answer_as_json(service: "SessionService", agent: "AgentInfo", request
         stopping.add(asyncio.create_task(cancel))
 
     with on_interrupt(stop):
-        reply = await collect(stream)
+        reply = await collect(Answering(stream, service, agent.name, Nobody()))
     typer.echo(dumps(encode_reply(reply)))
     return _code(reply.finish_reason)
 

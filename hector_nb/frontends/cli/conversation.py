@@ -5,6 +5,7 @@ import time
 from rich.text import Text
 
 from hector_nb.errors import SessionNotFound
+from hector_nb.frontends.cli.approving import Nobody, Person, PersonAtTerminal
 from hector_nb.frontends.cli.console import make_console
 from hector_nb.frontends.cli.options import place_of
 from hector_nb.frontends.cli.screen import make_screen
@@ -41,6 +42,7 @@ class Conversation:
         self.session: Session | None = None
         self.listed: tuple[Session, ...] = ()
         self._interactive = interactive
+        self._person: Person = PersonAtTerminal(self.console) if interactive else Nobody()
 
     async def open(self, session_id: str) -> None:
         """Go on in this session; an unknown id is created."""
@@ -67,7 +69,7 @@ class Conversation:
             self.console.print()
         started = time.monotonic()
         view = choose_view(self.agent.reasoning, thinking=self.thinking, debug=self.debug)
-        answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), view)
+        answer = AnswerOnScreen(self.service, self.agent.name, make_screen(self.agent.model), view, self._person)
         done = await answer.play(SendMessage(message=message, session_id=self.session_id))
         if done is None:
             self.tell("Stopped before the message was sent.")

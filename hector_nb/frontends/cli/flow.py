@@ -11,7 +11,9 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from markdown_it.token import Token
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from hector_nb.frontends.cli.markdown import Block, parse
@@ -135,6 +137,46 @@ class ThinkingFlow:
     def tail(self) -> RenderableType:
         """What is not settled yet."""
         return Text(self._source, "dim italic")
+
+
+class NestedFlow:
+    """What another agent answers, under its name and beside a rule: whole lines settle."""
+
+    def __init__(self, agent: str) -> None:
+        self._name = agent
+        self._lines = ThinkingFlow()
+
+    def feed(self, piece: str) -> None:
+        """Take more text."""
+        self._lines.feed(piece)
+
+    def settle(self, *, final: bool = False) -> Iterator[RenderableType]:
+        """What can be printed for good, each part once; with `final` everything."""
+        for lines in self._lines.settle(final=final):
+            yield self._ruled(lines)
+            self._name = ""
+
+    def tail(self) -> RenderableType:
+        """What is not settled yet."""
+        return self._ruled(self._lines.tail())
+
+    def _ruled(self, lines: RenderableType) -> RenderableType:
+        ruled = _Ruled(lines)
+        return Group(Text(f"  {self._name}", "dim bold"), ruled) if self._name else ruled
+
+
+class _Ruled:
+    """Something with a rule at its left, on every line that it takes."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width - 4, 8)
+        for line in console.render_lines(self._content, options.update_width(width), pad=False):
+            yield Segment("  │ ", Style(dim=True))
+            yield from line
+            yield Segment.line()
 
 
 def _line(token: Token) -> int:

@@ -40,7 +40,7 @@ class TerminalInput:
             completer=_commands_only(commands),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
-            key_bindings=_keys(),
+            key_bindings=enter_sends(),
             enable_history_search=True,
             reserve_space_for_menu=0,
         )
@@ -107,7 +107,8 @@ def _unless_done(placeholder: str) -> StyleAndTextTuples:
     return [] if get_app().is_done else [("fg:ansibrightblack", placeholder)]
 
 
-def _keys() -> KeyBindings:
+def enter_sends() -> KeyBindings:
+    """Enter sends, Alt-Enter begins a new line."""
     keys = KeyBindings()
 
     @keys.add("escape", "enter")

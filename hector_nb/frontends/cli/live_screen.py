@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -12,9 +13,11 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, ThinkingFlow
+from hector_nb.events import NestedDelta, ToolCalled, ToolReturned
+from hector_nb.frontends.cli.flow import Flow, MarkdownFlow, NestedFlow, ThinkingFlow
 from hector_nb.frontends.cli.keys import unseen_keys
-from hector_nb.frontends.render import PlainText, plain
+from hector_nb.frontends.cli.tool_lines import doing, done, output_of
+from hector_nb.frontends.render import PlainText, plain, plain_line
 from hector_nb.models.progress import bar_is_shown
 
 _FRAME = 1 / 12
@@ -26,9 +29,13 @@ class LiveScreen:
 
     def __init__(self, console: Console, *, waiting_for: str) -> None:
         self._console = console
-        self._waiting: str | None = f"Waiting for {plain(waiting_for)}"
+        self._waiting_for = f"Waiting for {plain_line(waiting_for)}"
+        self._waiting = True
+        self._since = time.monotonic()
+        self._running: dict[str, tuple[ToolCalled, float]] = {}
         self._stopping = False
-        self._started = time.monotonic()
+        self._paused = False
+        self._voice = ""
         self._safe = PlainText()
         self._flow: Flow | None = None
         self._changed = asyncio.Event()
@@ -46,29 +53,65 @@ class LiveScreen:
 
     def text(self, piece: str) -> None:
         """See `Screen`."""
-        self._feed(MarkdownFlow, piece)
+        self._feed(piece, MarkdownFlow, "answer")
 
     def thinking(self, piece: str) -> None:
         """See `Screen`."""
-        self._feed(ThinkingFlow, piece)
+        self._feed(piece, ThinkingFlow, "thinking")
 
     def note(self, line: str) -> None:
         """See `Screen`."""
         self._finish_flow()
         self._console.print(Text(plain(line), "dim"))
 
+    def called(self, call: ToolCalled) -> None:
+        """See `Screen`."""
+        self._finish_flow()
+        self._running[call.call_id] = call, time.monotonic()
+        self._waiting = False
+        self._changed.set()
+
+    def returned(self, result: ToolReturned) -> None:
+        """See `Screen`."""
+        self._finish_flow()
+        call, began = self._running.pop(result.call_id, (None, 0.0))
+        call = call or ToolCalled(call_id=result.call_id, name=result.name, arguments={})
+        self._console.print(done(call, result, time.monotonic() - began if began else 0.0, self._console.width))
+        if output := output_of(result):
+            self._console.print(output)
+        if not self._running:
+            self._waiting, self._since = True, time.monotonic()
+        self._changed.set()
+
+    def nested(self, piece: NestedDelta) -> None:
+        """See `Screen`."""
+        self._feed(piece.text, lambda: NestedFlow(plain_line(piece.agent)), piece.call_id)
+
     def stopping(self) -> None:
         """See `Screen`."""
         self._stopping = True
         self._changed.set()
 
-    def _feed(self, kind: type[Flow], piece: str) -> None:
-        if not isinstance(self._flow, kind):
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """See `Screen`."""
+        self._finish_flow()
+        self._paused = True
+        self._leaving.close()
+        try:
+            yield
+        finally:
+            self._paused = False
+            self._enter()
+            self._changed.set()
+
+    def _feed(self, piece: str, make: Callable[[], Flow], voice: str) -> None:
+        if voice != self._voice or self._flow is None:
             if self._flow:
                 self._finish_flow()
                 self._console.print()
-            self._flow = kind()
-        self._waiting = None
+            self._flow, self._voice = make(), voice
+        self._waiting = False
         self._flow.feed(self._safe.feed(piece))
         self._changed.set()
 
@@ -92,28 +135,29 @@ class LiveScreen:
     def _status(self) -> list[RenderableType]:
         if self._stopping:
             return [Text("Stopping…", "dim")]
-        if self._waiting is None:
-            return []
-        seconds = int(time.monotonic() - self._started)
-        return [Text(f"{self._waiting} · {seconds} s" if seconds else self._waiting, "dim")]
+        lines = [_with_seconds(doing(call, self._console.width - 8), began) for call, began in self._running.values()]
+        return [*lines, _with_seconds(Text(self._waiting_for, "dim"), self._since)] if self._waiting else [*lines]
 
     async def _paint(self) -> None:
         while True:
             began = time.monotonic()
-            if not bar_is_shown():
+            if not bar_is_shown() and not self._paused:
                 self.draw()
             self._changed.clear()
             await asyncio.sleep(max(_FRAME, 4 * (time.monotonic() - began)))
             with suppress(TimeoutError):
-                async with asyncio.timeout(1.0 if self._waiting else None):
+                async with asyncio.timeout(1.0 if self._waiting or self._running else None):
                     await self._changed.wait()
 
     async def __aenter__(self) -> Self:
         """See `Screen`."""
-        self._leaving.enter_context(unseen_keys())
-        self._leaving.enter_context(self._live)
+        self._enter()
         self._painter = asyncio.create_task(self._paint())
         return self
+
+    def _enter(self) -> None:
+        self._leaving.enter_context(unseen_keys())
+        self._leaving.enter_context(self._live)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -125,6 +169,11 @@ class LiveScreen:
         with self._leaving, self._console:
             self._finish_flow()
             self._live.update("", refresh=True)
+
+
+def _with_seconds(line: Text, since: float) -> Text:
+    seconds = int(time.monotonic() - since)
+    return line.append(f" · {seconds} s") if seconds else line
 
 
 class _Bottom:

@@ -4,12 +4,19 @@ Above is `turn.py`.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from hector_nb.events import NestedDelta, ToolCalled, ToolReturned
 from hector_nb.frontends.cli.console import can_draw, make_console
 from hector_nb.frontends.render import PlainText, plain
 from hector_nb.wire.codec import without_surrogates
+from hector_nb.wire.framer import said
+from hector_nb.wire.frames import View
+
+_TOOLS = View(tools=True)
 
 
 class Screen(Protocol):
@@ -25,6 +32,22 @@ class Screen(Protocol):
 
     def note(self, line: str) -> None:
         """Something about the turn, on a line of its own."""
+        ...
+
+    def called(self, call: ToolCalled) -> None:
+        """The agent begins to use a tool."""
+        ...
+
+    def returned(self, result: ToolReturned) -> None:
+        """The tool has answered."""
+        ...
+
+    def nested(self, piece: NestedDelta) -> None:
+        """A piece of the answer of an agent that this one has called."""
+        ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Leave the terminal to somebody else for a while, who begins on a new line; nothing may be shown meanwhile."""
         ...
 
     def stopping(self) -> None:
@@ -74,9 +97,33 @@ class StreamScreen:
 
     def note(self, line: str) -> None:
         """See `Screen`."""
+        self._end_line()
+        print(plain(line), file=self._notes, flush=True)
+
+    def called(self, call: ToolCalled) -> None:
+        """See `Screen`."""
+        self.note(said(call, _TOOLS).rstrip("\n"))
+
+    def returned(self, result: ToolReturned) -> None:
+        """See `Screen`."""
+        if words := said(result, _TOOLS):
+            self.note(words.rstrip("\n"))
+
+    def nested(self, piece: NestedDelta) -> None:
+        """See `Screen`; it is in the tool's output, too."""
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """See `Screen`."""
+        self._end_line()
+        yield
+
+    def _end_line(self) -> None:
+        """On a terminal, answer and notes share the lines."""
         if self._line_open and self._out.isatty():
             self._out.write("\n")
-        print(plain(line), file=self._notes, flush=True)
+            self._out.flush()
+            self._line_open = False
 
     def stopping(self) -> None:
         """See `Screen`."""
