@@ -23,7 +23,6 @@ from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain, plain_line
 from hector_nb.wire.safe_markdown import safe_html
 
-
 _LONGEST_ARGUMENT = 400
 _SHOWN_LINES = 20
 
