@@ -285,11 +285,12 @@ class AsyncStream:
 
     async def _give_words(self, batch: Sequence[LoggedEvent]) -> None:
         """Answer what is asked in these events, and was not answered elsewhere."""
-        if self._hector.speak is None or not any(isinstance(event, ApprovalAsked) for _, event in batch):
+        asked = {event.call_id for _, event in batch if isinstance(event, ApprovalAsked)}
+        if self._hector.speak is None or not asked:
             return
         service = self._hector.service
         for approval in await service.list_approvals(self._agent, self.session_id):
-            if approval.turn_id == self.turn_id:
+            if approval.call_id in asked:
                 word = await self._hector.speak(approval, self._agent)
                 with suppress(ApprovalNotFound, Conflict):
                     await service.decide_approval(

@@ -6,12 +6,11 @@ Where no person can be asked (nbval, papermill, `jupyter execute`, a piped termi
 import sys
 import threading
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
-from hector_nb.approvals import Decision
-from hector_nb.errors import ApprovalNotFound, Conflict, HectorError, InvalidRequest
+from hector_nb.approvals import Approval, Decision
+from hector_nb.errors import ApprovalNotFound, Conflict, InvalidRequest
 from hector_nb.events import ApprovalAsked, ApprovalDecided
 from hector_nb.frontends.asking import Word, call_text, question, read_word, visible_line
 from hector_nb.frontends.inline import Publish
@@ -32,6 +31,10 @@ class Decides(Protocol):
 
     def decided(self, call_id: str) -> threading.Event:
         """Set as soon as the word on a call is known, or the turn is over."""
+        ...
+
+    def approval(self, call_id: str) -> tuple[Approval, str] | None:
+        """A call that waits, and the agent that wants to make it; None: it waits no more."""
         ...
 
     def word(self, call_id: str) -> ApprovalDecided | None:
@@ -59,18 +62,12 @@ class CellApprovals:
     """Asks the person at the keyboard of this kernel or terminal.
 
     Args:
-        agent: Who wants to make the calls.
-        session_id: Where.
         allowed: What is always allowed; an answer may add to it.
         publish: Shows an output; None in a terminal.
         kernel: The kernel; None in a terminal.
     """
 
-    def __init__(
-        self, *, agent: str, session_id: str, allowed: Allowed, publish: Publish | None, kernel: object | None
-    ) -> None:
-        self._agent = agent
-        self._session_id = session_id
+    def __init__(self, *, allowed: Allowed, publish: Publish | None, kernel: object | None) -> None:
         self._allowed = allowed
         self._publish = publish
         self._kernel = kernel
@@ -81,58 +78,42 @@ class CellApprovals:
         Raises:
             KeyboardInterrupt: the person wants to stop the turn.
         """
-        if turn.decided(event.call_id).is_set():
+        if (found := turn.approval(event.call_id)) is None:
             return
-        text = call_text(event.name, event.arguments)
+        approval, agent = found
+        text = call_text(approval.name, approval.arguments)
         card = CardInTerminal(text) if self._publish is None else CardOutput(text, self._publish)
-        if (self._session_id, event.name) in self._allowed:
-            self._give(Word(decision="approve"), event, turn)
-            card.close(f"Approved, as always in this session: {visible_line(event.name)}")
-        elif not self._somebody_is_there():
-            self._refuse(event, turn, card)
+        if (approval.session_id, approval.name) in self._allowed:
+            self._settle(Word(decision="approve"), approval, turn, card, "Approved, as always in this session")
+        elif self._somebody_is_there():
+            card.ask(question(approval.name, agent))
+            self._ask(approval, turn, card)
         else:
-            self._ask(event, turn, card)
+            self._settle(Word(decision="deny"), approval, turn, card, "Denied: nobody to ask", _ALONE)
 
-    def _ask(self, event: ApprovalAsked, turn: Decides, card: Card) -> None:
-        asked = question(event.name, self._agent)
-        card.ask(asked)
+    def _ask(self, approval: Approval, turn: Decides, card: Card) -> None:
         try:
-            word = ask_until(turn.decided(event.call_id), lambda: self._word(event, turn))
+            word = ask_until(turn.decided(approval.call_id), lambda: _read(approval, turn))
         except (EOFError, NotImplementedError):
-            self._refuse(event, turn, card)
-            return
+            self._settle(Word(decision="deny"), approval, turn, card, "Denied: nobody to ask", _ALONE)
         except KeyboardInterrupt:
             card.close("Stopped")
             raise
         except (TakenBack, ApprovalNotFound, Conflict):
-            card.close(_elsewhere(turn.word(event.call_id)))
-            return
-        if word.always:
-            self._allowed.add((self._session_id, event.name))
-        card.close(_outcome(word, event.name))
-
-    def _word(self, event: ApprovalAsked, turn: Decides) -> Word:
-        """A word that the engine accepts."""
-        deadline = datetime.fromisoformat(event.deadline)
-        while True:
-            word = read_word(event.arguments, deadline=deadline, read=input, say=_say)
-            try:
-                self._give(word, event, turn)
-            except InvalidRequest as error:
-                _say(f"These arguments do not fit: {visible_line(error.message)}")
-            else:
-                return word
-
-    def _refuse(self, event: ApprovalAsked, turn: Decides, card: Card) -> None:
-        try:
-            self._give(Word(decision="deny"), event, turn)
-        except HectorError:
-            card.close(_elsewhere(turn.word(event.call_id)))
+            card.close(_elsewhere(turn.word(approval.call_id)))
         else:
-            card.close("Denied: nobody to ask", _ALONE)
+            if word.always:
+                self._allowed.add((approval.session_id, approval.name))
+            card.close(_outcome(word, approval.name))
 
-    def _give(self, word: Word, event: ApprovalAsked, turn: Decides) -> None:
-        turn.decide(event.call_id, word.decision, word.edited)
+    def _settle(self, word: Word, approval: Approval, turn: Decides, card: Card, title: str, note: str = "") -> None:
+        """Give a word that nobody was asked for."""
+        try:
+            turn.decide(approval.call_id, word.decision, word.edited)
+        except (ApprovalNotFound, Conflict):
+            card.close(_elsewhere(turn.word(approval.call_id)))
+        else:
+            card.close(title, note)
 
     def _somebody_is_there(self) -> bool:
         if self._kernel is not None:
@@ -186,6 +167,18 @@ class CardInTerminal:
     def close(self, title: str, note: str = "") -> None:
         """See `Card`."""
         _say("\n".join(each for each in ("" if self._there else f"\n{self._text}", title, note) if each))
+
+
+def _read(approval: Approval, turn: Decides) -> Word:
+    """A word that the engine accepts."""
+    while True:
+        word = read_word(approval.arguments, deadline=approval.deadline, read=input, say=_say)
+        try:
+            turn.decide(approval.call_id, word.decision, word.edited)
+        except InvalidRequest as error:
+            _say(f"These arguments do not fit: {visible_line(error.message)}")
+        else:
+            return word
 
 
 def _outcome(word: Word, name: str) -> str:

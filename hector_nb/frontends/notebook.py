@@ -92,7 +92,7 @@ class Notebook:
             view=view,
             aside=aside,
             cell=self._shell.execution_count,
-            approvals=self._approvals(info, session_id),
+            approvals=self._approvals(),
             look=lambda turn_id: self._service.ask(
                 lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
             ),
@@ -122,12 +122,10 @@ class Notebook:
         view = LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish)
         return view, AsideOutput(publish, live=True, **told)
 
-    def _approvals(self, info: AgentInfo, session_id: str) -> CellApprovals:
+    def _approvals(self) -> CellApprovals:
         """What asks the person before a tool is used."""
         kernel = getattr(self._shell, "kernel", None)
         return CellApprovals(
-            agent=info.name,
-            session_id=session_id,
             allowed=self._allowed,
             publish=publish if kernel is not None else None,
             kernel=kernel,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from hector_nb.approvals import Decision
+from hector_nb.approvals import Approval, Decision
 from hector_nb.events import ApprovalDecided, Event
 from hector_nb.frontends.connect import LoopThread
 from hector_nb.service import SendMessage, SessionService, TurnStream
@@ -74,6 +74,23 @@ class RunningTurn:
     def word(self, call_id: str) -> ApprovalDecided | None:
         """The word on a tool call, where it is known."""
         return self._words.get(call_id)
+
+    def approval(self, call_id: str) -> tuple[Approval, str] | None:
+        """A tool call that waits, and the agent that wants to make it: this turn's, or one that it has called; None: it waits no more.
+
+        Raises:
+            HectorError: as for `SessionService.list_approvals`.
+        """
+        return self._loop.run(self._find(call_id))
+
+    async def _find(self, call_id: str) -> tuple[Approval, str] | None:
+        assert self._stream is not None  # it was read in this turn's events
+        for approval in await self._service.list_approvals(self._agent, self._stream.session_id):
+            if approval.call_id == call_id:
+                own = approval.session_id == self._stream.session_id
+                agent = self._agent if own else (await self._service.find_session(approval.session_id)).agent
+                return approval, agent
+        return None
 
     def decide(self, call_id: str, decision: Decision, edited: Mapping[str, Any] | None) -> None:
         """Give the word on a tool call of this turn.
