@@ -169,7 +169,7 @@ def test_the_file_loads(tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     (tmp_path / "hector.yaml").write_text(text)
     config = load_config(tmp_path / "hector.yaml", environ={"OPENAI_API_KEY": "key"}).config
-    assert list(config.agents) == ["assistant", "private"]
+    assert list(config.agents) == ["assistant", "coder"]
     assert config.sessions.timeout == 1800
 
 
