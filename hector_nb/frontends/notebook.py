@@ -73,6 +73,7 @@ class Notebook:
 
         return replace(
             arguments,
+            session=fill(arguments.session),
             query=fill(arguments.query),
             turn=fill(arguments.turn),
             text=fill(arguments.text),
