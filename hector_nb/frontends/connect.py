@@ -13,13 +13,17 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from hector_nb.errors import AgentNotFound, HectorError
 from hector_nb.service import SessionService
 from hector_nb.tools.main_thread import MAIN_THREAD
+
+if TYPE_CHECKING:
+    from hector_nb.runtime.runtime import Runtime
 
 T = TypeVar("T")
 
@@ -27,9 +31,21 @@ _LAST_WORDS = 2.0
 """Seconds that what was interrupted has to clean up."""
 
 
+@dataclass(frozen=True)
+class Engine:
+    """The engine in this process, and one user's way in."""
+
+    service: SessionService
+    _runtime: "Runtime"
+
+    def runs(self, turn_id: str) -> bool:
+        """Whether this turn is under way in this process, and not in another one."""
+        return turn_id in self._runtime.runs
+
+
 @asynccontextmanager
-async def open_service(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[SessionService]:
-    """The sessions of one user (default: the one this process belongs to), with the engine in this process.
+async def open_engine(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[Engine]:
+    """The engine, opened on the running event loop.
 
     Args:
         config: the configuration file; None: the first that is found.
@@ -45,9 +61,16 @@ async def open_service(config: str | Path | None = None, *, user: str | None = N
 
     runtime = await open_runtime(load_config(config))
     try:
-        yield runtime.for_user(user or current_user())
+        yield Engine(runtime.for_user(user or current_user()), runtime)
     finally:
         await runtime.aclose()
+
+
+@asynccontextmanager
+async def open_service(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[SessionService]:
+    """The sessions of one user (default: the one this process belongs to), with the engine in this process; see `open_engine`."""
+    async with open_engine(config, user=user) as engine:
+        yield engine.service
 
 
 async def reindex(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hector_nb._version import __version__
-from hector_nb.frontends.cli import agents, call, chat, memory, models, serve, sessions, setup
+from hector_nb.frontends.cli import agents, approvals, call, chat, memory, models, serve, sessions, setup
 from hector_nb.frontends.cli.exits import HELP, Commands
 from hector_nb.frontends.cli.options import ConfigOption
 
@@ -22,6 +22,9 @@ app.command()(chat.chat)
 app.command()(serve.serve)
 app.command()(agents.agents)
 app.add_typer(sessions.app, name="sessions")
+app.command()(approvals.approvals)
+app.command()(approvals.approve)
+app.command()(approvals.deny)
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
 app.command()(setup.validate)

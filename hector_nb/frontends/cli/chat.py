@@ -68,8 +68,12 @@ async def _talk(conversation: "Conversation") -> int:
 
     lines = TerminalInput(history=home_folder() / "history", commands=COMMANDS)
     conversation.introduce()
+    behind = True
     while not conversation.over:
         try:
+            if behind:
+                behind = False
+                await conversation.catch_up()
             message = await lines.next(f"Ask {conversation.agent.name}…")
             if message is None:
                 break

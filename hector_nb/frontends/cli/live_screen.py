@@ -62,18 +62,19 @@ class LiveScreen:
     def note(self, line: str) -> None:
         """See `Screen`."""
         self._finish_flow()
+        self._voice = ""
         self._console.print(Text(plain(line), "dim"))
 
     def called(self, call: ToolCalled) -> None:
         """See `Screen`."""
-        self._finish_flow()
+        self._begin_rows()
         self._running[call.call_id] = call, time.monotonic()
         self._waiting = False
         self._changed.set()
 
     def returned(self, result: ToolReturned) -> None:
         """See `Screen`."""
-        self._finish_flow()
+        self._begin_rows()
         call, began = self._running.pop(result.call_id, (None, 0.0))
         call = call or ToolCalled(call_id=result.call_id, name=result.name, arguments={})
         self._console.print(done(call, result, time.monotonic() - began if began else 0.0, self._console.width))
@@ -96,6 +97,7 @@ class LiveScreen:
     def paused(self) -> Iterator[None]:
         """See `Screen`."""
         self._finish_flow()
+        self._voice = "question"
         self._paused = True
         self._leaving.close()
         try:
@@ -109,11 +111,19 @@ class LiveScreen:
         if voice != self._voice or self._flow is None:
             if self._flow:
                 self._finish_flow()
+            if self._voice:
                 self._console.print()
             self._flow, self._voice = make(), voice
         self._waiting = False
         self._flow.feed(self._safe.feed(piece))
         self._changed.set()
+
+    def _begin_rows(self) -> None:
+        """Rows stand together, apart from what is said."""
+        if self._flow:
+            self._finish_flow()
+            self._console.print()
+        self._voice = "rows"
 
     def _finish_flow(self) -> None:
         if self._flow:

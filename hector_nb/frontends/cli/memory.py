@@ -182,7 +182,7 @@ def forget(
 
         async def act(info: "AgentInfo", found: "Session") -> None:
             if not yes:
-                memory = await find_memory(service, info, found, memory_id)
+                memory = await find_memory(service, info.name, found.session_id, memory_id)
                 _confirm(f"{origin_of(memory)} · {quoted(memory.text)}")
             await service.forget_memory(info.name, found.session_id, memory_id)
 

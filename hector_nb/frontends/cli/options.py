@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from hector_nb.frontends.connect import Engine
     from hector_nb.service import AgentInfo, SessionService
 
 T = TypeVar("T")
@@ -35,13 +36,18 @@ def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
 
 def with_service(config: Path | None, work: "Callable[[SessionService], Awaitable[T]]") -> T:
     """Open the service, do the work, close it."""
+    return with_engine(config, lambda engine: work(engine.service))
+
+
+def with_engine(config: Path | None, work: "Callable[[Engine], Awaitable[T]]") -> T:
+    """The same for work that wants to know what runs in this process."""
     import asyncio
 
     async def opened() -> T:
-        from hector_nb.frontends.connect import open_service
+        from hector_nb.frontends.connect import open_engine
 
-        async with open_service(config) as service:
-            return await work(service)
+        async with open_engine(config) as engine:
+            return await work(engine)
 
     return asyncio.run(opened())
 

@@ -52,12 +52,11 @@ class Questions:
         """Whether somebody is being asked."""
         return self._asking is not None
 
-    def asked(self, event: ApprovalAsked) -> None:
-        """A call waits."""
-        self._open[event.call_id] = event
-
-    def decided(self, event: ApprovalDecided) -> None:
-        """A word was given, here or elsewhere, or its time is over."""
+    def heard(self, event: ApprovalAsked | ApprovalDecided) -> None:
+        """A call waits; or a word was given, here or elsewhere, or its time is over."""
+        if isinstance(event, ApprovalAsked):
+            self._open[event.call_id] = event
+            return
         self._open.pop(event.call_id, None)
         if event.call_id == self._now:
             self._person.dismiss(told(event.decision, edited=event.edited is not None, expired=event.expired))
@@ -127,10 +126,8 @@ class Answering(TurnStream):
         """See `TurnStream`."""
         batch = await self._stream.read()
         for _, event in batch:
-            if isinstance(event, ApprovalAsked):
-                self._questions.asked(event)
-            elif isinstance(event, ApprovalDecided):
-                self._questions.decided(event)
+            if isinstance(event, ApprovalAsked | ApprovalDecided):
+                self._questions.heard(event)
         self._questions.begin(self.session_id)
         return batch
 

@@ -60,7 +60,7 @@ async def with_memory(
     raise MemoryNotFound(f"There is no memory {memory_id!r}.", hint=hint)
 
 
-async def find_memory(service: SessionService, info: AgentInfo, session: Session, memory_id: str) -> Memory:
+async def find_memory(service: SessionService, agent: str, session_id: str, memory_id: str) -> Memory:
     """A memory that the session may recall.
 
     Raises:
@@ -68,12 +68,12 @@ async def find_memory(service: SessionService, info: AgentInfo, session: Session
     """
     cursor = None
     while True:
-        page = await service.get_memory(info.name, session.session_id, limit=_PAGE, cursor=cursor)
+        page = await service.get_memory(agent, session_id, limit=_PAGE, cursor=cursor)
         for memory in page.memories:
             if memory.memory_id == memory_id:
                 return memory
         if (cursor := page.next_cursor) is None:
-            raise MemoryNotFound
+            raise MemoryNotFound(f"There is no memory {memory_id!r}.")
 
 
 async def _candidates(

@@ -9,10 +9,13 @@ from rich.text import Text
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.conversation import Conversation
+from hector_nb.frontends.cli.ledger import print_ledger
 from hector_nb.frontends.cli.options import place_of
+from hector_nb.frontends.cli.remembered import find_memory, print_memories, print_recalled, quoted
 from hector_nb.frontends.cli.transcript import print_transcript
 from hector_nb.frontends.cli.words import ago, counts
 from hector_nb.frontends.render import plain_line
+from hector_nb.memories import Ledger
 
 _COMMAND = re.compile(r"/([a-z?]*)(?:\s+(.*))?", re.DOTALL)
 _LISTED = 10
@@ -85,6 +88,7 @@ async def _open(conversation: Conversation, rest: str) -> None:
     conversation.agent = await conversation.service.get_agent(session.agent)
     await conversation.open(session.session_id)
     conversation.introduce()
+    await conversation.catch_up()
 
 
 async def _agents(conversation: Conversation, _: str) -> None:
@@ -109,16 +113,49 @@ async def _history(conversation: Conversation, _: str) -> None:
         await print_transcript(conversation.service, session, conversation.console)
 
 
-async def _memory(conversation: Conversation, _: str) -> None:
-    session = await conversation.refresh()
-    if session is None:
-        conversation.tell("Nothing kept yet. The session is stored with its first message.")
+async def _memory(conversation: Conversation, query: str) -> None:
+    if await _nothing_yet(conversation):
         return
-    conversation.tell(f"{session.session_id} · {counts(session)}")
-    working = conversation.agent.memory.get("working")
-    if isinstance(working, dict):
-        settings = " · ".join(f"{key} {value}" for key, value in working.items() if value is not None)
-        conversation.tell(f"Working memory: {settings}")
+    service, agent, session_id = conversation.service, conversation.agent, conversation.session_id
+    if query:
+        found = await service.search_memory(agent.name, session_id, query)
+        print_recalled(conversation.console, found)
+        if not found:
+            conversation.tell("Nothing is remembered that fits.")
+        return
+    _print_ledger(conversation, await conversation.seen())
+    conversation.console.print()
+    print_memories(conversation.console, await service.get_memory(agent.name, session_id, limit=_LISTED), agent.name)
+
+
+async def _why(conversation: Conversation, _: str) -> None:
+    if not await _nothing_yet(conversation):
+        _print_ledger(conversation, await conversation.seen(), whole=True)
+
+
+async def _forget(conversation: Conversation, memory_id: str) -> None:
+    if not memory_id:
+        raise InvalidRequest("Which memory?", hint="/memory lists them with their ids.")
+    if await _nothing_yet(conversation):
+        return
+    service, agent, session_id = conversation.service, conversation.agent, conversation.session_id
+    memory = await find_memory(service, agent.name, session_id, memory_id)
+    await service.forget_memory(agent.name, session_id, memory_id)
+    conversation.tell(f"Forgotten: {quoted(memory.text)}")
+
+
+async def _nothing_yet(conversation: Conversation) -> bool:
+    """Say so, where nothing was said."""
+    if await conversation.refresh() is not None:
+        return False
+    conversation.tell("Nothing kept yet. The session is stored with its first message.")
+    return True
+
+
+def _print_ledger(conversation: Conversation, ledger: Ledger, *, whole: bool = False) -> None:
+    title = conversation.session.title if conversation.session else ""
+    settings = conversation.agent.memory.get("working")
+    print_ledger(conversation.console, ledger, settings=settings, title=title, whole=whole)
 
 
 async def _quit(conversation: Conversation, _: str) -> None:
@@ -131,7 +168,9 @@ COMMANDS: dict[str, Command] = {
     "sessions": Command(_sessions, "", "recent sessions with this agent"),
     "open": Command(_open, "NUMBER|ID", "continue another session"),
     "history": Command(_history, "", "what was said in this session"),
-    "memory": Command(_memory, "", "what this session holds, and how much of it the model may see"),
+    "memory": Command(_memory, "[QUERY]", "what the model saw last and what is remembered; or what fits a text"),
+    "why": Command(_why, "", "what the model saw last, part by part"),
+    "forget": Command(_forget, "MEM_ID", "erase a memory"),
     "agents": Command(_agents, "", "the agents"),
     "agent": Command(_agent, "NAME", "talk with another agent, in a new session"),
     "quit": Command(_quit, "", "leave"),

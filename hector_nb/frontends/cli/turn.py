@@ -39,10 +39,10 @@ from hector_nb.wire.frames import View
 class AnswerOnScreen:
     """Shows a turn until it ends or somebody presses Ctrl-C; `person` is asked where a tool call waits for a word.
 
-    `turn_id` is that of the turn, when it is known.
+    With `person` None the turn is left where it waits. `turn_id` is that of the turn, when it is known.
     """
 
-    def __init__(self, service: SessionService, agent: str, screen: Screen, view: View, person: Person) -> None:
+    def __init__(self, service: SessionService, agent: str, screen: Screen, view: View, person: Person | None) -> None:
         self.turn_id: str | None = None
         self._stopped = False
         self._service = service
@@ -53,9 +53,11 @@ class AnswerOnScreen:
         self._stream: TurnStream | None = None
         self._stopping: asyncio.Task[object] | None = None
         self._held: list[Event] = []
-        self._questions = Questions(
-            service, agent, person, pause=screen.paused, on_stop=self._stop, on_end=self._show_held
-        )
+        self._questions: Questions | None = None
+        if person is not None:
+            self._questions = Questions(
+                service, agent, person, pause=screen.paused, on_stop=self._stop, on_end=self._show_held
+            )
 
     async def play(self, request: SendMessage) -> TurnDone | None:
         """Send a message; the turn from there to its last event; None if it was stopped before it began.
@@ -67,7 +69,7 @@ class AnswerOnScreen:
         return await self._show_turn(self._service.stream_message(self._agent, request))
 
     async def follow(self, session_id: str, turn_id: str, *, after: int = 0) -> TurnDone | None:
-        """A turn that is under way, from the event after `after`.
+        """A turn that is under way, from the event after `after`; None if it is left where it waits.
 
         Raises:
             HectorError: it cannot be read, or it failed.
@@ -93,30 +95,35 @@ class AnswerOnScreen:
                     await self._cancel(self._stream)
                     raise
                 finally:
-                    await self._questions.end()
+                    await self._end_questions()
                     if self._stopping:
                         await self._stopping
 
-    async def _read(self, stream: TurnStream) -> TurnDone:
+    async def _end_questions(self) -> None:
+        if self._questions:
+            await self._questions.end()
+
+    async def _read(self, stream: TurnStream) -> TurnDone | None:
         async with stream:
             while batch := await stream.read():
                 for _, event in batch:
                     self._take(event)
                 if is_last(last := batch[-1].event):
-                    await self._questions.end()
+                    await self._end_questions()
                     if isinstance(last, TurnDone):
                         return last
                     if isinstance(last, TurnFailed):
                         raise failure(last)
-                self._questions.begin(stream.session_id)
+                if self._questions:
+                    self._questions.begin(stream.session_id)
+                elif any(isinstance(event, ApprovalAsked) for _, event in batch):
+                    return None
         raise ModelInterrupted("The stream ended before the turn did.")
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, ApprovalAsked):
-            self._questions.asked(event)
-        elif isinstance(event, ApprovalDecided):
-            self._questions.decided(event)
-        elif self._questions.under_way:
+        if self._questions and isinstance(event, ApprovalAsked | ApprovalDecided):
+            self._questions.heard(event)
+        elif self._questions and self._questions.under_way:
             self._held.append(event)
         else:
             self._show(event)
