@@ -1,5 +1,6 @@
 """The composition root: a configuration becomes a running engine. The only file that names concrete adapters."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,9 +51,14 @@ async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
     loaded = loaded or load_config()
     store, turns = make_store(loaded), NestedTurns()
     agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns)
-    runtime = turns.runtime = Runtime(store=store, agents=agents)
+    runtime = turns.runtime = Runtime(store=store, agents=agents, place=place_of(loaded))
     await runtime.aopen()
     return runtime
+
+
+def place_of(loaded: LoadedConfig) -> str:
+    """Where this configuration's tools are: processes of one place may make calls that another of them was allowed to make."""
+    return hashlib.sha256(f"{loaded.path}\n{loaded.folder.absolute()}".encode()).hexdigest()[:12]
 
 
 def make_store(loaded: LoadedConfig) -> Store:

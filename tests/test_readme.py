@@ -136,8 +136,18 @@ def test_the_pages_lines_show_the_answer_in_a_browser(served: str) -> None:
         browser.close()
 
 
+def test_the_python_lines_stream_the_answer_and_show_the_memory(environ: dict[str, str]) -> None:
+    (program,) = blocks("python", "hector_nb.connect")
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Quantum computing.")
+    assert "of 4,000 tokens" in done.stdout
+
+
 def test_the_notebook_lines_answer(environ: dict[str, str]) -> None:
-    load, cell = blocks("python")
+    load, cell, _ = blocks("python")
     program = (
         "from IPython.testing.globalipapp import start_ipython\n"
         "shell = start_ipython()\n"
@@ -159,7 +169,7 @@ def test_the_file_loads(tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     (tmp_path / "hector.yaml").write_text(text)
     config = load_config(tmp_path / "hector.yaml", environ={"OPENAI_API_KEY": "key"}).config
-    assert list(config.agents) == ["assistant", "private"]
+    assert list(config.agents) == ["assistant", "coder"]
     assert config.sessions.timeout == 1800
 
 

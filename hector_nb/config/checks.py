@@ -120,6 +120,10 @@ def _tool(path: KeyPath, name: str, tool: ToolConfig) -> Iterator[Finding]:
             what = f"a tool of `type: {kind}`" if tool.type else f"'{kind}'"
             near = did_you_mean(key, sorted(_KEYS_OF[kind] | _ALL_TOOLS), what="keys")
             yield Finding(path=(*path, key), message=f"{what} has no such setting{near}", on_key=True)
+    folders = {(*path, "root"): tool.root, **{(*path, "folders", at): each for at, each in enumerate(tool.folders)}}
+    for place, folder in folders.items():
+        if folder is not None and not folder.strip():
+            yield Finding(path=place, message="expected the path of a folder")
     if kind == "mcp":
         yield from _mcp(path, tool)
     if kind == "function":

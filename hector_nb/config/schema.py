@@ -218,7 +218,7 @@ class ToolConfig(_Block):
     root: str | None = None
     """The folder that a file tool may not leave and that `execute_command` starts in. Unset: the configuration file's, else the working directory."""
     folders: Texts = ()
-    """`search`: the folders to index."""
+    """`search`: the folders to search in, relative to the configuration file's. Unset: that folder, else the working directory."""
     allow: Texts = ()
     """`execute_command`: the programs that may run, as names on PATH or as paths. Empty: every one, each approved."""
     shell: bool = False
@@ -230,7 +230,7 @@ class ToolConfig(_Block):
     max_size: Count | None = None
     """`write_file`: the largest file, in bytes."""
     max_depth: Count | None = None
-    """`agent_call`: how deep agents may call agents."""
+    """`agent_call`: how deep agents may call agents. Unset: 3."""
     require_approval: RequireApproval | None = None
     """Whether a person is asked first: `always`, `never`, or by `rules`: for what the tool's own settings do not allow already. Unset: `always` for `write_file` and `execute_command`, else `never`."""
     approval_timeout: PositiveDuration = 300.0

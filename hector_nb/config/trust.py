@@ -6,6 +6,7 @@ one path and one content (SHA-256) and is kept in `trusted.json` in the home fol
 
 import hashlib
 import json
+import os
 import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -53,11 +54,25 @@ def needs_trust(config: Config, path: Path) -> Iterator[Finding]:
             yield _refused(("tools", name, "type"), f"`type: {tool.type}`", path)
         if tool.shell:
             yield _refused(("tools", name, "shell"), "`shell: true`", path)
+        if tool.root and _leads_out(tool.root, path):
+            yield _refused(("tools", name, "root"), "a folder outside of the file's own", path)
+        for index, folder in enumerate(tool.folders):
+            if _leads_out(folder, path):
+                yield _refused(("tools", name, "folders", index), "a folder outside of the file's own", path)
         if tool.require_approval in _LOOSE:
             yield _refused(("tools", name, "require_approval"), f"`require_approval: {tool.require_approval}`", path)
     for name, agent in config.agents.items():
         if agent.require_approval in _LOOSE:
             yield _refused(("agents", name, "require_approval"), f"`require_approval: {agent.require_approval}`", path)
+
+
+def _leads_out(folder: str, path: Path) -> bool:
+    """Whether a folder, relative to that of the file, lies elsewhere."""
+    if "\0" in folder:
+        return True
+    home = os.path.realpath(path.parent)
+    found = os.path.realpath(os.path.join(home, os.path.expanduser(folder)))  # noqa: PTH111, PTH118 -- these never fail
+    return not Path(found).is_relative_to(home)
 
 
 def refusal(what: str, path: Path) -> str:

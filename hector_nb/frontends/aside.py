@@ -5,13 +5,26 @@ Its HTML is made here, of escaped text only; nothing a model says reaches it as 
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from uuid import uuid4
 
-from hector_nb.events import Event, TextDelta, ThinkingDelta, ToolCalled, ToolReturned, TurnDone, TurnStarted
+from hector_nb.events import (
+    Event,
+    NestedDelta,
+    TextDelta,
+    ThinkingDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    TurnStarted,
+)
 from hector_nb.frontends.inline import Pace, Publish
-from hector_nb.frontends.render import plain
+from hector_nb.frontends.render import plain, plain_line
 from hector_nb.wire.safe_markdown import safe_html
+
+_LONGEST_ARGUMENT = 400
+_SHOWN_LINES = 20
 
 
 class Aside:
@@ -29,6 +42,8 @@ class Aside:
         self._thinking = thinking
         self._tools = tools
         self._debug = debug
+        self.used: Counter[str] = Counter()
+        self._speaking = ""
 
     def take(self, event: Event) -> None:
         """See whether there is something to tell."""
@@ -44,25 +59,62 @@ class Aside:
     def end(self) -> None:
         """Show the last form."""
 
+    @property
+    def title(self) -> str:
+        """What it is about, in a few words."""
+        if self.used:
+            return f"Used {', '.join(f'{name} × {count}' if count > 1 else name for name, count in self.used.items())}"
+        return "Thinking" if self.text == plain(self.thoughts) else "Behind the answer"
+
     def _told(self, event: Event) -> Iterator[str]:
         match event:
             case ThinkingDelta() if self._thinking:
                 yield plain(event.text)
             case ToolCalled() if self._tools:
-                arguments = ", ".join(json.dumps(value, ensure_ascii=False) for value in event.arguments.values())
+                self.used[plain_line(event.name)] += 1
+                arguments = ", ".join(_cut(json.dumps(value, ensure_ascii=False)) for value in event.arguments.values())
                 yield self._line(f"[Tool: {event.name}({arguments})]")
             case ToolReturned() if self._tools:
-                if event.is_error:
-                    yield self._line(f"[{event.name} failed: {event.output}]")
+                yield self._line(_result(event))
+            case NestedDelta() if self._tools:
+                yield self._nested(event)
             case TurnStarted() if self._debug:
                 yield self._line(f"[Session: {event.session_id}]")
                 yield self._line(f"[Message: {event.message_number}]")
                 yield self._line(f"[Memory: {event.memory_tokens} tokens]")
             case TurnDone() if self._debug:
                 yield self._line(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
+        if not isinstance(event, NestedDelta):
+            self._speaking = ""
+
+    def _nested(self, event: NestedDelta) -> str:
+        """What an agent says that was called, indented under its name."""
+        text = plain(event.text).replace("\n", "\n  ")
+        if self._speaking == event.call_id:
+            return text
+        self._speaking = event.call_id
+        return f"{self._line(plain_line(event.agent) + ':')}  {text}"
 
     def _line(self, text: str) -> str:
         return f"{'' if not self.text or self.text.endswith(chr(10)) else chr(10)}{plain(text)}\n"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_ARGUMENT else f"{text[:_LONGEST_ARGUMENT]}…"
+
+
+def _result(event: ToolReturned) -> str:
+    """The last lines of a command's output, the first ones of any other."""
+    text = plain(event.output).strip()
+    if event.is_error and event.name != "execute_command":
+        return f"[{event.name} failed: {text}]"
+    lines = text.split("\n")
+    left_out = len(lines) - _SHOWN_LINES
+    if event.name == "execute_command":
+        lines = [f"… {left_out:,} lines before", *lines[-_SHOWN_LINES:]] if left_out > 1 else lines
+        return "Output: " + "\n".join(lines)
+    lines = [*lines[:_SHOWN_LINES], f"… {left_out:,} more lines"] if left_out > 1 else lines
+    return "→ " + "\n  ".join(lines)
 
 
 class AsideOutput(Aside):
@@ -88,10 +140,9 @@ class AsideOutput(Aside):
             self._send(is_open=False)
 
     def _send(self, *, is_open: bool) -> None:
-        title = "Thinking" if self.text == plain(self.thoughts) else "Behind the answer"
         body = (
-            f'<details{" open" if is_open else ""} style="opacity: 0.75"><summary>{title}</summary>'
-            f'<pre style="white-space: pre-wrap">{safe_html(self.text)}</pre></details>'
+            f'<details{" open" if is_open else ""} style="opacity: 0.75"><summary>{safe_html(self.title)}</summary>'
+            f'<pre style="white-space: pre-wrap; background: none; margin: 4px 0 4px 16px; padding: 0; font-size: 12px; line-height: 18px">{safe_html(self.text)}</pre></details>'
         )
         self._publish({"text/html": body, "text/plain": self.text.rstrip("\n")}, {}, self._id, self._there)
         self._there = True

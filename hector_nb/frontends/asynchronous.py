@@ -17,8 +17,10 @@ from hector_nb.events import ApprovalAsked, LoggedEvent
 from hector_nb.frontends.answers import Answer, AnswerParts
 from hector_nb.frontends.approving import Approver, speaker
 from hector_nb.frontends.connect import open_service
-from hector_nb.frontends.ledger_view import LedgerView, MemoryListing, MemoryView
+from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.listing import Listing
+from hector_nb.frontends.looking import found_memories, ledger_view, memory_view
+from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.transcript import Transcript
 from hector_nb.memories import Memory
 from hector_nb.service import AgentInfo, SendMessage, SessionService, TurnStream
@@ -133,8 +135,7 @@ class AsyncHector:
     async def context(self, turn: Answer | str, agent: str | None = None) -> LedgerView:
         """What a turn's model saw; `turn` is an answer or the id of a turn, `agent` the one that was asked (default: the first one)."""
         info = await self._agent(agent)
-        ledger = await self.service.get_context(info.name, turn if isinstance(turn, str) else turn.turn_id)
-        return LedgerView(ledger, settings=info.memory.get("working"))
+        return await ledger_view(self.service, info, turn if isinstance(turn, str) else turn.turn_id)
 
     async def _agent(self, name: str | None) -> AgentInfo:
         return await self.service.get_agent(name) if name else (await self.agents())[0]
@@ -190,13 +191,11 @@ class AsyncSession:
 
     async def memory(self) -> MemoryView:
         """What the session remembers: what its model would see now, and the memories it may recall."""
-        memory = await self._service.get_memory(self.agent, self.session_id)
-        return MemoryView(memory, settings=self._info.memory.get("working"))
+        return await memory_view(self._service, self._info, self.session_id)
 
     async def search_memory(self, query: str, *, limit: int = 10) -> MemoryListing:
         """The memories that a text would recall, best first."""
-        found = await self._service.search_memory(self.agent, self.session_id, query, limit=limit)
-        return MemoryListing(found, empty="Nothing was found.")
+        return await found_memories(self._service, self._info, self.session_id, query, limit=limit)
 
     async def correct_memory(self, memory_id: str, text: str) -> Memory:
         """Give a memory another text; that is what is recalled from now on."""
@@ -209,8 +208,7 @@ class AsyncSession:
     async def context(self, turn: Answer | str) -> LedgerView:
         """What a turn's model saw; `turn` is an answer or the id of a turn."""
         turn_id = turn if isinstance(turn, str) else turn.turn_id
-        ledger = await self._service.get_context(self.agent, turn_id, session_id=self.session_id)
-        return LedgerView(ledger, settings=self._info.memory.get("working"))
+        return await ledger_view(self._service, self._info, turn_id, session_id=self.session_id)
 
     async def approvals(self) -> Sequence[Approval]:
         """The tool calls that wait for somebody's word."""
@@ -287,11 +285,12 @@ class AsyncStream:
 
     async def _give_words(self, batch: Sequence[LoggedEvent]) -> None:
         """Answer what is asked in these events, and was not answered elsewhere."""
-        if self._hector.speak is None or not any(isinstance(event, ApprovalAsked) for _, event in batch):
+        asked = {event.call_id for _, event in batch if isinstance(event, ApprovalAsked)}
+        if self._hector.speak is None or not asked:
             return
         service = self._hector.service
         for approval in await service.list_approvals(self._agent, self.session_id):
-            if approval.turn_id == self.turn_id:
+            if approval.call_id in asked:
                 word = await self._hector.speak(approval, self._agent)
                 with suppress(ApprovalNotFound, Conflict):
                     await service.decide_approval(

@@ -1,13 +1,15 @@
 """One turn in one cell: its events are shown as they come, an interrupt stops it and keeps what was said."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import Event, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
+from hector_nb.events import ApprovalAsked, ContextBuilt, Event, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
 from hector_nb.frontends.aside import Aside
+from hector_nb.frontends.cell_approvals import CellApprovals
 from hector_nb.frontends.inline import AnswerView
+from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.reply import CellReply, describe_turn
 from hector_nb.frontends.running_turn import RunningTurn
 from hector_nb.messages import ToolCall, Usage
@@ -21,7 +23,16 @@ class CellTurn:
     """A turn under way, and what shows it."""
 
     def __init__(
-        self, turn: RunningTurn, *, info: AgentInfo, session_id: str, view: AnswerView, aside: Aside, cell: int | None
+        self,
+        turn: RunningTurn,
+        *,
+        info: AgentInfo,
+        session_id: str,
+        view: AnswerView,
+        aside: Aside,
+        cell: int | None,
+        look: Callable[[str], LedgerView],
+        approvals: CellApprovals,
     ) -> None:
         self._turn = turn
         self._info = info
@@ -29,6 +40,10 @@ class CellTurn:
         self._view = view
         self._aside = aside
         self._cell = cell
+        self._look = look
+        self._approvals = approvals
+        self._stopping = False
+        self._recalled: set[str] = set()
         self._started = time.monotonic()
         self._text: list[str] = []
         self._calls: list[ToolCall] = []
@@ -69,7 +84,9 @@ class CellTurn:
             tool_calls=tuple(self._calls),
             thinking=self._aside.thoughts,
             seconds=time.monotonic() - self._started,
+            recalled=len(self._recalled),
             shown_in=self._cell,
+            look=self._look,
         )
 
     def _take(self, batch: Sequence[Event]) -> None:
@@ -84,10 +101,15 @@ class CellTurn:
                 self._text.append(said)
                 self._view.add(said)
         self._view.tick()
+        for event in batch:
+            if isinstance(event, ApprovalAsked) and not self._stopping:
+                self._approvals.ask(event, self._turn)
 
     def _note(self, event: Event) -> None:
         if isinstance(event, ToolCalled):
             self._calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
+        elif isinstance(event, ContextBuilt):
+            self._recalled.update(each["memory_id"] for each in event.context.get("memories", ()))
         elif isinstance(event, TurnReset):
             self._text = [event.text]
             self._view.restart()
@@ -98,6 +120,7 @@ class CellTurn:
     def _stop(self) -> None:
         """Let the turn end and show what was said. Nothing may keep an interrupted cell from ending."""
         try:
+            self._stopping = True
             if self._last is None:
                 self._turn.stop()
                 self._hear_last_words()

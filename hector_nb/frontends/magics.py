@@ -41,7 +41,12 @@ class HectorMagics(Magics):
         %hector new [AGENT]             begin a new session with the next message
         %hector sessions [AGENT] [-n N] the latest sessions
         %hector history [-s ID] [-n N]  what was said
-        %hector tools [AGENT]           what the agent can do, with the functions of this notebook (@hector_nb.tool)
+        %hector memory [-s ID]          what the model would see now against its budget, and what is remembered
+        %hector memory --query TEXT     the memories that a text would recall, best first
+        %hector why [TURN] [-s ID]      what the model saw in the last turn (or that one), each memory with its score
+        %hector correct MEM_ID TEXT     give a memory another text; that is what is recalled from now on
+        %hector forget MEM_ID …         erase memories
+        %hector tools [AGENT]           what the agent can do, what asks first, the functions of this notebook (@hector_nb.tool)
         %hector version, %hector help
 
         Options:
@@ -55,9 +60,11 @@ class HectorMagics(Magics):
           --raw                         leave braces as they are
           --no-stream                   display the answer at once, when it is whole
 
-        {name}, {name.attribute}, {name[0]} and {name["key"]} are filled in from the notebook's variables; all other
-        braces stay. The session belongs to the notebook and lasts until the kernel is restarted; every session stays in
+        {name}, {name.attribute}, {name[0]} and {name["key"]} are filled in from the notebook's variables, also behind
+        correct, forget, why and memory; all other braces stay. The session belongs to the notebook and lasts until the kernel is restarted; every session stays in
         the store, and `%hector use AGENT -s ID` goes on with it. ■ (or I, I) stops the answer and keeps what was said.
+        Tools that need your word ask in the cell: y yes, n no, a always for this session, e edit the arguments; no answer in time
+        means no, and so does a notebook that runs without a person. _hector.context is what the model saw.
         `%reload_ext hector_nb` reads the configuration again.
         """
         if cell is None:

@@ -8,12 +8,23 @@ import argparse
 import keyword
 import re
 from dataclasses import dataclass
-from typing import Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 from IPython.core.error import UsageError
 
 Format = Literal["markdown", "text"]
 _WORD = re.compile(r"\s*(\S+)")
+_FILLED_IN = r"\{[^\s{}]+\}"
+_MEMORY_ID = re.compile(rf"mem_\w{{1,64}}|{_FILLED_IN}")
+_TURN_ID = re.compile(rf"turn_\w{{1,64}}|{_FILLED_IN}")
+_CORRECTION = re.compile(r"(?P<words>\s*(?:(?:-s|--session)[\s=]\s*\S+\s+)?[^\s-]\S*)(?P<text>\s.*)?", re.DOTALL)
+_QUERY = re.compile(r"(?P<words>.*?(?:^|\s))(?:-q|--query)[\s=](?P<text>.*)", re.DOTALL)
+_NAMES = (
+    *("agents", "use", "new", "sessions", "history"),
+    *("memory", "why", "correct", "forget", "tools", "version", "help"),
+)
+_OF_SESSION = ("use", "history", "memory", "why", "correct", "forget")
+"""These are about a session: the notebook's own, or another one."""
 _VALUED = ("-a", "--agent", "-s", "--session", "--out", "-f", "--format")
 
 
@@ -41,6 +52,10 @@ class CommandArguments:
     agent: str | None = None
     session: str | None = None
     limit: int = 20
+    query: str | None = None
+    turn: str | None = None
+    memory_ids: tuple[str, ...] = ()
+    text: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,19 +84,32 @@ def _prompt_parser(*, cell: bool) -> _Parser:
 
 
 def _command_parsers() -> dict[str, _Parser]:
-    parsers = {
-        name: _make(f"%hector {name}")
-        for name in ("agents", "use", "new", "sessions", "history", "tools", "version", "help")
-    }
+    parsers = {name: _make(f"%hector {name}") for name in _NAMES}
     parsers["use"].add_argument("agent")
-    parsers["use"].add_argument("-s", "--session", metavar="ID")
     parsers["new"].add_argument("agent", nargs="?")
     parsers["sessions"].add_argument("agent", nargs="?")
     parsers["tools"].add_argument("agent", nargs="?")
-    parsers["history"].add_argument("-s", "--session", metavar="ID")
+    parsers["why"].add_argument("turn", nargs="?", type=_turn)
+    parsers["forget"].add_argument("memory_ids", nargs="+", type=_memory, metavar="MEM_ID")
+    parsers["correct"].add_argument("memory_ids", nargs=1, type=_memory, metavar="MEM_ID")
+    parsers["memory"].add_argument("-q", "--query", metavar="TEXT")
+    for name in _OF_SESSION:
+        parsers[name].add_argument("-s", "--session", metavar="ID")
     for name in ("sessions", "history"):
         parsers[name].add_argument("-n", "--limit", type=_positive, default=20)
     return parsers
+
+
+def _memory(text: str) -> str:
+    if not _MEMORY_ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a memory (mem_…)")
+    return text
+
+
+def _turn(text: str) -> str:
+    if not _TURN_ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a turn (turn_…)")
+    return text
 
 
 def _identifier(text: str) -> str:
@@ -111,9 +139,9 @@ def parse_line(line: str) -> PromptArguments | CommandArguments | None:
     line = line.strip()
     if not line:
         return None
-    first, *words = line.split()
+    first = line.split(maxsplit=1)[0]
     if first in _COMMANDS:
-        return _command(first, words)
+        return _command(first, line[len(first) :])
     options, prompt = _peel(line)
     return _prompt(_LINE, options, prompt)
 
@@ -127,11 +155,37 @@ def parse_cell(line: str, cell: str) -> PromptArguments:
     return _prompt(_CELL, line.split(), cell)
 
 
-def _command(name: str, words: list[str]) -> CommandArguments:
-    found, rest = _COMMANDS[name].parse_known_args(words)
+def _command(name: str, line: str) -> CommandArguments:
+    words, text = _split(name, line)
+    try:
+        found, rest = _COMMANDS[name].parse_known_args(words)
+    except UsageError as error:
+        raise UsageError(f"{error}. {_as_prompt(name)}") from None
     if rest:
-        raise UsageError(f"%hector {name} takes no {rest[0]!r}. To send these words as a prompt: %hector -- {name} …")
-    return CommandArguments(name=name, **vars(found))
+        raise UsageError(f"%hector {name} takes no {rest[0]!r}. {_as_prompt(name)}")
+    if name == "correct" and not text:
+        raise UsageError(f"%hector correct needs the new text: %hector correct mem_… TEXT. {_as_prompt(name)}")
+    given: dict[str, Any] = {key: tuple(value) if key == "memory_ids" else value for key, value in vars(found).items()}
+    return CommandArguments(name=name, text=text or None, **given)
+
+
+def _split(name: str, line: str) -> tuple[list[str], str]:
+    """The words of a command, and the free text at its end: a correction or a query is as it was typed."""
+    if name == "correct":
+        match = _CORRECTION.fullmatch(line)
+        return (match["words"].split(), _unquoted(match["text"] or "")) if match else (line.split(), "")
+    if name == "memory" and (match := _QUERY.fullmatch(line)):
+        return [*match["words"].split(), f"--query={_unquoted(match['text'])}"], ""
+    return line.split(), ""
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
+def _as_prompt(name: str) -> str:
+    return f"To send these words as a prompt: %hector -- {name} …"
 
 
 def _peel(line: str) -> tuple[list[str], str]:

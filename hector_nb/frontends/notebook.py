@@ -8,15 +8,18 @@ with any of them, for this kernel.
 import inspect
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hector_nb import __version__
 from hector_nb.errors import HectorError
 from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
+from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
 from hector_nb.frontends.cell_turn import CellTurn
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
+from hector_nb.frontends.looking import ledger_view
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
 from hector_nb.frontends.notebook_commands import run_command, show_connection
 from hector_nb.frontends.notebook_service import NotebookService
@@ -33,6 +36,7 @@ class Notebook:
     def __init__(self, shell: Any, service: NotebookService | None = None) -> None:
         self._shell = shell
         self._service = service or NotebookService()
+        self._allowed: Allowed = set()
         self._sessions = NotebookSessions(os.environ.get("JPY_SESSION_NAME"))
 
     def line(self, line: str) -> Any:
@@ -47,7 +51,7 @@ class Notebook:
                 case CommandArguments(name="version"):
                     return _Text(__version__)
                 case CommandArguments():
-                    return run_command(arguments, self._service, self._sessions)
+                    return run_command(self._filled(arguments), self._service, self._sessions)
                 case None:
                     return show_connection(self._service, self._sessions)
 
@@ -60,6 +64,21 @@ class Notebook:
     def close(self) -> None:
         """Free what was opened."""
         self._service.close()
+
+    def _filled(self, arguments: CommandArguments) -> CommandArguments:
+        """The command with the notebook's values in it: `%hector forget {memories[0].memory_id}`."""
+
+        def fill(text: str | None) -> str | None:
+            return None if text is None else interpolate(text, self._variables())
+
+        return replace(
+            arguments,
+            session=fill(arguments.session),
+            query=fill(arguments.query),
+            turn=fill(arguments.turn),
+            text=fill(arguments.text),
+            memory_ids=tuple(interpolate(each, self._variables()) for each in arguments.memory_ids),
+        )
 
     def _ask(self, arguments: PromptArguments) -> CellReply:
         prompt = arguments.prompt if arguments.raw else interpolate(arguments.prompt, self._variables())
@@ -74,6 +93,10 @@ class Notebook:
             view=view,
             aside=aside,
             cell=self._shell.execution_count,
+            approvals=self._approvals(),
+            look=lambda turn_id: self._service.ask(
+                lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
+            ),
         )
         try:
             reply = turn.show()
@@ -99,6 +122,15 @@ class Notebook:
             return FinalOutput(markdown=markdown, publish=publish), AsideOutput(publish, live=False, **told)
         view = LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish)
         return view, AsideOutput(publish, live=True, **told)
+
+    def _approvals(self) -> CellApprovals:
+        """What asks the person before a tool is used."""
+        kernel = getattr(self._shell, "kernel", None)
+        return CellApprovals(
+            allowed=self._allowed,
+            publish=publish if kernel is not None else None,
+            kernel=kernel,
+        )
 
     def _keep(self, reply: CellReply, arguments: PromptArguments) -> None:
         self._shell.user_ns["_hector"] = reply
@@ -146,11 +178,13 @@ def _waiting(info: AgentInfo) -> str:
 
 
 def footer(reply: CellReply, *, timed: bool = True) -> str:
-    """A line about an answer: who gave it, its tokens (`~`: counted here, not by the provider), its time."""
+    """A line about an answer: who gave it, its tokens (`~`: counted here, not by the provider), its time, what was recalled."""
     model = f"{reply.model} at {reply.host}" if reply.host else reply.model
     count = reply.usage.completion_tokens
     tokens = f"{'~' if reply.usage.estimated else ''}{count:,} {'token' if count == 1 else 'tokens'}"
     parts = [reply.agent, model, tokens, *([f"{reply.seconds:.1f} s"] if timed else [])]
+    if reply.recalled:
+        parts.append(f"used {reply.recalled} {'memory' if reply.recalled == 1 else 'memories'}")
     return " · ".join(parts)
 
 

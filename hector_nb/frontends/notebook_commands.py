@@ -3,25 +3,41 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from hector_nb.errors import SessionNotFound
+from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.listing import Listing
 from hector_nb.frontends.magics_arguments import CommandArguments
+from hector_nb.frontends.memory_commands import run_memory_command
+from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.notebook_service import NotebookService
-from hector_nb.frontends.notebook_sessions import NotebookSessions
+from hector_nb.frontends.notebook_sessions import NotebookSessions, last_messages
 from hector_nb.frontends.transcript import Transcript
 from hector_nb.messages import Message
-from hector_nb.service import AgentInfo, SessionService
+from hector_nb.service import AgentInfo, SessionService, ToolInfo
 from hector_nb.sessions import Session
 from hector_nb.tools.decorator import offered
 
-_PAGE = 100
+_ASKS = {"always": "yes", "never": "no", "rules": "by its rules"}
 
 
-def run_command(
-    arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
-) -> Listing[AgentInfo] | Listing[Session] | Transcript | Listing[tuple[str, str]] | Listing[tuple[str, str, str]]:
+Shown: TypeAlias = (
+    Listing[AgentInfo]
+    | Listing[Session]
+    | Listing[ToolInfo]
+    | Listing[tuple[str, str]]
+    | Transcript
+    | MemoryView
+    | MemoryListing
+    | LedgerView
+    | None
+)
+"""What a command answers with."""
+
+
+def run_command(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Shown:
     """Do what a command says.
 
     Raises:
@@ -36,6 +52,8 @@ def run_command(
             return _history(arguments, service, sessions)
         case "tools":
             return _tools(arguments, service, sessions)
+        case "memory" | "why" | "correct" | "forget":
+            return run_memory_command(arguments, service, sessions)
         case "use":
             service.ask(lambda asked: sessions.use(asked, arguments.agent or "", arguments.session))
         case "new":
@@ -99,26 +117,25 @@ def _sessions(arguments: CommandArguments, service: NotebookService, sessions: N
 def _history(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Transcript:
     async def ask(asked: SessionService) -> list[Message]:
         session = await _named_session(asked, arguments.session, sessions)
-        return await _last_messages(asked, session, arguments.limit) if session else []
+        return await last_messages(asked, session, arguments.limit) if session else []
 
     return Transcript(service.ask(ask))
 
 
-def _tools(
-    arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
-) -> Listing[tuple[str, str, str]]:
-    async def ask(asked: SessionService) -> AgentInfo:
-        return await asked.get_agent(arguments.agent) if arguments.agent else await sessions.info(asked)
+def _tools(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Listing[ToolInfo]:
+    async def ask(asked: SessionService) -> tuple[AgentInfo, Sequence[ToolInfo]]:
+        info = await sessions.info(asked, arguments.agent)
+        return info, await asked.list_tools(info.name)
 
-    info = service.ask(ask)
-    configured = [(name, "configuration", "") for name in info.tools]
-    own = [(mark.name, "this notebook", mark.description or signature.description) for _, mark, signature in offered()]
+    info, tools = service.ask(ask)
+    own = {mark.name for _, mark, _ in offered()}
     return Listing(
-        [*configured, *own],
+        tools,
         columns={
-            "tool": lambda row: row[0],
-            "from": lambda row: row[1],
-            "description": lambda row: row[2].partition("\n")[0],
+            "tool": lambda tool: tool.name,
+            "asks first": lambda tool: _ASKS[tool.require_approval],
+            "from": lambda tool: "this notebook" if tool.name in own else "configuration",
+            "description": lambda tool: tool.description.partition("\n")[0],
         },
         empty=f"{info.name} has no tools. Name some under `tools` in its configuration, or write @hector_nb.tool above a function.",
     )
@@ -133,17 +150,6 @@ async def _named_session(asked: SessionService, session_id: str | None, sessions
         return await asked.get_session(info.name, current) if current else None
     except SessionNotFound:
         return None
-
-
-async def _last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:
-    messages: list[Message] = []
-    cursor: str | None = None
-    while True:
-        page = await asked.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
-        messages = [*messages, *page.items][-limit:]
-        cursor = page.next_cursor
-        if cursor is None:
-            return messages
 
 
 def _local(moment: datetime) -> str:

@@ -6,7 +6,11 @@ from typing import Any
 
 from hector_nb.errors import AgentNotFound
 from hector_nb.frontends.magics_arguments import PromptArguments
+from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService
+from hector_nb.sessions import Session
+
+_PAGE = 100
 
 
 class NotebookSessions:
@@ -41,8 +45,21 @@ class NotebookSessions:
             session, _ = await service.create_session(info.name, session_id=arguments.session, **self._description())
             return info, session.session_id
         if arguments.new or info.name not in self._by_agent:
-            session, _ = await service.create_session(info.name, **self._description())
-            self._by_agent[info.name] = session.session_id
+            await self._make(service, info)
+        return info, self._by_agent[info.name]
+
+    async def open(self, service: SessionService, session_id: str | None = None) -> tuple[AgentInfo, str]:
+        """The session that a command is about: the one of this id, else the notebook's with the agent in use, made if there is none yet.
+
+        Raises:
+            SessionNotFound: there is no session of this id.
+        """
+        if session_id:
+            session = await service.find_session(session_id)
+            return await service.get_agent(session.agent), session.session_id
+        info = await self.info(service)
+        if info.name not in self._by_agent:
+            await self._make(service, info)
         return info, self._by_agent[info.name]
 
     async def use(self, service: SessionService, agent: str, session_id: str | None) -> AgentInfo:
@@ -61,7 +78,23 @@ class NotebookSessions:
         self.agent = info.name
         return info
 
+    async def _make(self, service: SessionService, info: AgentInfo) -> None:
+        session, _ = await service.create_session(info.name, **self._description())
+        self._by_agent[info.name] = session.session_id
+
     def _description(self) -> Mapping[str, Any]:
         if not self._notebook:
             return {}
         return {"title": PurePath(self._notebook).stem, "metadata": {"notebook": self._notebook}}
+
+
+async def last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:
+    """What was said last in a session, at most so many messages, oldest first."""
+    messages: list[Message] = []
+    cursor: str | None = None
+    while True:
+        page = await asked.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
+        messages = [*messages, *page.items][-limit:]
+        cursor = page.next_cursor
+        if cursor is None:
+            return messages

@@ -15,8 +15,9 @@ from hector_nb.frontends.answers import Answer
 from hector_nb.frontends.approving import Approver
 from hector_nb.frontends.asynchronous import AsyncHector, AsyncSession, AsyncStream
 from hector_nb.frontends.connect import LoopThread
-from hector_nb.frontends.ledger_view import LedgerView, MemoryListing, MemoryView
+from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.listing import Listing
+from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.transcript import Transcript
 from hector_nb.memories import Memory
 from hector_nb.service import AgentInfo

@@ -1,10 +1,12 @@
 """An answer as a value in the notebook."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from hector_nb.errors import TurnNotFound
 from hector_nb.events import FinishReason, encode_usage
+from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.render import plain
 from hector_nb.messages import ToolCall, Usage
 from hector_nb.service import AgentInfo
@@ -15,7 +17,8 @@ from hector_nb.wire.safe_markdown import neutralise
 class CellReply:
     """What an agent answered to a cell. `str()` and the plain form are the text; the rich form is safe Markdown.
 
-    `seconds` is from sending to the end; `shown_in` is the number of the cell that has displayed it already.
+    `seconds` is from sending to the end; `recalled` counts the memories that the model was shown; `shown_in` is the number of the cell
+    that has displayed it already.
     """
 
     text: str
@@ -30,7 +33,20 @@ class CellReply:
     tool_calls: Sequence[ToolCall] = ()
     thinking: str = ""
     seconds: float = 0.0
+    recalled: int = 0
     shown_in: int | None = None
+    look: Callable[[str], LedgerView] | None = field(default=None, compare=False)
+
+    @property
+    def context(self) -> LedgerView:
+        """What the model saw in this answer's turn.
+
+        Raises:
+            TurnNotFound: the turn is gone, or never asked its model.
+        """
+        if self.look is None:
+            raise TurnNotFound("This reply does not know its turn.", hint="Use %hector why.")
+        return self.look(self.turn_id)
 
     def __str__(self) -> str:
         return self.text

@@ -67,13 +67,16 @@ class Context:
         asked = self.message
         if self.recalled:
             asked = replace(asked, content=memory_block(self.recalled) + asked.content)
-        summary = f"{_SUMMARY}{self.summary.text}" if self.summary else ""
-        closing = f"\n\n{self.closing}" if self.closing else ""
+        summary = as_notes(self.summary.text) if self.summary else ""
         return ModelRequest(
-            system=f"{self.agent.config.instruction}{summary}{closing}".strip(),
+            system=f"{self._instruction}{summary}".strip(),
             messages=tuple(_alternating((*self.history, asked, *self.so_far))),
             tools=self.room.schemas,
         )
+
+    @property
+    def _instruction(self) -> str:
+        return f"{self.agent.config.instruction}\n\n{self.closing}".strip()
 
     @property
     def tokens(self) -> int:
@@ -86,6 +89,11 @@ class Context:
     def total_tokens(self) -> int:
         """All that the model is sent: what stands against the budget, and the schemas of tools."""
         return self.tokens + self.room.tools_tokens
+
+    @property
+    def left_out(self) -> int:
+        """How many messages are neither in view nor in the summary."""
+        return self.first_position - 1 - (self.summary.position if self.summary else 0)
 
     @property
     def record(self) -> LedgerRecord:
@@ -108,7 +116,7 @@ class Context:
             budget=self.room.budget,
             budget_note=self.room.note,
             estimated=not self.agent.counter.exact,
-            system=self.agent.config.instruction,
+            system=self._instruction,
             system_tokens=self.room.system_tokens,
             tools=json.dumps(schemas, ensure_ascii=False) if schemas else "",
             tools_tokens=self.room.tools_tokens,
@@ -127,12 +135,16 @@ class Context:
         *,
         requests: int,
         closing: str = "",
+        closing_tokens: int = 0,
     ) -> "Context":
         """The context of one of the turn's requests: `so_far` is all that the turn has added, these tools (of so many tokens) are offered.
 
+        `closing` is what the system prompt says besides in the last request.
+
         Where that is too much for the budget, the oldest turns in view go first, then the outputs of the turn's own oldest calls.
         """
-        room = replace(self.room, schemas=tools, tools_tokens=tools_tokens)
+        system_tokens = self.room.system_tokens + closing_tokens
+        room = replace(self.room, schemas=tools, tools_tokens=tools_tokens, system_tokens=system_tokens)
         return replace(self, room=room, so_far=tuple(so_far), closing=closing, requests=requests)._within_budget()
 
     def _within_budget(self) -> "Context":
@@ -173,20 +185,29 @@ async def room_of(agent: Agent, schemas: Sequence[ToolSchema] = ()) -> Room:
     )
 
 
+def message_room(agent: Agent, room: Room) -> int:
+    """The part of the room that summary and messages have, whatever is recalled."""
+    return room.tokens - _allowance(agent, room)
+
+
+def _allowance(agent: Agent, room: Room) -> int:
+    return room.tokens // _RECALLED if agent.longterm else 0
+
+
+def as_notes(summary: str) -> str:
+    """A summary's text as it stands in the system prompt; the summary's tokens are those of this."""
+    return f"{_SUMMARY}{summary}"
+
+
 async def window_of(agent: Agent) -> Window:
     """What of the transcript has to be read to build a context, whatever the agent's tools leave of it."""
     return agent.memory.window((await room_of(agent)).tokens)
 
 
-def is_whole(begun: BegunTurn) -> bool:
-    """Whether all that no summary stands for has been read."""
-    return begun.first_position == (begun.summary.position if begun.summary else 0) + 1
-
-
 async def build_context(agent: Agent, begun: BegunTurn, room: Room, recall: Recall | None = None) -> Context:
     """The context of a turn that has just begun, or goes on."""
     summary = begun.summary if begun.summary and begun.summary.tokens < room.tokens else None
-    allowance = room.tokens // _RECALLED if agent.longterm else 0
+    allowance = _allowance(agent, room)
     budget = room.tokens - (summary.tokens if summary else 0) - allowance
     chosen = agent.memory.select(
         begun.history, first_position=begun.first_position, message=begun.message, budget=budget

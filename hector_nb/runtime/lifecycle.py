@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from hector_nb.errors import StoreError
-from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.intervals import DEAD_AFTER
 from hector_nb.runtime.recovery import Recovery
 from hector_nb.runtime.remembering import Remembering
@@ -35,11 +34,9 @@ class Lifecycle:
         holder: str,
         runs: Mapping[str, TurnRun],
         readers: Mapping[str, int],
-        agents: Mapping[str, Agent],
         remembering: Remembering,
         recovery: Recovery,
     ) -> None:
-        self._agents = agents
         self._remembering = remembering
         self._recovery = recovery
         self._store = store
@@ -128,6 +125,5 @@ class Lifecycle:
 
     async def _sweep(self) -> None:
         while (expired := await self._store.expire_sessions()) or await self._store.sweep():
-            for session in expired:
-                if agent := self._agents.get(session.agent):
-                    await self._remembering.finish(agent, session)
+            if expired:
+                self._remembering.look_soon()

@@ -19,7 +19,7 @@ from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, MessageStatus
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.broadcast import Broadcast
-from hector_nb.runtime.context import Context, build_context, is_whole, room_of, window_of
+from hector_nb.runtime.context import Context, build_context, room_of, window_of
 from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
 from hector_nb.runtime.ledger import outline
 from hector_nb.runtime.record import TurnRecord
@@ -195,17 +195,18 @@ class TurnRun:
         await self._loop(context).run()
 
     async def _context(self, begun: BegunTurn) -> Context:
-        """What the model is to see; where it would not see all, there may be a summary to wait for."""
-        if self.agent.summarizer and isinstance(self._start, NewTurn) and not is_whole(begun):
-            await self._remembering.make_room(self.agent, begun.session)
-            begun = await self._begin(self._start) or begun
+        """What the model is to see; where something is neither in view nor summarized, there may be a summary to wait for."""
         room = await room_of(self.agent, await self.agent.toolbox.schemas())
+        new = self._start if isinstance(self._start, NewTurn) and self.agent.summarizer else None
+        if new and (await build_context(self.agent, begun, room)).left_out:
+            await self._remembering.make_room(self.agent, begun.session)
+            begun = await self._begin(new) or begun
         recall = partial(self._recall, begun.message.content) if self.agent.longterm else None
         return await build_context(self.agent, begun, room, recall)
 
     async def _recall(self, text: str, seen: int, allowance: int) -> Sequence[RecalledMemory]:
         assert self.agent.longterm
-        await self._remembering.settle()
+        await self._remembering.settle(self.agent, self.user)
         return await self.agent.longterm.recall(
             self.store, user=self.user, session_id=self.session_id, text=text, seen=seen, allowance=allowance
         )

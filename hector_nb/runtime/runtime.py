@@ -21,12 +21,15 @@ _REMEMBER_WITHIN = 2.0
 
 
 class Runtime:
-    """Runs turns. Open it on the event loop that it is to use, and close it there."""
+    """Runs turns. Open it on the event loop that it is to use, and close it there.
 
-    def __init__(self, *, store: Store, agents: Mapping[str, Agent]) -> None:
+    `place` names where the agents' tools are: a call that was allowed there is made by no process of another place.
+    """
+
+    def __init__(self, *, store: Store, agents: Mapping[str, Agent], place: str = "") -> None:
         self.store = store
         self.agents = dict(agents)
-        self.holder = new_id("node")
+        self.holder = f"{new_id('node')}.{place}" if place else new_id("node")
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
         self.remembering = Remembering(store=store, agents=self.agents)
@@ -35,7 +38,6 @@ class Runtime:
             holder=self.holder,
             runs=self.runs,
             readers=self._readers,
-            agents=self.agents,
             remembering=self.remembering,
             recovery=Recovery(store=store, holder=self.holder, agents=self.agents, resume=self.resume),
         )

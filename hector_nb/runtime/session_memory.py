@@ -31,7 +31,7 @@ class SessionMemories:
 
     async def get(self, agent: Agent, session: Session, *, limit: int, cursor: str | None) -> SessionMemory:
         """See `SessionService.get_memory`."""
-        await self._remembering.settle()
+        await self._remembering.settle(agent, self._user)
         ledger = await self._present(agent, session)
         if agent.longterm is None:
             return SessionMemory(ledger=ledger, scope=None)
@@ -50,7 +50,7 @@ class SessionMemories:
         """See `SessionService.search_memory`."""
         if not query.strip():
             raise InvalidRequest("The query is empty.", hint="Say what to look for.")
-        await self._remembering.settle()
+        await self._remembering.settle(agent, self._user)
         longterm = _longterm(agent)
         return await longterm.search(
             self._store, user=self._user, session_id=session.session_id, text=query, limit=limit

@@ -114,6 +114,7 @@ class TurnLoop:
             0 if last else await self._agent.schema_tokens(tools),
             requests=answer.requests + 1,
             closing=_CLOSE if last else "",
+            closing_tokens=await self._agent.counter.count(_CLOSE) if last else 0,
         )
         self._record.show(context.record)
         if answer.requests:

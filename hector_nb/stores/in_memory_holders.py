@@ -33,7 +33,11 @@ class InMemoryHolders(InMemoryState):
         dead = {name for name, beat in self._holders.items() if beat <= last and name != holder}
         for name in dead:
             await self.goodbye(name)
-        taken = [kept for kept in self._unfinished() if kept.holder not in self._holders and not kept.waits(now)]
+        taken = [
+            kept
+            for kept in self._unfinished()
+            if kept.holder not in self._holders and not kept.waits(now, holder=holder)
+        ]
         for kept in taken:
             kept.holder = holder
         return [kept.turn for kept in taken]

@@ -38,9 +38,13 @@ class KeptTurn:
         self.approvals.pop(approval.call_id, None)
         self.approvals[approval.call_id] = approval
 
-    def waits(self, now: datetime) -> bool:
-        """Whether it cannot go on without somebody's word, or more time."""
-        asked = (each.decision is None and each.deadline > now for each in self.approvals.values())
+    def waits(self, now: datetime, *, holder: str) -> bool:
+        """Whether it cannot go on at `holder` without somebody's word, or more time."""
+        elsewhere = self.holder.partition(".")[2] != holder.partition(".")[2]
+        asked = (
+            (each.decision is None and each.deadline > now) or (each.decision == "approve" and elsewhere)
+            for each in self.approvals.values()
+        )
         return self.turn.status == "waiting" and not self.cancel and any(asked)
 
 

@@ -67,7 +67,7 @@ class Search(BuiltinTool):
 
     def __init__(self, folders: Sequence[Path], *, base: Path, cache: Path, embedder: Embedder | None = None) -> None:
         self._base = Path(os.path.realpath(base))
-        self._fences = [Fence(folder) for folder in folders]
+        self._fences = list({fence.root: fence for fence in map(Fence, folders)}.values())
         self._cache = cache
         self._embedder = embedder
         self._index: SearchIndex | None = None
@@ -143,7 +143,7 @@ class Search(BuiltinTool):
         keys, vectors = index.vectors() if vector is not None else ([], b"")
         best = ranked(index.by_words(query.match, most=_CANDIDATES), keys, vectors, vector)[:_LOOKED_AT]
         places = index.places(best)
-        files = {(place.folder, place.path): self._pages(place) for place in places.values()}
+        files = {at: self._pages(*at) for at in {(place.folder, place.path) for place in places.values()}}
         there = [
             (place, now) for key in best if (place := places.get(key)) and (now := files[place.folder, place.path])
         ]
@@ -152,15 +152,17 @@ class Search(BuiltinTool):
         of_file: Counter[str] = Counter()
         result: list[str] = []
         for place, now in there:
+            if len(result) == limit:
+                break
             name = self._name(place)
             if of_file[name] < _OF_ONE_FILE and (text := shown(name, place, now, wanted, index.stems)):
                 of_file[name] += 1
                 result.append(text)
-        return result[:limit]
+        return result
 
-    def _pages(self, place: Place) -> Pages | None:
-        text = read(self._fences[place.folder], place.path)
-        return None if text is None else pages(place.path, text)
+    def _pages(self, folder: int, path: str) -> Pages | None:
+        text = read(self._fences[folder], path)
+        return None if text is None else pages(path, text)
 
     def _name(self, place: Place) -> str:
         path = self._fences[place.folder].root / place.path

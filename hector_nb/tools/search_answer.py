@@ -38,11 +38,16 @@ def ranked(words: Mapping[int, float], keys: Sequence[int], vectors: bytes, quer
 
 
 def shown(name: str, place: Place, pages: Pages, wanted: frozenset[str], stems: Callable[[str], list[str]]) -> str:
-    """The place as `file:line` and the lines that tell most, with one line around each; `wanted` are the stems to look for."""
+    """The place as `file:line` and the lines that tell most, with one line around each; empty where the file has no such lines any more.
+
+    `wanted` are the stems to look for.
+    """
     numbers = range(place.first, min(place.last, len(pages.lines)) + 1)
     hits = {number: len(wanted.intersection(stems(pages.lines[number - 1]))) for number in numbers}
     best = sorted((number for number in numbers if hits[number]), key=lambda number: (-hits[number], number))[:_LINES]
     telling = [number for number in numbers if pages.lines[number - 1].strip()]
+    if not telling:
+        return ""
     around = {near for number in best for near in (number - 1, number, number + 1) if near in numbers}
     lines = [number for number in sorted(around) if number in telling] or telling[:_OPENING]
     cell = f" (cell {place.cell})" if place.cell else ""

@@ -362,6 +362,11 @@ TABLE = [
         "hector.yaml:1: tools.t.prefix: a prefix is at most 32 letters, digits, _ and -",
     ),
     (
+        "a folder without a name",
+        'tools: {search: {folders: [docs, " "]}}\n',
+        "hector.yaml:1: tools.search.folders[1]: expected the path of a folder",
+    ),
+    (
         "a list of programs for a shell, which runs any",
         "tools:\n  execute_command:\n    shell: true\n    allow: [git]\n",
         "hector.yaml:4: tools.execute_command.allow: a shell runs any program, so `allow` cannot go with `shell: true`",

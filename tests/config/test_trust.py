@@ -201,3 +201,27 @@ def test_a_list_that_cannot_be_replaced_is_an_error(file, user):
 def test_asking_for_trust_makes_no_folder(file, folder, user):
     refused(folder)
     assert not (user / "hector").exists()
+
+
+def test_a_folder_that_cannot_be_is_no_reason_to_fail(folder):
+    (folder / "hector.yaml").write_text('tools: {read_file: {root: "a\\0b"}}\n')
+    assert refused(folder)
+
+
+def test_a_found_file_keeps_tools_inside_its_folder(folder):
+    (folder / "link").symlink_to(folder.parent)
+    (folder / "hector.yaml").write_text(
+        "tools:\n"
+        "  read_file: {root: /etc}\n"
+        "  list_files: {root: sub/..}\n"
+        "  search:\n"
+        "    folders: [docs, ../other, ~/.ssh, link, ./docs/../src]\n"
+    )
+    end = f"is used only in a file that you trust; read this one, then run: hector trust {folder / 'hector.yaml'}"
+    place = "a folder outside of the file's own"
+    assert refused(folder) == [
+        f"hector.yaml:2: tools.read_file.root: {place} {end}",
+        *(f"hector.yaml:5: tools.search.folders[{index}]: {place} {end}" for index in (1, 2, 3)),
+    ]
+    trust(folder / "hector.yaml")
+    load_config(cwd=folder)

@@ -1,5 +1,6 @@
 """A real kernel, as a notebook uses it."""
 
+import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,18 +60,40 @@ class Kernel:
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
-    def send(self, code: str) -> str:
-        return str(self._client.execute(code))
+    def send(self, code: str, *, allow_stdin: bool = False) -> str:
+        return str(self._client.execute(code, allow_stdin=allow_stdin))
 
-    def run(self, code: str, *, on_output: Callable[[dict[str, Any]], None] | None = None) -> Cell:
-        return self.wait(self.send(code), on_output=on_output)
+    def run(
+        self,
+        code: str,
+        *,
+        on_output: Callable[[dict[str, Any]], None] | None = None,
+        on_question: Callable[[str], str | None] | None = None,
+    ) -> Cell:
+        """Run a cell; `on_question` is the person at the keyboard, who may also say nothing (None)."""
+        request = self.send(code, allow_stdin=on_question is not None)
+        return self.wait(request, on_output=on_output, on_question=on_question)
 
-    def wait(self, request: str, *, on_output: Callable[[dict[str, Any]], None] | None = None) -> Cell:
+    def wait(
+        self,
+        request: str,
+        *,
+        on_output: Callable[[dict[str, Any]], None] | None = None,
+        on_question: Callable[[str], str | None] | None = None,
+    ) -> Cell:
         """The cell, once it is done."""
         outputs: list[dict[str, Any]] = []
         until = time.monotonic() + PATIENCE
         while True:
-            message = self._client.get_iopub_msg(timeout=until - time.monotonic())
+            if on_question is not None:
+                self._answer(on_question)
+            left = until - time.monotonic()
+            try:
+                message = self._client.get_iopub_msg(timeout=left if on_question is None else min(left, 0.05))
+            except queue.Empty:
+                if on_question is None or left < 0:
+                    raise
+                continue
             if message["parent_header"].get("msg_id") != request:
                 continue
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
@@ -85,3 +108,11 @@ class Kernel:
                 break
         content = reply["content"]
         return Cell(content["status"], outputs, str(content.get("evalue", "")), "\n".join(content.get("traceback", ())))
+
+    def _answer(self, on_question: Callable[[str], str | None]) -> None:
+        try:
+            question = self._client.get_stdin_msg(timeout=0)
+        except queue.Empty:
+            return
+        if (answer := on_question(question["content"]["prompt"])) is not None:
+            self._client.input(answer)

@@ -16,8 +16,28 @@ SCRIPTS: dict[str, list[list[Any]]] = {
     "halting": [["Half of ", "it", FOREVER, "never"]],
     "broken": [["Half", {"error": "model_timeout", "message": "Nothing came."}]],
     "actor": [[{"tool_call": {"name": "act", "arguments": {"what": "it"}}}], ["It is done."]],
+    "writer": [
+        [{"tool_call": {"name": "write_file", "arguments": {"path": "a.txt", "content": "hi \u202e there"}}}],
+        ["It is done."],
+    ],
+    "runner": [
+        [
+            {"thinking": "One, then the other."},
+            {"tool_call": {"name": "execute_command", "arguments": {"command": "echo one"}}},
+            {"tool_call": {"name": "execute_command", "arguments": {"command": "echo two"}}},
+        ],
+        ["Both ran."],
+    ],
+    "keeper": [["Noted."]],
     "slow": [[step for number in range(150) for step in (f"word{number} ", {"wait_ms": 10})]],
     "hostile": [[text] for text in HOSTILE if text.isprintable() or "\x00" not in text],
+}
+
+
+_MORE: dict[str, dict[str, Any]] = {
+    "writer": {"tools": ["write_file"]},
+    "runner": {"tools": ["execute_command"], "reasoning": {"show_thinking": True}},
+    "keeper": {"memory": {"longterm": {"storage_scope": "conversational"}}},
 }
 
 
@@ -27,7 +47,7 @@ def write_scripts(folder: Path) -> Path:
     for name, replies in SCRIPTS.items():
         (folder / f"{name}.json").write_text(json.dumps({"repeat": True, "replies": replies}))
         lines["llms"][name] = {"provider": "scripted", "model": f"{name}.json"}
-        lines["agents"][name] = {"llm": name}
+        lines["agents"][name] = {"llm": name, **_MORE.get(name, {})}
     config = folder / "hector.yaml"
     config.write_text(json.dumps(lines))
     return config

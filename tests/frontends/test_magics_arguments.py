@@ -8,7 +8,7 @@ from hector_nb.frontends.magics_arguments import CommandArguments, PromptArgumen
 
 @pytest.mark.parametrize(
     "prompt",
-    ["what's up?", 'say "hi', "memory leak?", "a  b", "{x} $y", "1 -a 2", "what is -s for?", "Agents of change"],
+    ["what's up?", 'say "hi', "leaking memory?", "a  b", "{x} $y", "1 -a 2", "what is -s for?", "Agents of change"],
 )
 def test_a_prompt_is_neither_split_nor_unquoted(prompt: str) -> None:
     assert parse_line(prompt) == PromptArguments(prompt=prompt)
@@ -75,3 +75,45 @@ def test_nonsense_is_a_usage_error_that_says_what_to_do(line: str, said: str) ->
 def test_nonsense_in_a_cell_is_a_usage_error_too(line: str, cell: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_cell(line, cell)
+
+
+@pytest.mark.parametrize(
+    ("line", "parsed"),
+    [
+        ("memory", CommandArguments(name="memory")),
+        ("memory -s s1", CommandArguments(name="memory", session="s1")),
+        ("memory --query what's -s for?", CommandArguments(name="memory", query="what's -s for?")),
+        ("memory -s s1 -q 'two words'", CommandArguments(name="memory", session="s1", query="two words")),
+        ("memory --query=one", CommandArguments(name="memory", query="one")),
+        ("why", CommandArguments(name="why")),
+        ("why turn_1 -s s1", CommandArguments(name="why", turn="turn_1", session="s1")),
+        ("why {_hector.turn_id}", CommandArguments(name="why", turn="{_hector.turn_id}")),
+        ("forget mem_1 mem_2", CommandArguments(name="forget", memory_ids=("mem_1", "mem_2"))),
+        ("correct mem_1 It's -s  B", CommandArguments(name="correct", memory_ids=("mem_1",), text="It's -s  B")),
+        ('correct -s s1 mem_1 "B"', CommandArguments(name="correct", memory_ids=("mem_1",), session="s1", text="B")),
+        ("tools", CommandArguments(name="tools")),
+        ("tools helper", CommandArguments(name="tools", agent="helper")),
+    ],
+)
+def test_commands_about_memory_and_tools(line: str, parsed: CommandArguments) -> None:
+    assert parse_line(line) == parsed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "why is the sky blue?",
+            "forget it",
+            "forget",
+            "correct",
+            "correct me",
+            "correct mem_1",
+            "memory of elephants",
+        ),
+        *("tools for gardening", "memory -q", "why turn_1 turn_2", "correct mem_1 ''"),
+    ],
+)
+def test_words_that_only_begin_like_a_command_are_refused_with_the_way_to_send_them(line: str) -> None:
+    with pytest.raises(UsageError, match=f"%hector -- {line.split()[0]}"):
+        parse_line(line)

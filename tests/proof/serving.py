@@ -8,10 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -107,8 +108,10 @@ class Site:
         first, second = await asyncio.gather(self.server(), self.server())
         return first, second
 
-    async def terminal(self, *arguments: str) -> asyncio.subprocess.Process:
-        """`hector` in a process of its own, on the same store."""
+    async def terminal(
+        self, *arguments: str, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> asyncio.subprocess.Process:
+        """`hector` in a process of its own, on the same store; `environ` is added to its environment."""
         command = [
             sys.executable,
             "-m",
@@ -117,10 +120,10 @@ class Site:
             str(self.home / "hector.yaml"),
             *arguments,
         ]
-        environ = {**os.environ, "HECTOR_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
+        whole = {**os.environ, "HECTOR_HOME": str(self.home), "PYTHONPATH": str(ROOT), **environ}
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *command, env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+            *command, env=whole, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
         )
         self._stack.callback(_end, process)
         return process

@@ -246,6 +246,24 @@ async def test_exactly_one_takes_a_decided_turn(store, elsewhere, turn):
     assert isinstance(await elsewhere.resume_turn("t1", winner, window=Window()), BegunTurn)
 
 
+async def test_what_was_approved_is_left_to_processes_of_the_same_place(store, turn):
+    await wait(store, "t1", "call")
+    await store.goodbye("holder-1")
+    await store.decide(USER, "s", "call", "approve")
+    assert await store.take_over("node.elsewhere", dead_after=60) == []
+    assert [each.turn_id for each in await store.take_over("node", dead_after=60)] == ["t1"]
+    await store.goodbye("node")
+    await store.request_cancel("t1")
+    assert [each.turn_id for each in await store.take_over("node.elsewhere", dead_after=60)] == ["t1"]
+
+
+async def test_what_was_denied_may_go_on_anywhere(store, turn):
+    await wait(store, "t1", "call")
+    await store.goodbye("holder-1")
+    await store.decide(USER, "s", "call", "deny")
+    assert [each.turn_id for each in await store.take_over("node.elsewhere", dead_after=60)] == ["t1"]
+
+
 async def test_a_resumed_turn_has_its_history_and_what_it_added(store, session):
     await exchange(store, "t0", "before", "answer")
     begun = await begin(store, "t1", "write")

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from hector_nb.bootstrap import make_sources, make_toolbox, open_runtime
+from hector_nb.bootstrap import agent_calls, make_sources, make_toolbox, open_runtime
 from hector_nb.config.loader import load_config
 from hector_nb.config.schema import BUILTIN_TOOLS, Config
 from hector_nb.events import TextDelta, ToolReturned
+from hector_nb.runtime.nested import NestedTurns
 from hector_nb.service import SendMessage
 from hector_nb.tools.toolbox import CheckedCall
 from tests.tools.calling import call, context
@@ -77,11 +78,40 @@ async def test_one_output_leaves_room_for_the_conversation(tmp_path):
     assert (await toolbox.run(checked, context())).text.count("x") == 8000
 
 
-async def test_every_built_in_file_and_command_tool_explains_itself(tmp_path):
-    tools = [name for name in BUILTIN_TOOLS if name not in ("search", "agent_call")]
-    for schema in await boxes({"agents": {"a": {"tools": tools}}}, tmp_path)["a"].schemas():
+async def test_every_built_in_tool_explains_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("HECTOR_HOME", str(tmp_path / "home"))
+    config = Config.model_validate({"agents": {"a": {"tools": list(BUILTIN_TOOLS)}, "b": {"description": "Knows b."}}})
+    sources = {**make_sources(config, tmp_path), **agent_calls("a", config, NestedTurns())}
+    schemas = await make_toolbox(config.agents["a"], sources, budget=4000).schemas()
+    assert [schema.name for schema in schemas] == list(BUILTIN_TOOLS)
+    for schema in schemas:
         assert schema.description
         assert all(each["description"] for each in schema.parameters["properties"].values())
+
+
+async def test_an_agent_may_call_all_others_and_not_itself():
+    config = Config.model_validate({"agents": {"a": {}, "b": {"description": "Knows\nb."}, "c": {}}})
+    (tool,) = await agent_calls("a", config, NestedTurns())["agent_call"].tools()
+    assert tool.schema.parameters["properties"]["agent"]["enum"] == ["b", "c"]
+    assert tool.schema.description.endswith("Agents:\n- b: Knows b.\n- c")
+    assert (tool.require_approval, tool.timeout) == ("never", None)
+
+
+async def test_an_agent_that_is_alone_has_nobody_to_call():
+    config = Config.model_validate({"agents": {"support": {"tools": ["agent_call"]}}})
+    assert agent_calls("support", config, NestedTurns()) == {}
+
+
+async def test_the_built_in_embedder_finds_files_by_what_they_mean(tmp_path, monkeypatch):
+    monkeypatch.setenv("HECTOR_HOME", str(tmp_path / "home"))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "a.md").write_text("The physician examined her patient.")
+    (work / "b.md").write_text("The compiler rejected the program.")
+    (source,) = make_sources(Config.model_validate({"agents": {"a": {"tools": ["search"]}}}), work).values()
+    (tool,) = await source.tools()
+    assert (await tool.call({"query": "doctor hospital"}, context())).startswith("a.md:1")
+    await source.aclose()
 
 
 SCRIPT = """

@@ -187,8 +187,9 @@ async def test_a_server_that_died_between_calls_is_started_again(opened: Callabl
     for use in (lambda: answer(add, one=1, two=1), server.tools):
         child = _only_child()
         os.kill(child, signal.SIGKILL)
-        while _runs(child):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while _runs(child) or (server._connection and server._connection.alive):
+                await asyncio.sleep(0.01)
         assert await use()
         assert _only_child() != child
 

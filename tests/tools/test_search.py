@@ -310,6 +310,15 @@ async def test_only_the_configured_folders_are_searched(root, tmp_path):
     await tool.aclose()
 
 
+async def test_a_file_in_two_folders_is_found_once(root, tmp_path):
+    for name in ("docs/a.md", "b.txt", ".notes/c.txt"):
+        written(root, name, "turbine")
+    config = ToolConfig(folders=(".", "docs", ".notes", "./docs/"))
+    tool = Search.from_config(config, folder=root, cache=tmp_path / "cache")
+    assert sorted(await places(tool, "turbine")) == [".notes/c.txt:1", "b.txt:1", "docs/a.md:1"]
+    await tool.aclose()
+
+
 # the index
 
 
@@ -332,6 +341,17 @@ async def test_a_change_within_the_same_moment_is_noticed(tool, root):
     path.write_text("engines")
     os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns))
     assert await places(tool, "engines") == ["a.txt:1"]
+    assert await places(tool, "turbine") == []
+
+
+async def test_a_place_that_is_gone_since_the_index_was_brought_up_to_date_is_left_out(tool, root, monkeypatch):
+    written(root, "a.txt", "\n" * 50 + "turbine")
+    written(root, "b.txt", "turbine")
+    await places(tool, "turbine")
+    read = search_module.read
+    monkeypatch.setattr(search_module, "read", lambda fence, path: "short" if path == "a.txt" else read(fence, path))
+    assert await places(tool, "turbine") == ["b.txt:1"]
+    monkeypatch.setattr(search_module, "read", lambda fence, path: None)
     assert await places(tool, "turbine") == []
 
 

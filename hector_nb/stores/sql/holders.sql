@@ -14,7 +14,13 @@ SELECT EXISTS (
     SELECT 1 FROM turns INDEXED BY turns_unfinished
     WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
         AND (status <> 'waiting' OR cancel OR NOT EXISTS (
-            SELECT 1 FROM approvals WHERE turn = turns.key AND decision IS NULL AND deadline > :now
+            SELECT 1 FROM approvals
+            WHERE turn = turns.key AND (
+                decision IS NULL AND deadline > :now
+                -- What was approved is run where the holder's tools are: whatever follows the dot of its name tells.
+                OR decision = 'approve' AND substr(turns.holder || '.', instr(turns.holder || '.', '.'))
+                    <> substr(:holder || '.', instr(:holder || '.', '.'))
+            )
         ))
 );
 
@@ -32,7 +38,13 @@ WHERE turns.key IN (
     SELECT key FROM turns INDEXED BY turns_unfinished
     WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
         AND (status <> 'waiting' OR cancel OR NOT EXISTS (
-            SELECT 1 FROM approvals WHERE turn = turns.key AND decision IS NULL AND deadline > :now
+            SELECT 1 FROM approvals
+            WHERE turn = turns.key AND (
+                decision IS NULL AND deadline > :now
+                -- What was approved is run where the holder's tools are: whatever follows the dot of its name tells.
+                OR decision = 'approve' AND substr(turns.holder || '.', instr(turns.holder || '.', '.'))
+                    <> substr(:holder || '.', instr(:holder || '.', '.'))
+            )
         ))
 )
 ORDER BY turns.key;

@@ -1,0 +1,101 @@
+"""The account of what a model saw is what it was sent: within the budget, part by part, in a session of three hundred messages."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from hector_nb.events import TurnStarted
+from hector_nb.memory.base import TokenCounter
+from hector_nb.memory.counting import count_message
+from hector_nb.messages import Message, ToolCall
+from hector_nb.models.base import ModelRequest
+from hector_nb.models.scripted import Step
+from tests.runtime.fake_tools import FakeTool, call
+from tests.runtime.world import opened
+
+pytestmark = pytest.mark.anyio
+BUDGET = 800
+WORDS = ["tide", "lantern", "naïve", "copper", "Kyōto", "harbour", "4711", "🐝", "quietly", "whose,", "ledger;", "seven-fold", "möglich", "under", "(almost)", "all"]
+JOINTS = 4
+"""Tokens that may be lost where two texts that were counted alone become one."""
+
+
+def text(rng: random.Random, most: int = 60) -> str:
+    return " ".join(rng.choices(WORDS, k=rng.randint(1, most))) + "."
+
+
+def script(rng: random.Random, turns: int) -> list[Sequence[Step]]:
+    """Answers; every fifth turn calls tools, once or twice, before."""
+    replies: list[Sequence[Step]] = []
+    for number in range(turns):
+        calling = number % 5 // 4 * rng.randint(1, 2)
+        replies += [[text(rng, 8), *(call(text(rng, 20)) for _ in range(rng.randint(1, 2)))] for _ in range(calling)]
+        replies.append([text(rng)])
+    return replies
+
+
+async def received(counter: TokenCounter, request: ModelRequest) -> int:
+    """The tokens of a request, counted anew."""
+    messages = [await count_message(counter, message) for message in request.messages]
+    return await counter.count(request.system) + sum(message.tokens for message in messages)
+
+
+def whole_pairs(messages: Sequence[Message]) -> bool:
+    """Whether each call has its result in the request, and each result its call."""
+    calls: list[ToolCall] = [each for message in messages for each in message.tool_calls]
+    return [each.call_id for each in calls] == [message.call_id for message in messages if message.role == "tool"]
+
+
+@pytest.mark.parametrize("longterm", [False, True], ids=["short", "long"])
+@pytest.mark.parametrize("strategy", ["summary_buffer", "buffer_window", "token_window"])
+async def test_every_ledger_is_what_its_model_received(strategy: str, longterm: bool) -> None:
+    rng = random.Random(7)
+    memory: dict[str, Any] = {"working": {"strategy": strategy, "budget": BUDGET}}
+    if longterm:
+        memory["longterm"] = {"storage_scope": "session", "min_score": 0.0}
+    turns = 130
+    replies = script(rng, turns)
+    summaries: list[Sequence[Step]] = []
+    async with opened(replies, tools=[FakeTool()], memory=memory, within=60) as world:
+        agent = world.runtime.agents["assistant"]
+        if agent.summarizer:
+            write_summaries(agent.summarizer, rng, summaries)
+        session = await world.session()
+        seen: set[str] = set()
+        for _ in range(turns):
+            stream = await world.send(text(rng, 90), session)
+            started: TurnStarted | None = None
+            async with stream:
+                async for logged in stream:
+                    if isinstance(logged.event, TurnStarted):
+                        started = logged.event
+            ledger = await world.service.get_context("assistant", stream.turn_id)
+            request = world.model.requests[-1]
+            told = sum(part.tokens for part in ledger.parts if part.kind != "tools")
+            assert ledger.tokens == told <= ledger.budget == BUDGET
+            assert 0 <= told - await received(agent.counter, request) <= JOINTS
+            assert whole_pairs(request.messages)
+            assert started
+            assert started.context
+            assert started.context["tokens"] <= BUDGET
+            if ledger.requests == 1:
+                assert started.context["tokens"] == told
+            seen |= {part.kind for part in ledger.parts}
+        assert len(await world.messages(session)) > 300
+        assert seen == {"system", "tools", "message"} | ({"summary"} if summaries else set()) | (
+            {"memory"} if longterm else set()
+        )
+        assert bool(summaries) is (strategy == "summary_buffer")
+    world.model.assert_finished()
+
+
+def write_summaries(summarizer: Any, rng: random.Random, written: list[Sequence[Step]]) -> None:
+    """Have this summarizer write something of its own, of at most its length."""
+
+    async def summarize(previous: object, messages: Sequence[Message]) -> str:
+        written.append([text(rng, 40)])
+        return str(written[-1][0])
+
+    summarizer.summarize = summarize
