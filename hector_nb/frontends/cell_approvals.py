@@ -21,7 +21,7 @@ Allowed = set[tuple[str, str]]
 """Sessions and the tools that are always allowed in them, for as long as this kernel lives."""
 _ALONE = (
     "Nobody can be asked where this runs (nbval, papermill, jupyter execute and pipes have no keyboard), which means no. "
-    "To let it run alone, set `require_approval: never` for this tool in a configuration that you trust."
+    "To let it run alone, set require_approval to never for this tool, in a configuration that you trust."
 )
 _WARN = "217,119,6"
 
@@ -132,15 +132,14 @@ class CardOutput:
 
     def ask(self, title: str) -> None:
         """See `Card`."""
-        self._show(title, f"rgba({_WARN},.14)", "")
+        self._show(title, "", line=f"rgba({_WARN},.6)", strip=f"rgba({_WARN},.14)")
 
     def close(self, title: str, note: str = "") -> None:
         """See `Card`."""
-        self._show(title, "rgba(128,128,128,.1)", note)
+        self._show(title, note, line="rgba(128,128,128,.35)", strip="rgba(128,128,128,.1)")
 
-    def _show(self, title: str, strip: str, note: str) -> None:
-        line = f"rgba({_WARN},.6)" if not self._there else "rgba(128,128,128,.35)"
-        below = f'<div style="padding:0 12px 8px;opacity:.75">{safe_html(note)}</div>' if note else ""
+    def _show(self, title: str, note: str, *, line: str, strip: str) -> None:
+        below = f'<div style="margin:0 12px 8px;opacity:.75">{safe_html(note)}</div>' if note else ""
         page = (
             f'<div style="max-width:720px;border:1px solid {line};border-radius:8px;font-size:13px;line-height:20px">'
             f'<div style="background-color:{strip};padding:4px 12px;font-weight:600">{safe_html(title)}</div>'

@@ -104,7 +104,9 @@ def _told(part: LedgerPart) -> str:
 def _recalled(part: LedgerPart, titles: Titles) -> str:
     from_where = origin(part.session_id, part.created_at, titles)
     told = " · ".join(
-        each for each in (scored(part.score, part.keyword, part.vector), from_where, f"{part.tokens:,} tokens") if each
+        each
+        for each in (scored(part.score, part.keyword, part.vector, told=True), from_where, f"{part.tokens:,} tokens")
+        if each
     )
     text = safe_html(excerpt_of(part) if part.text is None else plain(part.text).strip())
     return (
@@ -115,7 +117,7 @@ def _recalled(part: LedgerPart, titles: Titles) -> str:
 
 def memory_table(memories: Sequence[Memory], scores: Sequence[str], titles: Titles) -> str:
     """Memories, one a row; `scores` are the forms of their scores, or none."""
-    heads = [("memory", "width:100%"), ("from", ""), ("id", "")]
+    heads = [("memory", "width:100%"), ("from", "")]
     top = _row("th", [("score", ""), *heads] if scores else heads)
     shown = scores or [""] * len(memories)
     return table(top, (_memory_row(each, score, titles) for each, score in zip(memories, shown, strict=True)))
@@ -123,11 +125,9 @@ def memory_table(memories: Sequence[Memory], scores: Sequence[str], titles: Titl
 
 def _memory_row(memory: Memory, score: str, titles: Titles) -> str:
     text = f'<div style="white-space:pre-wrap">{safe_html(plain(memory.text).strip())}</div>'
-    cells = [
-        (text, ""),
-        (f"{origin(memory.session_id, memory.created_at, titles)}{_remarks(memory)}", "white-space:nowrap"),
-        (f'<code style="background:none">{safe_html(memory.memory_id)}</code>', "font-size:11px"),
-    ]
+    code = f'<code style="background:none;padding:0;font-size:11px;opacity:.75">{safe_html(memory.memory_id)}</code>'
+    where = f"<div>{origin(memory.session_id, memory.created_at, titles)}</div>{_remarks(memory)}{code}"
+    cells = [(text, ""), (where, "white-space:nowrap")]
     return _row("td", [(score, "white-space:nowrap"), *cells] if score else cells)
 
 
@@ -140,17 +140,17 @@ def _remarks(memory: Memory) -> str:
     return "".join(f'<div style="font-size:12px;line-height:16px;{FAINT}">{safe_html(each)}</div>' for each in told)
 
 
-def scored(score: float | None, keyword: float | None, vector: float | None) -> str:
-    """A score as a small bar and a number; what it is mixed of stands behind it."""
+def scored(score: float | None, keyword: float | None, vector: float | None, *, told: bool = False) -> str:
+    """A score as a small bar and a number; what it is mixed of is its tooltip, with `told` also its text."""
     if score is None:
         return ""
     parts = [f"{name} {value:.2f}" for name, value in (("words", keyword), ("meaning", vector)) if value is not None]
-    mixed = f" ({', '.join(parts)})" if parts else ""
+    mixed = ", ".join(parts)
+    text = f' <span style="{FAINT}">({mixed})</span>' if told and mixed else ""
     return (
-        f'<span style="display:inline-block;width:36px;height:4px;vertical-align:middle;background-color:{_TRACK}">'
-        f'<span style="display:block;height:4px;width:{100 * min(max(score, 0), 1):.0f}%;'
-        f'background-color:{LOOKS["memory"].colour}"></span></span> <b>{score:.2f}</b>'
-        f'<span style="{FAINT}">{safe_html(mixed)}</span>'
+        f'<span title="{mixed}"><span style="display:inline-block;width:36px;height:4px;vertical-align:middle;'
+        f'background-color:{_TRACK}"><span style="display:block;height:4px;width:{100 * min(max(score, 0), 1):.0f}%;'
+        f'background-color:{LOOKS["memory"].colour}"></span></span> <b>{score:.2f}</b></span>{text}'
     )
 
 

@@ -85,9 +85,9 @@ def notes(ledger: Ledger, *, threshold: float | None = None) -> list[str]:
     elif threshold is not None and ledger.tokens >= threshold * ledger.budget:
         told.append("The oldest turns are folded into the summary next.")
     if going := [part for part in ledger.parts if part.drops_next]:
-        told.append(f"Next to leave the window: “{_short(excerpt_of(going[0]))}” ({len(going)} messages).")
+        told.append(f"Next to leave the window: “{_short(excerpt_of(going[0]))}” ({_messages(len(going))}).")
     if ledger.left_out:
-        told.append(f"Not sent: {ledger.left_out} messages that no summary stands for.")
+        told.append(f"Not sent: {_messages(ledger.left_out)} that no summary stands for.")
     if ledger.requests > 1:
         told.append(f"Shown is the last of {ledger.requests} requests of this turn.")
     return told
@@ -117,3 +117,7 @@ def _sum(parts: Sequence[LedgerPart]) -> int:
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59].rstrip()}…"
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count:,} messages"

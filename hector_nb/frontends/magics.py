@@ -72,12 +72,17 @@ class HectorMagics(Magics):
         self.notebook.cell(line, cell)
         return None
 
+    def complete(self, _shell: Any, event: Any) -> list[str]:
+        """What the Tab key offers, as IPython's hook `complete_command`."""
+        return self.notebook.complete(event)
+
     def close(self) -> None:
         """Free what was opened."""
         if "notebook" in self.__dict__:
             self.notebook.close()
 
 
+_KEYS = ("%hector", "%%hector")
 _loaded: "WeakKeyDictionary[Any, tuple[HectorMagics, PlainHectorLines]]" = WeakKeyDictionary()
 
 
@@ -88,6 +93,8 @@ def load(shell: Any) -> None:
     magics, transformer = HectorMagics(shell), PlainHectorLines()
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(transformer)
+    for key in _KEYS:
+        shell.set_hook("complete_command", magics.complete, str_key=key)
     _loaded[shell] = magics, transformer
 
 
@@ -100,4 +107,6 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("hector", None)
     if transformer in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(transformer)
+    for key in _KEYS:
+        shell.strdispatchers["complete_command"].strs.pop(key, None)
     magics.close()

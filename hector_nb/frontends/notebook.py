@@ -22,6 +22,7 @@ from hector_nb.frontends.interpolate import interpolate
 from hector_nb.frontends.listing import Shown
 from hector_nb.frontends.looking import ledger_view
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
+from hector_nb.frontends.magics_completion import Completer
 from hector_nb.frontends.notebook_commands import run_command, show_connection
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions
@@ -61,6 +62,10 @@ class Notebook:
         arguments = parse_cell(line, cell)
         with _TidyErrors():
             self._ask(arguments)
+
+    def complete(self, event: Any) -> list[str]:
+        """What may follow at the end of a line."""
+        return Completer(self._service, self._sessions)(event)
 
     def close(self) -> None:
         """Free what was opened."""

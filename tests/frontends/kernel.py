@@ -74,6 +74,14 @@ class Kernel:
         request = self.send(code, allow_stdin=on_question is not None)
         return self.wait(request, on_output=on_output, on_question=on_question)
 
+    def complete(self, line: str) -> list[str]:
+        """What the Tab key offers at the end of a line."""
+        request = self._client.complete(line)
+        while True:
+            reply = self._client.get_shell_msg(timeout=PATIENCE)
+            if reply["parent_header"].get("msg_id") == request:
+                return list(reply["content"]["matches"])
+
     def wait(
         self,
         request: str,

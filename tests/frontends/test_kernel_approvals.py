@@ -130,7 +130,7 @@ def test_without_a_keyboard_it_means_no_and_the_output_says_so(kernel: Kernel, w
     assert not written.exists()
     [card] = _cards(cell)
     assert card.startswith("Denied: nobody to ask\nwrite_file\n")
-    assert "require_approval: never" in card
+    assert "set require_approval to never" in card
 
 
 def test_an_interrupt_while_it_asks_stops_the_turn(kernel: Kernel, written: Path) -> None:
