@@ -17,7 +17,24 @@ from tests.runtime.world import opened
 
 pytestmark = pytest.mark.anyio
 BUDGET = 800
-WORDS = ["tide", "lantern", "naïve", "copper", "Kyōto", "harbour", "4711", "🐝", "quietly", "whose,", "ledger;", "seven-fold", "möglich", "under", "(almost)", "all"]
+WORDS = [
+    "tide",
+    "lantern",
+    "naïve",
+    "copper",
+    "Kyōto",
+    "harbour",
+    "4711",
+    "🐝",
+    "quietly",
+    "whose,",
+    "ledger;",
+    "seven-fold",
+    "möglich",
+    "under",
+    "(almost)",
+    "all",
+]
 JOINTS = 4
 """Tokens that may be lost where two texts that were counted alone become one."""
 
