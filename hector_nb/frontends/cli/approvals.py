@@ -1,6 +1,5 @@
 """`hector approvals`, `hector approve` and `hector deny`: tool calls that wait, answered from another terminal."""
 
-import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -149,6 +148,8 @@ async def _decide(engine: "Engine", call_id: str, decision: "Decision", session_
 
 async def _until_heard(stream: "TurnStream", call_id: str) -> int:
     """Wait until whoever holds the turn has heard the word; the number of the event that says so, or of the turn's last one."""
+    import asyncio
+
     from hector_nb.events import ApprovalDecided
 
     patience = asyncio.create_task(_say_later())
@@ -166,6 +167,8 @@ async def _until_heard(stream: "TurnStream", call_id: str) -> int:
 
 
 async def _say_later() -> None:
+    import asyncio
+
     await asyncio.sleep(_PATIENCE)
     typer.echo("The process that holds the turn does not answer. If it is gone, the turn goes on here soon.", err=True)
 
