@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.conftest import embedded_file
 from tests.proof.serving import Site, opened
+
+__all__ = ["embedded_file", "site"]
 
 
 @pytest.fixture
