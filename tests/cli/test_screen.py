@@ -6,8 +6,10 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
+from hector_nb.events import NestedDelta, ToolCalled, ToolReturned
 from hector_nb.frontends.cli.console import THEME
 from hector_nb.frontends.cli.live_screen import LiveScreen
 from hector_nb.frontends.cli.screen import StreamScreen
@@ -86,6 +88,90 @@ async def test_notes_and_reasoning_stand_on_lines_of_their_own():
         screen.note('[Tool: write_file("a")]')
         screen.text("is **42**.")
     assert terminal.text() == 'Let me see.\n\nThe answer\n[Tool: write_file("a")]\nis 42.'
+
+
+def call(name, call_id="call_1", **arguments):
+    return ToolCalled(call_id=call_id, name=name, arguments=arguments)
+
+
+def result(name, output, call_id="call_1", *, is_error=False):
+    return ToolReturned(call_id=call_id, name=name, output=output, is_error=is_error)
+
+
+async def test_tools_are_rows_apart_from_what_is_said():
+    terminal, screen = live_screen()
+    async with screen:
+        screen.text("Let me look.")
+        screen.called(call("search", query="sales"))
+        screen.draw()
+        assert "◌ Searching for" in terminal.text()
+        screen.returned(result("search", "a.md:3\n3 sales\n\nb.md:9\n9 sales\n\n[Left out: 1 files]"))
+        screen.called(call("lookup", "call_2", city="Rome", days=2))
+        screen.returned(result("lookup", "Rome is not known.", "call_2", is_error=True))
+        screen.called(call("execute_command", "call_3", command="make"))
+        screen.returned(
+            result("execute_command", "\n".join(map(str, range(40))) + "\n[exit code 2]", "call_3", is_error=True)
+        )
+        screen.text("Done.")
+    lines = terminal.text().split("\n")
+    assert lines[:5] == [
+        "Let me look.",
+        "",
+        '✓ Searched for "sales"  2 places · 0.0 s',
+        '✗ Used lookup city="Rome", days…  Rome is not known. · 0.0 s',
+        "✗ Ran make  exit code 2 · 0.0 s",
+    ]
+    assert lines[5:7] == ["  … 29 lines before", "  29"]
+    assert lines[-3:] == ["  [exit code 2]", "", "Done."]
+
+
+@pytest.mark.parametrize("name", ["execute_command", "write_file", "some_tool"])
+async def test_a_row_fits_its_line_and_is_safe(name):
+    terminal, screen = live_screen(width=40, no_color=True)
+    hostile = "a\nb \x1b[2J\u202e" + "漢字" * 50
+    async with screen:
+        screen.called(call(name, command=hostile, path=hostile))
+        screen.draw()
+        screen.returned(result(name, hostile))
+    row = terminal.text().split("\n")[0]
+    assert cell_len(row) <= 40
+    assert row.endswith(" s")
+    assert not {"\x1b", "\u202e"} & set(terminal.text())
+    assert "\x1b[2J" not in terminal.written
+
+
+async def test_the_answer_of_a_called_agent_stands_beside_a_rule_under_its_name():
+    terminal, screen = live_screen(width=20)
+    async with screen:
+        screen.called(call("agent_call", agent="researcher", message="find"))
+        for piece in ("The first line is lo", "ng.\nThe second"):
+            screen.nested(NestedDelta(call_id="call_1", agent="researcher", session_id="s", turn_id="t", text=piece))
+            screen.draw()
+        screen.returned(result("agent_call", "The first line is long.\nThe second"))
+        screen.text("So.")
+    assert terminal.text().split("\n") == [
+        "  researcher",
+        "  │ The first line",
+        "  │ is long.",
+        "  │ The second",
+        "✓ Asked rese…  0.0 s",
+        "",
+        "So.",
+    ]
+
+
+async def test_a_paused_screen_draws_nothing_and_goes_on_afterwards():
+    terminal, screen = live_screen()
+    async with screen:
+        screen.text("Before.")
+        with screen.paused():
+            shown = terminal.text()
+            assert shown == "Before."
+            await asyncio.sleep(0.2)
+            assert terminal.text() == shown
+            terminal.write("A question?\n")
+        screen.text("After.")
+    assert terminal.text() == "Before.\nA question?\n\nAfter."
 
 
 async def test_hostile_text_cannot_control_the_terminal_even_in_pieces():

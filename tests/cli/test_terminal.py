@@ -130,6 +130,34 @@ def test_slash_commands(home, start):
     assert home.json("sessions", "list", "--agent", "coder")["sessions"][0]["title"] == "/etc/hosts is a file"
 
 
+def test_memory_in_a_chat(home, start):
+    home.config(
+        "llms: {default: {provider: scripted, model: script.yaml}}\n"
+        "agents: {assistant: {memory: {longterm: {storage_scope: conversational}}}}\n"
+    )
+    home.script(["Noted."])
+    home.run_here("call", "-s", "older", "The stores in North opened in October.")
+    (memory,) = home.json("memory", "show")["longterm"]["memories"]
+    child = start("chat", "-s", "newer")
+    for typed, answer in [
+        ("When did the North stores open?", "Noted"),
+        ("/memory", r"of 4,000 tokens(.|\n)*Memories(.|\n)*North opened in October(.|\n)*scope conversational"),
+        ("/why", rf"{memory['memory_id']}(.|\n)*words"),
+        ("/memory October stores", r"\d\.\d\d(.|\n)*North opened in October"),
+        ("/forget", "Which memory"),
+        ("/forget mem_1", "There is no memory 'mem_1'"),
+        (f"/forget {memory['memory_id']}", "Forgotten: “The stores in North opened"),
+        ("/memory", "1 memory|Nothing kept yet"),
+    ]:
+        child.expect("> ")
+        child.send(f"{typed}\r")
+        child.expect(answer)
+    child.expect("> ")
+    child.send("/quit\r")
+    assert code(child) == 0
+    assert memory["memory_id"] not in {m["memory_id"] for m in home.json("memory", "show")["longterm"]["memories"]}
+
+
 def test_a_chat_without_a_message_leaves_no_session(home, start):
     child = start("chat")
     child.expect("> ")

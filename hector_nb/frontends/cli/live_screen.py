@@ -111,7 +111,7 @@ class LiveScreen:
         if voice != self._voice or self._flow is None:
             if self._flow:
                 self._finish_flow()
-            if self._voice:
+            if self._voice and not (self._running and self._voice == "rows"):
                 self._console.print()
             self._flow, self._voice = make(), voice
         self._waiting = False
@@ -121,8 +121,10 @@ class LiveScreen:
     def _begin_rows(self) -> None:
         """Rows stand together, apart from what is said."""
         if self._flow:
+            apart = not isinstance(self._flow, NestedFlow)
             self._finish_flow()
-            self._console.print()
+            if apart:
+                self._console.print()
         self._voice = "rows"
 
     def _finish_flow(self) -> None:

@@ -43,7 +43,7 @@ def done(call: ToolCalled, result: ToolReturned, seconds: float, width: int) -> 
     verb = words.then if words else f"Used {plain_line(call.name)}"
     told = [_outcome(result), f"{seconds:.1f} s"]
     right = f"  {' · '.join(word for word in told if word)}"
-    left = _cut(f"{verb} {_argument(call)}".rstrip(), max(width - 2 - cell_len(right), 20))
+    left = _cut(f"{verb} {_argument(call)}".rstrip(), max(width - 2 - cell_len(right), 10))
     mark = ("✗ ", "red") if result.is_error else ("✓ ", "green")
     return Text.assemble(mark, left, (_cut(right, max(width - 2 - cell_len(left), 0)), "dim"))
 
