@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from hector_nb.errors import HectorError, ModelInterrupted
-from hector_nb.events import ApprovalAsked, ContextBuilt, Event, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
+from hector_nb.events import (
+    ApprovalAsked,
+    ContextBuilt,
+    Event,
+    TextDelta,
+    ToolCalled,
+    TurnDone,
+    TurnFailed,
+    TurnReset,
+    TurnStarted,
+)
 from hector_nb.frontends.aside import Aside
 from hector_nb.frontends.cell_approvals import CellApprovals
 from hector_nb.frontends.inline import AnswerView
@@ -108,8 +118,9 @@ class CellTurn:
     def _note(self, event: Event) -> None:
         if isinstance(event, ToolCalled):
             self._calls.append(ToolCall(call_id=event.call_id, name=event.name, arguments=event.arguments))
-        elif isinstance(event, ContextBuilt):
-            self._recalled.update(each["memory_id"] for each in event.context.get("memories", ()))
+        elif isinstance(event, TurnStarted | ContextBuilt):
+            memories = (event.context or {}).get("memories", ())
+            self._recalled.update(each["memory_id"] for each in memories)
         elif isinstance(event, TurnReset):
             self._text = [event.text]
             self._view.restart()

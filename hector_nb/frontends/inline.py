@@ -55,6 +55,26 @@ class AnswerView(Protocol):
         """Say something small below the answer."""
         ...
 
+    def make_way(self) -> str | None:
+        """Leave the output that only says what is waited for to something else; its id, if there is such an output."""
+        ...
+
+
+class AboveAnswer:
+    """Publishes what belongs above an answer: where the answer has not begun, it gets the place of the line that says so."""
+
+    def __init__(self, view: AnswerView, publish: Publish) -> None:
+        self._view = view
+        self._publish = publish
+        self._places: dict[str, str] = {}
+
+    def __call__(self, bundle: Bundle, metadata: Mapping[str, Any], display_id: str, there: bool) -> None:
+        """See `Publish`."""
+        if not there and (place := self._view.make_way()):
+            self._places[display_id] = place
+            there = True
+        self._publish(bundle, metadata, self._places.get(display_id, display_id), there)
+
 
 class Pace:
     """Says when a text that grows may be sent again."""
@@ -140,6 +160,14 @@ class LiveOutput:
         bundle = {"text/html": f'<small style="opacity: 0.6">{safe_html(text)}</small>', "text/plain": text}
         self._publish(bundle, {}, "", False)
 
+    def make_way(self) -> str | None:
+        """See `AnswerView`."""
+        if not self._there or self._text.size:
+            return None
+        place, self._id = self._id, uuid4().hex
+        self._there, self._waits_for = False, ""
+        return place
+
     def _update(self) -> None:
         text = self._text.safe() if self._markdown else self._text.plain()
         if self._pace.take(self._text.size, text):
@@ -182,6 +210,10 @@ class FinalOutput:
     def note(self, text: str) -> None:
         """See `AnswerView`."""
 
+    def make_way(self) -> str | None:
+        """See `AnswerView`."""
+        return None
+
 
 class TerminalOutput:
     """The answer on standard output, as it comes."""
@@ -217,6 +249,10 @@ class TerminalOutput:
 
     def note(self, text: str) -> None:
         """See `AnswerView`."""
+
+    def make_way(self) -> str | None:
+        """See `AnswerView`."""
+        return None
 
 
 class _AnswerText:

@@ -7,6 +7,7 @@ from hector_nb.frontends.render import plain_line
 from hector_nb.memories import Ledger, LedgerPart, PartKind
 
 FORGOTTEN = "(forgotten since)"
+CALLS = "(calls of tools)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +59,9 @@ def rows(ledger: Ledger) -> list[Row]:
 
 def excerpt_of(part: LedgerPart) -> str:
     """A part's text on one line."""
-    return FORGOTTEN if part.text is None else plain_line(part.text[:2000])
+    if part.text is None:
+        return FORGOTTEN
+    return plain_line(part.text[:2000]) or (CALLS if part.role == "assistant" else "")
 
 
 def share(tokens: int, ledger: Ledger) -> float:

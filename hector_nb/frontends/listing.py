@@ -9,6 +9,15 @@ from hector_nb.wire.safe_markdown import safe_html
 Row = TypeVar("Row")
 
 
+class Shown(str):
+    """Text that is shown as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class Listing(list[Row], Generic[Row]):
     """A list whose rich form is a table.
 

@@ -1,15 +1,18 @@
 """Looking into memory: what the service knows of it, as the values that people get in a notebook."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hector_nb.errors import SessionNotFound
 from hector_nb.frontends.inspection_html import Titles
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.memory_view import MemoryListing, MemoryView
+from hector_nb.memories import Memory, RecalledMemory
 from hector_nb.service import AgentInfo, SessionService
 
 _MOST = 20
 """Sessions whose titles are looked up for one view."""
+_NOTHING = 0.005
+"""A score that is shown as 0.00: the memory has nothing to do with the query."""
 
 
 async def ledger_view(
@@ -46,8 +49,15 @@ async def found_memories(
         InvalidRequest: the query is empty, or the agent has no long-term memory.
     """
     found = await service.search_memory(info.name, session_id, query, limit=limit)
-    titles = await _titles(service, (each.memory.session_id for each in found))
-    return MemoryListing(found, empty="Nothing was found.", titles=titles)
+    return await listed(service, [each for each in found if each.score >= _NOTHING], empty="Nothing was found.")
+
+
+async def listed(
+    service: SessionService, memories: Sequence[Memory] | Sequence[RecalledMemory], *, empty: str = ""
+) -> MemoryListing:
+    """Memories with the titles of the sessions that they come from."""
+    plain = [each.memory if isinstance(each, RecalledMemory) else each for each in memories]
+    return MemoryListing(memories, empty=empty, titles=await _titles(service, (each.session_id for each in plain)))
 
 
 async def _titles(service: SessionService, session_ids: Iterable[str]) -> Titles:

@@ -2,7 +2,8 @@
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.ledger_view import LedgerView
-from hector_nb.frontends.looking import found_memories, ledger_view, memory_view
+from hector_nb.frontends.listing import Shown
+from hector_nb.frontends.looking import found_memories, ledger_view, listed, memory_view
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.notebook_service import NotebookService
@@ -14,7 +15,7 @@ _FOUND = 10
 
 def run_memory_command(
     arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions
-) -> MemoryView | MemoryListing | LedgerView:
+) -> MemoryView | MemoryListing | LedgerView | Shown:
     """Do what a command says.
 
     Raises:
@@ -59,12 +60,11 @@ async def _correct(asked: SessionService, arguments: CommandArguments, sessions:
     info, session_id = await sessions.open(asked, arguments.session)
     [memory_id] = arguments.memory_ids
     memory = await asked.correct_memory(info.name, session_id, memory_id, arguments.text or "")
-    return MemoryListing([memory], empty="")
+    return await listed(asked, [memory])
 
 
-async def _forget(asked: SessionService, arguments: CommandArguments, sessions: NotebookSessions) -> MemoryView:
-    """Forget them, and show what is left."""
+async def _forget(asked: SessionService, arguments: CommandArguments, sessions: NotebookSessions) -> Shown:
     info, session_id = await sessions.open(asked, arguments.session)
     for memory_id in arguments.memory_ids:
         await asked.forget_memory(info.name, session_id, memory_id)
-    return await memory_view(asked, info, session_id)
+    return Shown(f"Forgotten, and erased: {', '.join(arguments.memory_ids)}")

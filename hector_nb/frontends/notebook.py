@@ -17,8 +17,9 @@ from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
 from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
 from hector_nb.frontends.cell_turn import CellTurn
 from hector_nb.frontends.connect import fetching
-from hector_nb.frontends.inline import AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
+from hector_nb.frontends.inline import AboveAnswer, AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
+from hector_nb.frontends.listing import Shown
 from hector_nb.frontends.looking import ledger_view
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
 from hector_nb.frontends.notebook_commands import run_command, show_connection
@@ -47,9 +48,9 @@ class Notebook:
                 case PromptArguments():
                     return self._ask(arguments)
                 case CommandArguments(name="help"):
-                    return _Text(inspect.cleandoc(self._shell.find_line_magic("hector").__doc__))
+                    return Shown(inspect.cleandoc(self._shell.find_line_magic("hector").__doc__))
                 case CommandArguments(name="version"):
-                    return _Text(__version__)
+                    return Shown(__version__)
                 case CommandArguments():
                     return run_command(self._filled(arguments), self._service, self._sessions)
                 case None:
@@ -93,7 +94,7 @@ class Notebook:
             view=view,
             aside=aside,
             cell=self._shell.execution_count,
-            approvals=self._approvals(),
+            approvals=self._approvals(view),
             look=lambda turn_id: self._service.ask(
                 lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
             ),
@@ -121,14 +122,14 @@ class Notebook:
         if not stream:
             return FinalOutput(markdown=markdown, publish=publish), AsideOutput(publish, live=False, **told)
         view = LiveOutput(waiting=lambda: _waiting(info), markdown=markdown, publish=publish)
-        return view, AsideOutput(publish, live=True, **told)
+        return view, AsideOutput(AboveAnswer(view, publish), live=True, **told)
 
-    def _approvals(self) -> CellApprovals:
+    def _approvals(self, view: AnswerView) -> CellApprovals:
         """What asks the person before a tool is used."""
         kernel = getattr(self._shell, "kernel", None)
         return CellApprovals(
             allowed=self._allowed,
-            publish=publish if kernel is not None else None,
+            publish=AboveAnswer(view, publish) if kernel is not None else None,
             kernel=kernel,
         )
 
@@ -145,15 +146,6 @@ class Notebook:
             for name, value in self._shell.user_ns.items()
             if name in _SHOWN_NAMES or name not in hidden or hidden[name] is not value
         }
-
-
-class _Text(str):
-    """Text that is shown as it is."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 class _TidyErrors:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from hector_nb.errors import SessionNotFound
 from hector_nb.frontends.ledger_view import LedgerView
-from hector_nb.frontends.listing import Listing
+from hector_nb.frontends.listing import Listing, Shown
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.memory_commands import run_memory_command
 from hector_nb.frontends.memory_view import MemoryListing, MemoryView
@@ -23,7 +23,7 @@ from hector_nb.tools.decorator import offered
 _ASKS = {"always": "yes", "never": "no", "rules": "by its rules"}
 
 
-Shown: TypeAlias = (
+Answered: TypeAlias = (
     Listing[AgentInfo]
     | Listing[Session]
     | Listing[ToolInfo]
@@ -32,12 +32,12 @@ Shown: TypeAlias = (
     | MemoryView
     | MemoryListing
     | LedgerView
-    | None
+    | Shown
 )
 """What a command answers with."""
 
 
-def run_command(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Shown:
+def run_command(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> Answered:
     """Do what a command says.
 
     Raises:
@@ -135,7 +135,7 @@ def _tools(arguments: CommandArguments, service: NotebookService, sessions: Note
             "tool": lambda tool: tool.name,
             "asks first": lambda tool: _ASKS[tool.require_approval],
             "from": lambda tool: "this notebook" if tool.name in own else "configuration",
-            "description": lambda tool: tool.description.partition("\n")[0],
+            "description": lambda tool: tool.description.partition("\n")[0].partition(". ")[0].rstrip("."),
         },
         empty=f"{info.name} has no tools. Name some under `tools` in its configuration, or write @hector_nb.tool above a function.",
     )

@@ -103,3 +103,27 @@ class Home:
 @pytest.fixture
 def home(tmp_path):
     return Home(tmp_path)
+
+
+@pytest.fixture
+def start(home):
+    """Starts `hector` in a terminal of 80 × 24 and ends it after the test."""
+    pexpect = pytest.importorskip("pexpect", reason="pseudo-terminals need a Unix")
+    started = []
+
+    def begin(*arguments, **env):
+        child = pexpect.spawn(
+            PROGRAM[0],
+            [*PROGRAM[1:], *arguments],
+            cwd=home.folder,
+            env={**home.env, **env},
+            dimensions=(24, 80),
+            encoding="utf-8",
+            timeout=30,
+        )
+        started.append(child)
+        return child
+
+    yield begin
+    for child in started:
+        child.close(force=True)

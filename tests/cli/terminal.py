@@ -1,4 +1,4 @@
-"""A small terminal for tests: what stands on its screen and in its scrollback after it was written to."""
+"""Terminals for tests: one that knows what stands on its screen and in its scrollback, and the end of a program in a real one."""
 
 import io
 import re
@@ -45,3 +45,12 @@ class Terminal(io.StringIO):
     def text(self):
         """All that can be read, from the top of the scrollback on."""
         return "\n".join(row.rstrip() for row in self.rows).rstrip("\n")
+
+
+def code(child):
+    """The exit code of a program that ends by itself."""
+    import pexpect
+
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus

@@ -21,6 +21,9 @@ COMMANDS = [
         ["trust"],
         ["models"],
         ["models", "fetch"],
+        ["approvals"],
+        ["approve"],
+        ["deny"],
     ),
     *(
         ["memory"],

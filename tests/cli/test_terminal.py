@@ -7,40 +7,11 @@ import sys
 import pytest
 
 pexpect = pytest.importorskip("pexpect", reason="pseudo-terminals need a Unix")
-from tests.cli.conftest import PROGRAM  # noqa: E402
+from tests.cli.terminal import code  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals need a Unix")
 ENDLESS = {"wait_ms": 600_000}
 PASTE = "\x1b[200~{}\x1b[201~"
-
-
-@pytest.fixture
-def start(home):
-    """Starts `hector` in a terminal of 80 × 24 and ends it after the test."""
-    started = []
-
-    def begin(*arguments, **env):
-        child = pexpect.spawn(
-            PROGRAM[0],
-            [*PROGRAM[1:], *arguments],
-            cwd=home.folder,
-            env={**home.env, **env},
-            dimensions=(24, 80),
-            encoding="utf-8",
-            timeout=30,
-        )
-        started.append(child)
-        return child
-
-    yield begin
-    for child in started:
-        child.close(force=True)
-
-
-def code(child):
-    child.expect(pexpect.EOF)
-    child.close()
-    return child.exitstatus
 
 
 def test_call_names_the_model_and_draws_markdown(home, start):

@@ -143,7 +143,7 @@ def test_an_agent_calls_a_function_of_the_notebook_into_its_cell(kernel: Kernel)
 def test_the_functions_are_listed_with_the_agents_tools(kernel: Kernel) -> None:
     kernel.run("@hector_nb.tool\ndef act(what: str):\n    'Act now.\\n\\nAt once.'")
     listed = kernel.run("%hector tools").of("execute_result")[0]["data"]["text/plain"]
-    assert "act    this notebook  Act now." in listed
+    assert "act    no          this notebook  Act now" in listed
     assert "At once" not in listed
 
 

@@ -1,6 +1,6 @@
 """`hector approvals`, `hector approve` and `hector deny`: tool calls that wait, answered from another terminal."""
 
-import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -104,7 +104,7 @@ def _print(found: "Sequence[Waiting]") -> None:
     from hector_nb.frontends.cli.approving import print_call
     from hector_nb.frontends.cli.console import make_console
     from hector_nb.frontends.render import plain_line
-    from hector_nb.wire.codec import dumps, encode_time
+    from hector_nb.wire.codec import encode_time
 
     if not found:
         typer.echo("Nothing waits.", err=True)
@@ -112,8 +112,8 @@ def _print(found: "Sequence[Waiting]") -> None:
     for number, (session, approval) in enumerate(found):
         if not console.is_terminal:
             cells = (approval.call_id, session.session_id, session.agent, approval.name)
-            arguments = dumps(dict(approval.arguments))
-            typer.echo("\t".join(map(plain_line, (*cells, encode_time(approval.deadline) or "", arguments))))
+            arguments = json.dumps(dict(approval.arguments))  # in ASCII: nothing in it is hidden
+            typer.echo("\t".join((*map(plain_line, cells), encode_time(approval.deadline) or "", arguments)))
             continue
         if number:
             console.print()
@@ -148,6 +148,8 @@ async def _decide(engine: "Engine", call_id: str, decision: "Decision", session_
 
 async def _until_heard(stream: "TurnStream", call_id: str) -> int:
     """Wait until whoever holds the turn has heard the word; the number of the event that says so, or of the turn's last one."""
+    import asyncio
+
     from hector_nb.events import ApprovalDecided
 
     patience = asyncio.create_task(_say_later())
@@ -165,6 +167,8 @@ async def _until_heard(stream: "TurnStream", call_id: str) -> int:
 
 
 async def _say_later() -> None:
+    import asyncio
+
     await asyncio.sleep(_PATIENCE)
     typer.echo("The process that holds the turn does not answer. If it is gone, the turn goes on here soon.", err=True)
 

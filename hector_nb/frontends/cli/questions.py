@@ -59,7 +59,8 @@ class Questions:
             return
         self._open.pop(event.call_id, None)
         if event.call_id == self._now:
-            self._person.dismiss(told(event.decision, edited=event.edited is not None, expired=event.expired))
+            where = "" if event.expired else "Elsewhere: "
+            self._person.dismiss(where + told(event.decision, edited=event.edited is not None, expired=event.expired))
 
     def begin(self, session_id: str) -> None:
         """Ask what is to be asked."""
