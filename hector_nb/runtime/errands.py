@@ -25,12 +25,14 @@ class Errands:
             self._running[key] = agent.name, asyncio.create_task(self._run(key))
         return self._running[key][1]
 
-    def under_way(self, *, agent: str | None = None, user: str | None = None) -> "Sequence[asyncio.Task[None]]":
-        """The tasks of an agent's and a user's sessions; None: of all."""
+    def under_way(
+        self, *, agent: str | None = None, user: str | None = None, besides: str | None = None
+    ) -> "Sequence[asyncio.Task[None]]":
+        """The tasks of an agent's and a user's sessions (None: of all), `besides` the session of that id."""
         return [
             task
-            for (owner, _), (name, task) in self._running.items()
-            if agent in {None, name} and user in {None, owner}
+            for (owner, session_id), (name, task) in self._running.items()
+            if agent in {None, name} and user in {None, owner} and session_id != besides
         ]
 
     async def _run(self, key: Key) -> None:

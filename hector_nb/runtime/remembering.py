@@ -93,9 +93,12 @@ class Remembering:
             if not done:
                 self._not_waited_for.add(agent.name)
 
-    async def settle(self, agent: Agent, user: str) -> None:
-        """Wait a moment for what is being taken in of this user, so that a fact told in one session is there in the next."""
-        if tasks := self._takes.under_way(agent=agent.name, user=user):
+    async def settle(self, agent: Agent, user: str, *, besides: str | None = None) -> None:
+        """Wait a moment for what is being taken in of this user, so that a fact told in one session is there in the next.
+
+        A turn that recalls does not wait for what was said in its own session, `besides`: its model sees that anyway.
+        """
+        if tasks := self._takes.under_way(agent=agent.name, user=user, besides=besides):
             await asyncio.wait(tasks, timeout=_WAIT_FOR_OTHERS)
 
     async def finish(self, agent: Agent, session: Session) -> None:

@@ -206,7 +206,8 @@ class TurnRun:
 
     async def _recall(self, text: str, seen: int, allowance: int) -> Sequence[RecalledMemory]:
         assert self.agent.longterm
-        await self._remembering.settle(self.agent, self.user)
+        if self.agent.longterm.scope in {"conversational", "all"}:
+            await self._remembering.settle(self.agent, self.user, besides=self.session_id)
         return await self.agent.longterm.recall(
             self.store, user=self.user, session_id=self.session_id, text=text, seen=seen, allowance=allowance
         )

@@ -13,7 +13,7 @@ from hector_nb.messages import Message, ToolCall
 from hector_nb.models.base import ModelRequest
 from hector_nb.models.scripted import Step
 from tests.runtime.fake_tools import FakeTool, call
-from tests.runtime.world import opened
+from tests.runtime.world import opened, text_of
 
 pytestmark = pytest.mark.anyio
 BUDGET = 800
@@ -116,3 +116,43 @@ def write_summaries(summarizer: Any, rng: random.Random, written: list[Sequence[
         return str(written[-1][0])
 
     summarizer.summarize = summarize
+
+
+@pytest.mark.parametrize("strategy", ["summary_buffer", "buffer_window", "token_window"])
+async def test_a_message_larger_than_the_budget_is_sent_alone_and_the_next_turn_fits_again(strategy: str) -> None:
+    rng = random.Random(7)
+    memory = {"working": {"strategy": strategy, "budget": BUDGET}, "longterm": {"storage_scope": "session"}}
+    async with opened([[text(rng)] for _ in range(4)], memory=memory, within=30) as world:
+        agent = world.runtime.agents["assistant"]
+        if agent.summarizer:
+            write_summaries(agent.summarizer, rng, [])
+        session = await world.session()
+        await text_of(await world.send("Hello.", session))
+        large = await world.send(" ".join(text(rng) for _ in range(100)), session)
+        await text_of(large)
+        ledger = await world.service.get_context("assistant", large.turn_id)
+        assert [part.kind for part in ledger.parts if part.kind in {"message", "memory"}] == ["message"]
+        assert ledger.tokens > ledger.budget
+        for word in ("And?", "🐝🐝🐝"):
+            stream = await world.send(word, session)
+            await text_of(stream)
+            ledger = await world.service.get_context("assistant", stream.turn_id)
+            assert ledger.tokens <= ledger.budget
+            assert world.model.requests[-1].messages[-1].content.endswith(word)
+
+
+@pytest.mark.parametrize(
+    "message", ["a" * 2**20, "🐝" * 2**18, " " * (2**20 - 1) + "x"], ids=["letters", "bees", "space"]
+)
+async def test_the_largest_message_is_counted_in_time_and_does_not_last(message: str) -> None:
+    memory = {"longterm": {"storage_scope": "session"}}
+    async with opened([["I see."], ["Fine."]], memory=memory, within=30) as world:
+        agent = world.runtime.agents["assistant"]
+        if agent.summarizer:
+            write_summaries(agent.summarizer, random.Random(7), [])
+        session = await world.session()
+        assert await text_of(await world.send(message, session)) == "I see."
+        stream = await world.send("And now?", session)
+        assert await text_of(stream) == "Fine."
+        ledger = await world.service.get_context("assistant", stream.turn_id)
+        assert ledger.tokens <= ledger.budget
