@@ -65,7 +65,7 @@ async def test_collecting() -> None:
 async def test_the_terminal() -> None:
     out, notes = io.StringIO(), io.StringIO()
     service: Any = Service()
-    await AnswerOnScreen(service, "assistant", StreamScreen(out, notes), View()).play(SendMessage(message="Hi"))
+    await AnswerOnScreen(service, "assistant", StreamScreen(out, notes), View(), None).play(SendMessage(message="Hi"))
     assert out.getvalue() == "Half an ansHalf \n"
     assert "this is what was kept" in notes.getvalue()
 
@@ -77,6 +77,7 @@ def test_the_cell() -> None:
         published.append(what)
 
     turn: Any = Turn()
+    unused: Any = None
     cell = CellTurn(
         turn,
         info=AgentInfo(name="assistant", description="", model="m", provider="scripted", host=None),
@@ -84,6 +85,8 @@ def test_the_cell() -> None:
         view=FinalOutput(publish=publish),
         aside=Aside(thinking=False, tools=False, debug=False),
         cell=None,
+        look=unused,
+        approvals=unused,
     )
     assert cell.show().text == "Half "
     assert published[-1][0]["text/plain"] == "Half "
