@@ -79,7 +79,7 @@ def notes(ledger: Ledger, *, threshold: float | None = None) -> list[str]:
     """What else is to be said of it; `threshold` is where old turns are folded, as a part of the budget."""
     told = []
     if ledger.budget_note:
-        told.append(f"Budget: {ledger.budget_note}.")
+        told.append(f"Budget: {plain_line(ledger.budget_note)}.")
     if ledger.tokens > ledger.budget:
         told.append("Over the budget: the newest message is never cut.")
     elif threshold is not None and ledger.tokens >= threshold * ledger.budget:

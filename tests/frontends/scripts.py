@@ -37,6 +37,7 @@ SCRIPTS: dict[str, list[list[Any]]] = {
 _MORE: dict[str, dict[str, Any]] = {
     "writer": {"tools": ["write_file"]},
     "runner": {"tools": ["execute_command"], "reasoning": {"show_thinking": True}},
+    "hostile": {"memory": {"longterm": {"storage_scope": "conversational"}}},
     "keeper": {"memory": {"longterm": {"storage_scope": "conversational"}}},
 }
 

@@ -53,6 +53,15 @@ def test_hostile_markdown_neither_runs_nor_asks_for_anything(lab: Lab, chromium:
         "%load_ext hector_nb",
         f"for _ in range({count}):\n    %hector -a hostile --no-stream go\n",
         "%hector history -n 1000",
+        "%hector use hostile",
+        "%hector -s named $\\href{javascript:window.ran=1}{a}$ <img src=x onerror=window.ran=1>",
+        "%hector memory -s named",
+        "%hector memory -s named --query img src window",
+        "%hector why -s named",
+        "import hector_nb\nhector = hector_nb.connect()\nsession = hector.session('hostile', 'named')\nsession.memory",
+        "session.send('<b>go</b>')",
+        "session.messages()",
+        "hector.sessions()",
     ]
     page = NotebookPage(chromium, lab.write("hostile.ipynb", cells))
     for cell in range(len(cells)):
