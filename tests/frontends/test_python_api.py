@@ -274,6 +274,7 @@ def test_an_agent_calls_a_function_of_this_program_while_a_plain_call_waits(hect
 _SCRIPT = """
 import os, signal, threading
 import hector_nb
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without
 hector = hector_nb.connect()
 session = hector.session("halting", "s")
 try:
