@@ -158,7 +158,9 @@ class UserSessions(SessionService):
             title=source.title,
             metadata={**source.metadata, "forked_from": session_id},
         )
-        return await self._store.fork_session(session_id, new, after=after, take_in=_takes_copies(found))
+        fork = await self._store.fork_session(session_id, new, after=after, take_in=_takes_copies(found))
+        self._runtime.remembering.take_in(found, fork)
+        return fork
 
     async def rewind_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
         """See `SessionService`."""
@@ -177,7 +179,9 @@ class UserSessions(SessionService):
         found = self._runtime.agent(agent)
         new = self._new_session(found, new_id("sess"), title=title, metadata=metadata)
         counted = [message if message.tokens else await found.count(message) for message in messages]
-        return await self._store.import_session(new, counted, take_in=found.longterm is not None)
+        imported = await self._store.import_session(new, counted, take_in=found.longterm is not None)
+        self._runtime.remembering.take_in(found, imported)
+        return imported
 
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
