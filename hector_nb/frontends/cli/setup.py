@@ -1,6 +1,5 @@
 """`hector validate`, `hector schema` and `hector trust`: the configuration file."""
 
-import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +25,8 @@ def validate(
     ] = None,
 ) -> None:
     """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
+    import asyncio
+
     from hector_nb.config.loader import load_config
 
     try:
