@@ -6,7 +6,7 @@ names without `await`.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -76,8 +76,11 @@ class AsyncHector:
 
     async def __aenter__(self) -> Self:
         if self._service is None:
-            self._service = await self._stack.enter_async_context(open_service(self._config, user=self._user))
+            self._service = await self._stack.enter_async_context(self._opening())
         return self
+
+    def _opening(self) -> AbstractAsyncContextManager[SessionService]:
+        return open_service(self._config, user=self._user)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
