@@ -133,6 +133,14 @@ def test_a_conversation_leaves_as_a_file_and_comes_back(hector: Hector, tmp_path
         hector.import_session(tmp_path / "nothing.json")
 
 
+def test_a_part_of_a_conversation_reads_like_one(hector: Hector) -> None:
+    session = hector.session()
+    session.send("One")
+    session.send("Two")
+    assert repr(session.messages()[2:3]).startswith("user · ")
+    assert session.messages()[2:][0].content == session.messages()[2].content == "Two"
+
+
 def test_agents_and_tools_are_listed_and_all_sessions_over_all_pages(hector: Hector) -> None:
     assert [agent.name for agent in hector.agents()] == list(SCRIPTS)
     assert "halting" in repr(hector.agents())
