@@ -60,9 +60,9 @@ def test_the_page_shows_answers_as_text_and_stops_them(server: str) -> None:
         assert created.status == 201
         page.goto(f"{ORIGIN}/")
         page.click("text=Ask")
-        page.wait_for_function("document.querySelector('#chat').innerText.includes('Blue, <b>for the sea.')")
+        page.wait_for_function("document.body.innerText.includes('Blue, <b>for the sea.')")
         page.click("text=Ask")
-        page.wait_for_function("document.querySelector('#chat').innerText.includes('One')")
+        page.wait_for_function("document.body.innerText.includes('One')")
         with page.expect_response("**/cancel") as stopped:
             page.click("text=Stop")
         assert stopped.value.ok
