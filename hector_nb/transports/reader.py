@@ -11,7 +11,8 @@ from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.events import LoggedEvent, TurnFailed, TurnReset, is_last
 from hector_nb.service import AgentInfo, SessionFeed, SessionService, TurnStream
 from hector_nb.wire.framer import Framer
-from hector_nb.wire.frames import START, Cursor, View
+from hector_nb.wire.frames import LOG, START, Cursor, View
+from hector_nb.wire.log_framer import LogFramer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,8 +23,10 @@ class Reader:
     info: AgentInfo
     view: View
 
-    def framer(self, cursor: Cursor | None = None) -> Framer:
+    def framer(self, cursor: Cursor | None = None) -> Framer | LogFramer:
         """A framer with the agent's settings, from the cursor on."""
+        if self.view.events == LOG:
+            return LogFramer(seq=cursor.seq if cursor else 0)
         streaming = self.info.streaming
         if not self.info.reasoning.enable_streaming:
             streaming = StreamingConfig(buffer_size=streaming.buffer_size)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from hector_nb.approvals import Approval
 from hector_nb.events import encode_usage
 from hector_nb.messages import Message, ToolCall
-from hector_nb.service import AgentInfo, Reply
+from hector_nb.service import AgentInfo, Reply, ToolInfo
 from hector_nb.sessions import Page, Session, Turn
 
 T = TypeVar("T")
@@ -58,6 +58,16 @@ def encode_agent(agent: AgentInfo) -> dict[str, Any]:
         "memory": dict(agent.memory),
         "reasoning": agent.reasoning.model_dump(mode="json"),
         "streaming": agent.streaming.model_dump(mode="json"),
+    }
+
+
+def encode_tool(tool: ToolInfo) -> dict[str, Any]:
+    """A tool of an agent."""
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+        "require_approval": tool.require_approval,
     }
 
 
