@@ -192,14 +192,14 @@ class Silence:
     """Calls `act` whenever nothing was sent for `seconds`."""
 
     def __init__(self, seconds: float, act: Callable[[], None]) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._act = act
         self._since = 0.0
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self.broken()
-        self._timer = self._loop.call_later(self._seconds, self._look)
+        self._timer = self._loop.call_later(self.seconds, self._look)
         return self
 
     def broken(self) -> None:
@@ -207,11 +207,11 @@ class Silence:
         self._since = self._loop.time()
 
     def _look(self) -> None:
-        due = self._since + self._seconds
+        due = self._since + self.seconds
         if self._loop.time() >= due - 0.001:
             self._act()
             self.broken()
-            due = self._since + self._seconds
+            due = self._since + self.seconds
         self._timer = self._loop.call_at(due, self._look)
 
     def __exit__(self, *_: object) -> None:

@@ -228,6 +228,7 @@ class _Line:
             self._handler.set_header("Content-Type", TYPE)
             self._handler.set_header("Cache-Control", "no-cache, no-transform")
             self._handler.set_header("X-Accel-Buffering", "no")
+            self._handler.set_header("Hector-Heartbeat", f"{self._silence.seconds:g}")
             self._handler.write("retry: 2000\n")
 
     async def _write(self, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """The one JSON form of what travels: agents, sessions, messages, turns, pages, replies. Times are RFC 3339 in UTC.
 
-Below are the vocabulary's values; above every transport. Errors are in `status.py`, a turn's events in `frames.py`.
+Below are the vocabulary's values; above every transport and client: `decoding.py` reads what is written here. Errors are in `status.py`,
+a turn's events in `frames.py`.
 """
 
 import json
@@ -120,6 +121,8 @@ def encode_message(message: Message) -> dict[str, Any]:
         "tokens": message.tokens,
         "created_at": encode_time(message.created_at),
     }
+    if message.estimated:
+        encoded["estimated"] = True
     if message.tool_calls:
         encoded["tool_calls"] = [encode_tool_call(call) for call in message.tool_calls]
     if message.thinking:

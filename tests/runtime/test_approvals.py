@@ -246,7 +246,7 @@ async def test_what_does_not_wait_cannot_be_decided() -> None:
             await world.service.decide_approval("assistant", session, "call_unknown", "approve")
         with pytest.raises(ApprovalNotFound):
             await world.service.decide_approval("assistant", session, "call_unknown", "approve", edited={"what": "x"})
-        eve = world.runtime.for_user("eve")
+        eve = world.of("eve")
         for refused in (
             eve.list_approvals("assistant", session),
             eve.decide_approval("assistant", session, "call_unknown", "approve"),
