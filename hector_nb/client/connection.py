@@ -16,7 +16,7 @@ from yarl import URL
 from hector_nb._version import __version__
 from hector_nb.client.address import Address
 from hector_nb.client.sse import Block, BlockSplitter, TooLong
-from hector_nb.errors import HectorError, NotFound, Unauthenticated, Unavailable
+from hector_nb.errors import HectorError, InvalidRequest, NotFound, Unauthenticated, Unavailable
 from hector_nb.wire.codec import dumps, to_bytes
 from hector_nb.wire.status import decode_error
 
@@ -64,9 +64,11 @@ class Connection:
         if address.token:
             self._headers["Authorization"] = f"Bearer {address.token}"
         self._session: aiohttp.ClientSession | None = None
+        self.closed = False
 
     async def aclose(self) -> None:
-        """Close all lines."""
+        """Close all lines, for good."""
+        self.closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -137,12 +139,15 @@ class Connection:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Cut(self._unavailable("broke off")) from error
         except ValueError as error:
-            raise HectorError("This cannot be sent in a header.", hint="Check the token and the key.") from error
+            told = "The token or the idempotency key cannot be sent."
+            raise InvalidRequest(told, hint="They are printable ASCII characters.") from error
         if response.status < 300:
             return response
         raise await self._refusal(response)
 
     def _open_session(self) -> aiohttp.ClientSession:
+        if self.closed:
+            raise HectorError("This connection is closed.", hint="Connect again.")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
@@ -211,7 +216,8 @@ class Line:
                     return []
                 if blocks := self._splitter.feed(data):
                     return blocks
-        except (aiohttp.ClientError, OSError, TimeoutError, TooLong) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, TooLong, RuntimeError) as error:
+            # aiohttp's word for reading what was closed in between is a RuntimeError
             raise Cut(self._broken) from error
 
     async def finish(self) -> None:

@@ -27,6 +27,7 @@ from hector_nb.errors import (
     HectorError,
     MemoryNotFound,
     MessageNotFound,
+    SessionEnded,
     SessionNotFound,
     TurnNotFound,
 )
@@ -221,8 +222,11 @@ class RemoteSessions(SessionService):
         """See `SessionService`."""
         feed = partial(RemoteFeed, self._connection, agent, session_id)
         if after is not None:
-            await self.get_session(agent, session_id)
-            return feed(position=START) if after == START else feed(position=f"{after}:0", skip=after)
+            session = await self.get_session(agent, session_id)
+            later = feed(position=START) if after == START else feed(position=f"{after}:0", known=after)
+            if session.status != "active" and not await later.has_next():
+                raise SessionEnded(f"The session {session_id!r} has {session.status}.", hint="Fork it to go on.")
+            return later
         _session(agent, session_id)
         call = Call(verb="GET", path=turns_path(agent, session_id), query={"events": "log"})
         try:

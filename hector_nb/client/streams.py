@@ -136,6 +136,9 @@ class RemoteStream(TurnStream):
         self._leave()
         while True:
             await self._retries.wait(error)
+            if self._connection.closed:
+                self._over = True
+                return ()
             try:
                 self._line = await self._connection.open(turn_call(self._path, self.turn_id, self.after))
             except Cut as cut:
@@ -169,38 +172,64 @@ class RemoteStream(TurnStream):
 
 
 class RemoteFeed(SessionFeed):
-    """The turns of a session on a server. Between two turns nothing is held open."""
+    """The turns of a session on a server. Between two turns nothing is held open.
 
-    def __init__(self, connection: Connection, agent: str, session_id: str, *, position: str, skip: str = "") -> None:
+    `known` is the turn that it begins after, where `position` is not at that turn's end.
+    """
+
+    def __init__(self, connection: Connection, agent: str, session_id: str, *, position: str, known: str = "") -> None:
         self.position = position
         self._connection = connection
         self._path = turns_path(agent, session_id)
-        self._skip = skip
+        self._after = position
+        self._known = known
         self._stream: RemoteStream | None = None
 
     async def next_turn(self) -> TurnStream | None:
         """See `SessionFeed`."""
-        after = self.position
         if self._stream is not None:
-            after = str(Cursor(turn_id=self._stream.turn_id, seq=self._stream.after))
-        return await persist(lambda: self._next(after))
+            self._after = str(Cursor(turn_id=self._stream.turn_id, seq=self._stream.after))
+            self._stream = None
+        return await persist(self._next)
 
-    async def _next(self, after: str) -> TurnStream | None:
-        line = await self._connection.open(Call(verb="GET", path=self._path, query=_LOG, after=after))
+    async def has_next(self) -> bool:
+        """Whether there is another turn, in a session to which none comes any more."""
+        return await persist(self._peek)
+
+    async def _next(self) -> TurnStream | None:
+        line = await self._open()
         try:
-            while line.status != 204:
-                blocks = await line.read()
-                if not blocks:
-                    raise Cut(Unavailable("The session's stream ended before the session did."))
-                for block in blocks:
-                    if block.data is not None and (turn_id := Cursor.parse(block.id).turn_id) != self._skip:
-                        # It is read before the line is left, so that the turn always has a reader.
-                        self._stream = await follow(self._connection, self._path, turn_id)
-                        self._skip = turn_id
-                        return self._stream
-            return None
+            if (turn_id := await self._turn_in(line)) is None:
+                return None
+            # It is joined before the line is left, so that it always has a reader.
+            self._stream = await follow(self._connection, self._path, turn_id)
+            self._known = turn_id
+            return self._stream
         finally:
             line.close()
+
+    async def _peek(self) -> bool:
+        line = await self._open()
+        try:
+            return await self._turn_in(line) is not None
+        finally:
+            line.close()
+
+    async def _open(self) -> Line:
+        return await self._connection.open(Call(verb="GET", path=self._path, query=_LOG, after=self._after))
+
+    async def _turn_in(self, line: Line) -> str | None:
+        """The next turn that is told of in a session's stream; None: none will be."""
+        while line.status != 204:
+            blocks = await line.read()
+            if not blocks:
+                raise Cut(Unavailable("The session's stream ended before the session did."))
+            for block in blocks:
+                if block.data is not None:
+                    if (turn_id := Cursor.parse(block.id).turn_id) != self._known:
+                        return turn_id
+                    self._after = block.id
+        return None
 
 
 async def follow(connection: Connection, path: str, turn_id: str, *, after: int = 0) -> RemoteStream:

@@ -73,7 +73,8 @@ def encode_tool(tool: ToolInfo) -> dict[str, Any]:
 
 
 def encode_session(session: Session) -> dict[str, Any]:
-    """A session."""
+    """A session; `listed` only where it is not."""
+    unlisted = {} if session.listed else {"listed": False}
     return {
         "session_id": session.session_id,
         "agent": session.agent,
@@ -87,6 +88,7 @@ def encode_session(session: Session) -> dict[str, Any]:
         "message_count": session.message_count,
         "token_count": session.token_count,
         "running_turn": session.running_turn,
+        **unlisted,
     }
 
 

@@ -67,6 +67,7 @@ def decode_session(encoded: Json) -> Session:
         message_count=encoded["message_count"],
         token_count=encoded["token_count"],
         running_turn=encoded["running_turn"],
+        listed=encoded.get("listed", True),
     )
 
 

@@ -59,7 +59,8 @@ async def opened_agents(
         async with asyncio.timeout(within), world.services(runtime) as of:
             yield Agents(runtime, models, of)
     finally:
-        await runtime.aclose()
+        if not runtime.closing:
+            await runtime.aclose()
 
 
 def ask(agent: str, message: str = "Well?") -> ToolCall:

@@ -80,7 +80,8 @@ async def opened(
         async with asyncio.timeout(within), services(runtime) as of:
             yield World(runtime, model, of)
     finally:
-        await runtime.aclose()
+        if not runtime.closing:
+            await runtime.aclose()
 
 
 async def text_of(stream: TurnStream) -> str:
