@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -64,11 +65,14 @@ class Connection:
         if address.token:
             self._headers["Authorization"] = f"Bearer {address.token}"
         self._session: aiohttp.ClientSession | None = None
+        self._lines: WeakSet[Line] = WeakSet()
         self.closed = False
 
     async def aclose(self) -> None:
         """Close all lines, for good."""
         self.closed = True
+        for line in list(self._lines):
+            line.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -112,7 +116,9 @@ class Connection:
             HectorError: the server says why not, or cannot be reached.
         """
         response = await self._send(call, accept="text/event-stream", silence=None)
-        return Line(response, self._unavailable("broke off"))
+        line = Line(response, self._unavailable("broke off"))
+        self._lines.add(line)
+        return line
 
     async def _send(self, call: Call, *, accept: str, silence: float | None) -> aiohttp.ClientResponse:
         """An answer that is not an error."""

@@ -366,7 +366,8 @@ async def test_a_plain_call_whose_process_stops_is_told_where_to_go_on() -> None
     async with opened([[call()]], tools=[careful()]) as here:
         stream = await here.send("go", await here.session())
         reading = asyncio.create_task(collect(stream))
-        await until_asked(await here.service.follow_turn("assistant", stream.turn_id))
+        async with await here.service.follow_turn("assistant", stream.turn_id) as other:
+            await until_asked(other)
     with pytest.raises(ModelInterrupted):
         await reading
 
