@@ -4,12 +4,11 @@ import asyncio
 import io
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
-from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -65,7 +64,7 @@ class Connection:
         if address.token:
             self._headers["Authorization"] = f"Bearer {address.token}"
         self._session: aiohttp.ClientSession | None = None
-        self._lines: WeakSet[Line] = WeakSet()
+        self._lines: set[Line] = set()
         self.closed = False
 
     async def aclose(self) -> None:
@@ -116,7 +115,7 @@ class Connection:
             HectorError: the server says why not, or cannot be reached.
         """
         response = await self._send(call, accept="text/event-stream", silence=None)
-        line = Line(response, self._unavailable("broke off"))
+        line = Line(response, self._unavailable("broke off"), self._lines.discard)
         self._lines.add(line)
         return line
 
@@ -197,13 +196,14 @@ class Connection:
 
 
 class Line:
-    """One open response of events. `status` 204: there are none."""
+    """One open response of events. `status` 204: there are none. Until it is closed, its connection keeps it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, broken: HectorError) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, broken: HectorError, closed: "Callable[[Line], None]") -> None:
         self.status = response.status
         self.headers = response.headers
         self._response = response
         self._broken = broken
+        self._closed = closed
         self._splitter = BlockSplitter()
         heartbeat = float(response.headers.get("Hector-Heartbeat", "0"))
         self._silence = max(_LONGEST_SILENCE, 3 * heartbeat)
@@ -236,6 +236,7 @@ class Line:
     def close(self) -> None:
         """Leave: kept for the next request if it was read to its end, else cut."""
         self._response.close()
+        self._closed(self)
 
 
 def _written(value: object) -> str:
