@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import responses
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -168,10 +169,12 @@ class Connection:
             async with asyncio.timeout(_CONNECT_WITHIN):
                 body = json.loads(await response.read())
         response.close()
-        if known := decode_error(body.get("error") if isinstance(body, dict) else None):
+        known = decode_error(body.get("error") if isinstance(body, dict) else None)
+        if known is not None and known.message != responses.get(response.status):
             return known
         if response.status in {401, 403} or 300 <= response.status < 400:
-            return Unauthenticated(f"{self.address.base} does not let us in.", hint="Give the token that it wants.")
+            wants = "another token" if self.address.token else "a token"
+            return Unauthenticated(f"{self.address.base} does not let us in.", hint=f"It wants {wants}.")
         if response.status == 404:
             return NotFound(f"There is no Hector at {self.address.base}.", hint="Check the address and its path.")
         if response.status >= 500:

@@ -46,15 +46,18 @@ _MOST_MESSAGES = 1000
 
 
 @asynccontextmanager
-async def open_sessions(url: str, *, token: str | None = None) -> AsyncIterator[SessionService]:
-    """The sessions on a server, once it has been heard.
+async def open_sessions(
+    url: str, *, token: str | None = None, otherwise: str | None = None
+) -> AsyncIterator[SessionService]:
+    """The sessions on a server, once it has been heard. The token is `token`, the one in the URL, or `otherwise`.
 
     Raises:
         InvalidRequest: this is no address.
         Unavailable: nobody is there.
         Unauthenticated: the token is wrong, or there is none.
     """
-    connection = Connection(Address.parse(url, token))
+    address = Address.parse(url, token)
+    connection = Connection(replace(address, token=address.token or otherwise))
     try:
         sessions = RemoteSessions(connection)
         await sessions.list_agents()

@@ -83,6 +83,8 @@ class Notebook:
             query=fill(arguments.query),
             turn=fill(arguments.turn),
             text=fill(arguments.text),
+            url=fill(arguments.url),
+            token=fill(arguments.token),
             memory_ids=tuple(interpolate(each, self._variables()) for each in arguments.memory_ids),
         )
 

@@ -20,6 +20,17 @@ class NotebookService:
         self._opener = opener
         self._opened: _Opened | None = None
 
+    def connect(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]]) -> None:
+        """Use another service from now on, once it has been opened.
+
+        Raises:
+            HectorError: it cannot be opened; the one before stays.
+        """
+        opened = _Opened(opener, LoopThread.shared())
+        opened.loop.run(opened.open())
+        self.close()
+        self._opener, self._opened = opener, opened
+
     @property
     def is_open(self) -> bool:
         """Whether anything was asked of it yet."""
