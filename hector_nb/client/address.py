@@ -1,10 +1,13 @@
 """Where a server is, and the token that it wants."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from hector_nb.errors import InvalidRequest
+
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 def is_address(text: object) -> bool:
@@ -19,6 +22,10 @@ class Address:
     base: str
     host: str
     token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not _PRINTABLE.fullmatch(self.token):
+            raise InvalidRequest("This is not a token.", hint="A token is of printable ASCII characters.")
 
     @classmethod
     def parse(cls, url: str, token: str | None = None) -> Self:

@@ -145,8 +145,8 @@ class Connection:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Cut(self._unavailable("broke off")) from error
         except ValueError as error:
-            told = "The token or the idempotency key cannot be sent."
-            raise InvalidRequest(told, hint="They are printable ASCII characters.") from error
+            told = "This idempotency key is not valid."
+            raise InvalidRequest(told, hint="Use 1 to 255 printable ASCII characters.") from error
         if response.status < 300:
             return response
         raise await self._refusal(response)

@@ -94,7 +94,11 @@ def _connect(arguments: CommandArguments, service: NotebookService, sessions: No
     """Go to a server, or back to the engine in this process."""
     if arguments.url is None and arguments.token is not None:
         raise InvalidRequest("A token is for a server.", hint="%hector connect URL --token TOKEN")
-    place = shown_address(arguments.url) if arguments.url else None
+    if arguments.url is None:
+        service.connect(None)
+        sessions.move(None)
+        return
+    place = shown_address(arguments.url)
     service.connect(partial(open_service, arguments.url, token=arguments.token))
     sessions.move(place)
 
