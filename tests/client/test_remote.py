@@ -65,24 +65,28 @@ async def answering(status: int, body: str, kind: str = "application/json") -> A
 async def test_a_line_that_breaks_again_and_again_loses_and_repeats_nothing() -> None:
     gates = [asyncio.Event() for _ in range(4)]
     steps = [step for number, gate in enumerate(gates) for step in (f"a{number} ", gate, f"b{number} ")]
-    async with opened([steps]) as world, served(world) as port, CuttingProxy(port) as proxy:
-        async with client(proxy.port) as service:
-            session, _ = await service.create_session("assistant")
-            request = SendMessage(message="go", session_id=session.session_id)
-            stream = await service.stream_message("assistant", request)
-            got = []
-            for number, gate in enumerate(gates):
-                while not any(getattr(each.event, "text", "") == f"a{number} " for each in got):
-                    got += await stream.read()
-                await proxy.cut()
-                gate.set()
-            while batch := await stream.read():
-                got += batch
-            whole = await events_of(await world.service.follow_turn("assistant", stream.turn_id))
-            assert got == whole
-            assert isinstance(got[-1].event, TurnDone)
-            assert proxy.accepted > len(gates)
-            await stream.__aexit__(None, None, None)
+    async with (
+        opened([steps]) as world,
+        served(world) as port,
+        CuttingProxy(port) as proxy,
+        client(proxy.port) as service,
+    ):
+        session, _ = await service.create_session("assistant")
+        request = SendMessage(message="go", session_id=session.session_id)
+        stream = await service.stream_message("assistant", request)
+        got = []
+        for number, gate in enumerate(gates):
+            while not any(getattr(each.event, "text", "") == f"a{number} " for each in got):
+                got += await stream.read()
+            await proxy.cut()
+            gate.set()
+        while batch := await stream.read():
+            got += batch
+        whole = await events_of(await world.service.follow_turn("assistant", stream.turn_id))
+        assert got == whole
+        assert isinstance(got[-1].event, TurnDone)
+        assert proxy.accepted > len(gates)
+        await stream.__aexit__(None, None, None)
 
 
 async def test_a_message_whose_line_breaks_before_the_answer_is_stored_once() -> None:
@@ -101,43 +105,53 @@ async def test_a_message_whose_line_breaks_before_the_answer_is_stored_once() ->
 
 async def test_leaving_a_stream_is_leaving_its_turn() -> None:
     never = asyncio.Event()
-    async with opened([["so far", never]], streaming={"resume_grace": 0}) as world, served(world) as port:
-        async with client(port) as service:
-            session, _ = await service.create_session("assistant")
-            request = SendMessage(message="go", session_id=session.session_id)
-            async with await service.stream_message("assistant", request) as stream:
-                await first_text(stream)
-                run = world.runtime.runs[stream.turn_id]
-            await run.finished.wait()
-            assert [each.status for each in await world.messages(session.session_id)] == ["complete", "cancelled"]
+    async with (
+        opened([["so far", never]], streaming={"resume_grace": 0}) as world,
+        served(world) as port,
+        client(port) as service,
+    ):
+        session, _ = await service.create_session("assistant")
+        request = SendMessage(message="go", session_id=session.session_id)
+        async with await service.stream_message("assistant", request) as stream:
+            await first_text(stream)
+            run = world.runtime.runs[stream.turn_id]
+        await run.finished.wait()
+        assert [each.status for each in await world.messages(session.session_id)] == ["complete", "cancelled"]
 
 
 async def test_a_program_that_governs_its_turn_itself_may_leave_it() -> None:
     gate = asyncio.Event()
-    async with opened([["so far", gate, "."]], streaming={"resume_grace": 0}) as world, served(world) as port:
-        async with client(port) as service:
-            session, _ = await service.create_session("assistant")
-            request = SendMessage(message="go", session_id=session.session_id, on_disconnect="continue")
-            async with await service.stream_message("assistant", request) as stream:
-                await first_text(stream)
-            gate.set()
-            again = await service.follow_turn("assistant", stream.turn_id)
-            assert await text_of(again) == "so far."
+    async with (
+        opened([["so far", gate, "."]], streaming={"resume_grace": 0}) as world,
+        served(world) as port,
+        client(port) as service,
+    ):
+        session, _ = await service.create_session("assistant")
+        request = SendMessage(message="go", session_id=session.session_id, on_disconnect="continue")
+        async with await service.stream_message("assistant", request) as stream:
+            await first_text(stream)
+        gate.set()
+        again = await service.follow_turn("assistant", stream.turn_id)
+        assert await text_of(again) == "so far."
 
 
 async def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "PATIENCE", 0.2)
     never = asyncio.Event()
-    async with opened([["so far", never]]) as world, served(world) as port, CuttingProxy(port) as proxy:
-        async with client(proxy.port) as service:
-            session, _ = await service.create_session("assistant")
-            request = SendMessage(message="go", session_id=session.session_id)
-            async with await service.stream_message("assistant", request) as stream:
-                await first_text(stream)
-                proxy._server.close()
-                await proxy.cut()
-                with pytest.raises(Unavailable):
-                    await stream.read()
+    async with (
+        opened([["so far", never]]) as world,
+        served(world) as port,
+        CuttingProxy(port) as proxy,
+        client(proxy.port) as service,
+    ):
+        session, _ = await service.create_session("assistant")
+        request = SendMessage(message="go", session_id=session.session_id)
+        async with await service.stream_message("assistant", request) as stream:
+            await first_text(stream)
+            proxy._server.close()
+            await proxy.cut()
+            with pytest.raises(Unavailable):
+                await stream.read()
 
 
 async def test_pages_are_put_together_where_the_servers_are_shorter() -> None:
