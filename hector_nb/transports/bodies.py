@@ -14,7 +14,7 @@ from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
 from hector_nb.sessions import IfBusy
 from hector_nb.wire.codec import without_surrogates
-from hector_nb.wire.frames import EVENT_GROUPS
+from hector_nb.wire.frames import EVENT_GROUPS, LOG
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """The largest body: a message of 1 MiB may be written with escapes."""
@@ -46,6 +46,7 @@ class NewMessage(Body):
 
     message: str
     if_busy: IfBusy = "queue"
+    on_disconnect: Literal["cancel", "continue"] | None = None
 
 
 class SessionChange(Body):
@@ -200,9 +201,13 @@ def read_events(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     names = {name.strip() for name in text.split(",")} - {""}
+    if names == LOG:
+        return LOG
     if "all" in names:
         return EVENT_GROUPS
-    known = ("all", *sorted(EVENT_GROUPS))
+    known = ("all", "log", *sorted(EVENT_GROUPS))
+    if names & LOG:
+        raise InvalidRequest("`events=log` stands alone: the log has everything.")
     for name in sorted(names - EVENT_GROUPS):
         raise InvalidRequest(f"`events` cannot be {name!r}; it is {', '.join(known)}.", hint=_did_you_mean(name, known))
     return frozenset(names)

@@ -1,0 +1,56 @@
+"""A real server on loopback over an engine of a test, and the remote client that reaches it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from hector_nb.client.address import Address
+from hector_nb.client.connection import Connection
+from hector_nb.client.sessions import RemoteSessions
+from hector_nb.runtime.runtime import Runtime
+from hector_nb.service import SessionService
+from hector_nb.transports.listen import Listen
+from hector_nb.transports.standalone import HectorServer
+
+USERS = {"token-of-ada": "ada", "token-of-eve": "eve", "token-of-bob": "bob"}
+
+
+class ServedEngine:
+    """An engine for `transports.handlers.Engine`, over a runtime that the test opens and closes."""
+
+    healthy = True
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def allowed_origins(self) -> Sequence[str]:
+        return ()
+
+    async def service(self, user: str) -> SessionService:
+        return self._runtime.for_user(user)
+
+    @property
+    def turns(self) -> int:
+        return len(self._runtime.runs)
+
+    async def aclose(self) -> None:
+        await self._runtime.aclose()
+
+
+@asynccontextmanager
+async def over_http(runtime: Runtime) -> AsyncIterator[Callable[[str], SessionService]]:
+    """Gives a test the sessions of a user, by name, over HTTP and server-sent events."""
+    server = HectorServer.start_listening(Listen(host="127.0.0.1", port=0, users=USERS), ServedEngine(runtime))
+    connections: dict[str, Connection] = {}
+
+    def sessions_of(user: str) -> SessionService:
+        if user not in connections:
+            address = Address.parse(f"http://127.0.0.1:{server.port}", f"token-of-{user}")
+            connections[user] = Connection(address)
+        return RemoteSessions(connections[user])
+
+    try:
+        yield sessions_of
+    finally:
+        for connection in connections.values():
+            await connection.aclose()
+        await server.stop_listening()
