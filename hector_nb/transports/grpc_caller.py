@@ -10,7 +10,7 @@ from typing import Literal
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from hector_nb.errors import Forbidden, Unauthenticated, Unavailable
 from hector_nb.transports.handlers import HectorMixin, guarded
@@ -36,7 +36,11 @@ async def owner_of(application: web.Application, authorization: str | None, path
     headers = HTTPHeaders({"Host": "localhost"})
     if authorization is not None:
         headers["Authorization"] = authorization
-    request = HTTPServerRequest("GET", path, headers=headers, host="localhost", connection=_NoConnection())
+    request = HTTPServerRequest(
+        headers=headers,
+        connection=_NoConnection(),
+        start_line=RequestStartLine("GET", path, "HTTP/1.1"),
+    )
     call = _Call(application, request, name="hector_nb")
     try:
         await call.prepare()

@@ -94,7 +94,11 @@ def details(error: grpc.aio.AioRpcError) -> pb.Error:
 
 async def chunks(call: Any) -> list[pb.MessageChunk]:
     """Everything that a stream sends."""
-    return [chunk async for chunk in call]
+    sent = []
+    async with asyncio.timeout(LONGEST):
+        while (chunk := await call.read()) is not grpc.aio.EOF:
+            sent.append(chunk)
+    return sent
 
 
 def text(sent: list[pb.MessageChunk]) -> str:
