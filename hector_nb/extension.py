@@ -6,6 +6,7 @@ answers 503 with what is wrong, until the file is mended.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -134,6 +135,9 @@ async def start_grpc(application: Application, listen: GrpcListen) -> "GrpcServe
         ConfigError: what it needs is not installed, or the certificate cannot be used.
         Unavailable: the port is in use.
     """
+    os.environ.setdefault(
+        "GRPC_ENABLE_FORK_SUPPORT", "0"
+    )  # forks end in another program here: nothing is to be carried over
     try:
         from hector_nb.transports.grpc_server import GrpcServer
     except ImportError as error:
