@@ -190,6 +190,20 @@ async def test_a_long_answer_that_is_read_at_once_comes_in_messages_that_fit(sit
     assert text(again) == "".join(pieces)
 
 
+async def test_a_slow_reader_slows_nobody_and_misses_nothing(site: GrpcSite) -> None:
+    pieces = [f"{number} " * 2000 for number in range(300)]
+    session_id = await site.new_session("patient")
+    site.world.will_say(*pieces)
+    slow = site.call("StreamMessage", agent="patient", session_id=session_id, message="Hi")
+    first = await slow.read()
+    fast = await chunks(site.call("ResumeTurn", agent="patient", turn_id=first.id.partition(":")[0]))
+    assert text(fast) == "".join(pieces)
+    assert fast[-1].HasField("done")
+    rest = await chunks(slow)
+    assert first.content + text(rest) == "".join(pieces)
+    assert rest[-1] == fast[-1]
+
+
 # --- resuming
 
 
