@@ -180,6 +180,8 @@ class HectorExtension(ExtensionApp):
                 self.log.info("Hector's gRPC: %s", listen.address(self._calls.port))
         except HectorError as error:
             self.log.warning("Hector's gRPC is not served. %s", error)
+        except Exception:
+            self.log.exception("Hector's gRPC is not served, for a reason that is ours")
 
     def current_activity(self) -> int | None:
         """The number of running turns keeps the server from stopping for want of activity."""

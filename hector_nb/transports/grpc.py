@@ -51,6 +51,7 @@ from hector_nb.wire.status import status_of
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Response = TypeVar("Response")
+Listing = TypeVar("Listing", pb.ListSessionsResponse, pb.ListMessagesResponse)
 _MOST_PAGE_BYTES = 3 * 1024 * 1024
 """Of a page's messages: clients take 4 MiB by default."""
 _MOST_JOINED = 1024 * 1024
@@ -66,6 +67,7 @@ def answering(
     def wrap(method: Callable[..., Coroutine[Any, Any, Response]]) -> Callable[..., Coroutine[Any, Any, Response]]:
         @wraps(method)
         async def answer(self: "A2AService", request: Any, context: Context) -> Response:
+            self.count(context)
             try:
                 service = await self.service(context, method.__name__, action)
                 return await method(self, request, service, context)
@@ -98,6 +100,24 @@ class A2AService(A2AServiceServicer):
     def __init__(self, application: Application) -> None:
         self._application = application
         self._leaving: set[asyncio.Task[None]] = set()
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def count(self, context: Context) -> None:
+        """A call is under way, until its end has been sent."""
+        self._calls += 1
+        self._idle.clear()
+        context.add_done_callback(cast("Any", self._count_end))
+
+    def _count_end(self, _: Context) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no call is under way."""
+        await self._idle.wait()
 
     async def service(self, context: Context, method: str, action: Action) -> SessionService:
         """The caller's sessions.
@@ -146,14 +166,18 @@ class A2AService(A2AServiceServicer):
     ) -> pb.ListSessionsResponse:
         """One page of the caller's sessions."""
         status = read_choice("status", request.status or None, ("active", "ended", "expired"))
-        page = await service.list_sessions(
-            request.agent or None,
-            limit=_limit(request.limit, default=50),
-            cursor=request.cursor or None,
-            status=cast("SessionStatus | None", status),
-            query=request.q or None,
-        )
-        return sessions_message(page)
+
+        async def page(limit: int) -> pb.ListSessionsResponse:
+            found = await service.list_sessions(
+                request.agent or None,
+                limit=limit,
+                cursor=request.cursor or None,
+                status=cast("SessionStatus | None", status),
+                query=request.q or None,
+            )
+            return sessions_message(found)
+
+        return await _fitting(page, _limit(request.limit, default=50))
 
     @answering("write")
     async def DeleteSession(
@@ -172,16 +196,14 @@ class A2AService(A2AServiceServicer):
     async def ListMessages(
         self, request: pb.ListMessagesRequest, service: SessionService, _: Context
     ) -> pb.ListMessagesResponse:
-        """One page of a transcript, as long as fits into a gRPC message."""
+        """One page of a transcript."""
         agent, session_id = _agent(request.agent), _session(request.session_id)
-        limit = _limit(request.limit, default=100, most=1000)
-        while True:
-            page = messages_message(
-                await service.list_messages(agent, session_id, limit=limit, cursor=request.cursor or None)
-            )
-            if limit == 1 or page.ByteSize() <= _MOST_PAGE_BYTES:
-                return page
-            limit //= 2
+
+        async def page(limit: int) -> pb.ListMessagesResponse:
+            found = await service.list_messages(agent, session_id, limit=limit, cursor=request.cursor or None)
+            return messages_message(found)
+
+        return await _fitting(page, _limit(request.limit, default=100, most=1000))
 
     @answering("execute")
     async def CancelTurn(
@@ -333,6 +355,13 @@ def _slices(events: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
             start, size = at, 0
         size += length
     yield events[start:]
+
+
+async def _fitting(page: Callable[[int], Awaitable[Listing]], limit: int) -> Listing:
+    """A page of at most `limit` items, of fewer where they would not fit into a gRPC message."""
+    while (found := await page(limit)).ByteSize() > _MOST_PAGE_BYTES and limit > 1:
+        limit //= 2
+    return found
 
 
 def _message(request: pb.SendMessageRequest) -> SendMessage:

@@ -49,9 +49,10 @@ _log = logging.getLogger("hector_nb.transports")
 class GrpcServer:
     """A server that accepts calls. `port` is the one that was given in the end."""
 
-    def __init__(self, server: grpc.aio.Server, port: int, health: "_Health") -> None:
+    def __init__(self, server: grpc.aio.Server, port: int, service: A2AService, health: "_Health") -> None:
         self.port = port
         self._server = server
+        self._service = service
         self._health = health
 
     @classmethod
@@ -73,12 +74,16 @@ class GrpcServer:
         port = _bind(server, listen)
         await server.start()
         await checked.look()
-        return cls(server, port, checked)
+        return cls(server, port, service, checked)
 
     async def stop(self) -> None:
-        """Accept nothing more, and wait for the calls under way: the engine ends them when it stops."""
+        """Accept nothing more, wait for the calls under way, which the engine ends when it stops, and hang up on those who watch."""
         await self._health.stop()
-        await self._server.stop(_STOP_WITHIN)
+        stopping = asyncio.create_task(self._server.stop(_STOP_WITHIN))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._service.idle(), _STOP_WITHIN)
+        await self._server.stop(None)
+        await stopping
 
 
 def _bind(server: grpc.aio.Server, listen: GrpcListen) -> int:

@@ -88,6 +88,18 @@ async def test_a_page_of_messages_fits_into_what_a_client_takes(site: GrpcSite) 
     assert found == ["00", "ok", "11", "ok", "22", "ok", "33", "ok"]
 
 
+async def test_a_page_of_sessions_fits_too(site: GrpcSite) -> None:
+    large = json.dumps({"a": "x" * 60_000})
+    made = {await site.new_session("brief", metadata=large) for _ in range(80)}
+    found, cursor = [], None
+    while cursor != "":
+        page = await site.call("ListSessions", agent="brief", limit=200, cursor=cursor or "")
+        found += [each.session_id for each in page.sessions]
+        cursor = page.next_cursor
+    assert len(found) == len(set(found)) == 80
+    assert set(found) == made
+
+
 async def test_the_same_key_makes_one_session_and_one_turn(site: GrpcSite) -> None:
     one, two = [await site.new_session(idempotency_key="make") for _ in range(2)]
     assert one == two
