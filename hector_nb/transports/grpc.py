@@ -7,18 +7,14 @@ and the reader leaves the turn.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-import grpc
 from tornado.web import Application
 
-from hector_nb.config.schema import StreamingConfig
-from hector_nb.errors import HectorError, InvalidRequest, Unavailable
-from hector_nb.events import LoggedEvent, TextDelta, ThinkingDelta
-from hector_nb.service import SendMessage, SessionService, TurnStream, collect, failure
+from hector_nb.errors import HectorError, InvalidRequest
+from hector_nb.service import SendMessage, SessionService, collect
 from hector_nb.sessions import SessionStatus
 from hector_nb.transports.bodies import (
     Metadata,
@@ -33,15 +29,14 @@ from hector_nb.transports.bodies import (
 )
 from hector_nb.transports.grpc_caller import Action, owner_of
 from hector_nb.transports.grpc_errors import Ended, abort
+from hector_nb.transports.grpc_stream import Context, Joined, Line, joined
 from hector_nb.transports.handlers import ENGINE, Engine, check_session_id
 from hector_nb.transports.reader import Reader, cursor_at, is_over
 from hector_nb.wire import hector_pb2 as pb
-from hector_nb.wire.framer import Framer
-from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame, View
+from hector_nb.wire.frames import View
 from hector_nb.wire.hector_pb2_grpc import A2AServiceServicer
 from hector_nb.wire.proto import (
     cancelled_message,
-    chunk_message,
     messages_message,
     reply_message,
     session_message,
@@ -49,13 +44,10 @@ from hector_nb.wire.proto import (
 )
 from hector_nb.wire.status import status_of
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Response = TypeVar("Response")
 Listing = TypeVar("Listing", pb.ListSessionsResponse, pb.ListMessagesResponse)
 _MOST_PAGE_BYTES = 3 * 1024 * 1024
 """Of a page's messages: clients take 4 MiB by default."""
-_MOST_JOINED = 1024 * 1024
-"""Characters of the events that may be joined to one chunk."""
 _log = logging.getLogger("hector_nb.transports")
 
 
@@ -99,7 +91,6 @@ class A2AService(A2AServiceServicer):
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._leaving: set[asyncio.Task[None]] = set()
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -223,15 +214,15 @@ class A2AService(A2AServiceServicer):
         if request.events or request.HasField("debug"):
             raise InvalidRequest("`events` and `debug` are for streams.", hint="Call StreamMessage.")
         await service.get_agent(_agent(request.agent))
-        async with self._joined(service.stream_message(request.agent, _message(request))) as stream:
-            return reply_message(await collect(_Joined(stream)))
+        async with joined(service.stream_message(request.agent, _message(request))) as stream:
+            return reply_message(await collect(Joined(stream)))
 
     @answering("execute")
     async def StreamMessage(self, request: pb.SendMessageRequest, service: SessionService, context: Context) -> None:
         """Stream the answer."""
         reader = await _reader(service, request)
-        async with self._joined(service.stream_message(request.agent, _message(request))) as stream:
-            await _Line(context, stream, reader.info.streaming).relay(reader.framer())
+        async with joined(service.stream_message(request.agent, _message(request))) as stream:
+            await Line(context, stream, reader.info.streaming).relay(reader.framer())
 
     @answering("execute")
     async def ResumeTurn(self, request: pb.ResumeTurnRequest, service: SessionService, context: Context) -> None:
@@ -241,54 +232,9 @@ class A2AService(A2AServiceServicer):
             raise InvalidRequest("`turn_id` or `last_id` is missing.")
         cursor = cursor_at(request.turn_id or None, request.last_id or None)
         session_id = _session(request.session_id) if request.session_id else None
-        async with self._joined(reader.resume(cursor, session_id)) as stream:
+        async with joined(reader.resume(cursor, session_id)) as stream:
             if not is_over(stream, cursor):
-                await _Line(context, stream, reader.info.streaming).relay(reader.framer(cursor))
-
-    @asynccontextmanager
-    async def _joined(self, starting: Awaitable[TurnStream]) -> AsyncIterator[TurnStream]:
-        """A turn with this call as its reader. It is joined even if the call is cancelled meanwhile, and left then."""
-        joining = asyncio.ensure_future(_join(starting))
-        try:
-            stream = await asyncio.shield(joining)
-        except asyncio.CancelledError:
-            task = asyncio.create_task(_leave(joining))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-            raise
-        try:
-            yield stream
-        finally:
-            await stream.__aexit__(None, None, None)
-
-
-class _Joined(TurnStream):
-    """A stream that has its reader already."""
-
-    def __init__(self, stream: TurnStream) -> None:
-        self.session_id, self.turn_id, self.last_seq = stream.session_id, stream.turn_id, stream.last_seq
-        self._stream = stream
-
-    async def read(self) -> Sequence[LoggedEvent]:
-        """See `TurnStream`."""
-        return await self._stream.read()
-
-    async def __aexit__(self, *_: object) -> None:
-        """Whoever joined leaves."""
-
-
-async def _join(starting: Awaitable[TurnStream]) -> TurnStream:
-    stream = await starting
-    await stream.__aenter__()
-    return stream
-
-
-async def _leave(joining: asyncio.Future[TurnStream]) -> None:
-    try:
-        stream = await joining
-    except HectorError:
-        return
-    await stream.__aexit__(None, None, None)
+                await Line(context, stream, reader.info.streaming).relay(reader.framer(cursor))
 
 
 async def _reader(service: SessionService, request: pb.SendMessageRequest | pb.ResumeTurnRequest) -> Reader:
@@ -296,65 +242,6 @@ async def _reader(service: SessionService, request: pb.SendMessageRequest | pb.R
     events = read_events(",".join(request.events) if request.events else None)
     debug = request.debug if request.HasField("debug") else None
     return Reader(service=service, info=info, view=View.choose(info.reasoning, events=events, debug=debug))
-
-
-class _Line:
-    """One call's stream."""
-
-    def __init__(self, context: Context, stream: TurnStream, streaming: StreamingConfig) -> None:
-        self._context = context
-        self._stream = stream
-        self._silence = streaming.heartbeat if streaming.chunk_size else None
-        self._delay = streaming.delay_ms / 1000
-
-    async def relay(self, framer: Framer) -> None:
-        """Write the turn's chunks to its last. In silence, what waits for its chunk to be filled is let go.
-
-        Raises:
-            Ended: the turn has failed.
-            Unavailable: the log ended before the turn did.
-        """
-        ids = (("hector-session-id", self._stream.session_id), ("hector-turn-id", self._stream.turn_id))
-        await self._context.send_initial_metadata(ids)
-        reading: asyncio.Future[Sequence[LoggedEvent]] | None = None
-        try:
-            while not framer.finished:
-                reading = reading or asyncio.ensure_future(self._stream.read())
-                await asyncio.wait([reading], timeout=self._silence)
-                if not reading.done():
-                    await self._write(framer.flush())
-                    continue
-                events, reading = reading.result(), None
-                if not events:
-                    raise Unavailable("The stream was cut.", hint="ResumeTurn goes on after the last id.")
-                for some in _slices(events):
-                    await self._write(framer.feed(some))
-        finally:
-            if reading is not None:
-                reading.cancel()
-                await asyncio.wait([reading])
-
-    async def _write(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            if isinstance(frame, Failed):
-                last_id = str(Cursor(turn_id=self._stream.turn_id, seq=frame.seq))
-                raise Ended(failure(frame.event), retryable=frame.event.retryable, last_id=last_id)
-            if (chunk := chunk_message(self._stream.turn_id, frame)) is not None:
-                await self._context.write(chunk)
-            if self._delay and isinstance(frame, Chunk):
-                await asyncio.sleep(self._delay)
-
-
-def _slices(events: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
-    """The events in pieces of which each, joined to one chunk, fits into a gRPC message."""
-    start = size = 0
-    for at, (_, event) in enumerate(events):
-        length = len(event.text) if isinstance(event, TextDelta | ThinkingDelta) else 0
-        if size + length > _MOST_JOINED and at > start:
-            yield events[start:at]
-            start, size = at, 0
-        size += length
-    yield events[start:]
 
 
 async def _fitting(page: Callable[[int], Awaitable[Listing]], limit: int) -> Listing:
