@@ -17,6 +17,7 @@ from hector_nb.service import TurnStream, failure
 from hector_nb.transports.grpc_errors import Ended
 from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame
+from hector_nb.wire.log_framer import LogFramer
 from hector_nb.wire.proto import chunk_message
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -81,7 +82,7 @@ class Line:
         self._silence = streaming.heartbeat if streaming.chunk_size else None
         self._delay = streaming.delay_ms / 1000
 
-    async def relay(self, framer: Framer) -> None:
+    async def relay(self, framer: Framer | LogFramer) -> None:
         """Write the turn's chunks to its last. In silence, what waits for its chunk to be filled is let go.
 
         Raises:
