@@ -15,6 +15,7 @@ from hector_nb.errors import HectorError, Unavailable
 from hector_nb.events import LoggedEvent, TextDelta, ThinkingDelta
 from hector_nb.service import TurnStream, failure
 from hector_nb.transports.grpc_errors import Ended
+from hector_nb.transports.reader import Following, Reader
 from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame
 from hector_nb.wire.log_framer import LogFramer
@@ -76,45 +77,71 @@ async def _leave(joining: asyncio.Future[TurnStream]) -> None:
 class Line:
     """One call's stream."""
 
-    def __init__(self, context: Context, stream: TurnStream, streaming: StreamingConfig) -> None:
+    def __init__(self, context: Context, streaming: StreamingConfig) -> None:
         self._context = context
-        self._stream = stream
         self._silence = streaming.heartbeat if streaming.chunk_size else None
         self._delay = streaming.delay_ms / 1000
+        self._follows = False
 
-    async def relay(self, framer: Framer | LogFramer) -> None:
-        """Write the turn's chunks to its last. In silence, what waits for its chunk to be filled is let go.
+    async def name(self, stream: TurnStream) -> None:
+        """Tell which turn this is, and where it ends if that is known."""
+        ids = [("hector-session-id", stream.session_id), ("hector-turn-id", stream.turn_id)]
+        if stream.last_seq is not None:
+            ids.append(("hector-last-id", str(Cursor(turn_id=stream.turn_id, seq=stream.last_seq))))
+        await self._context.send_initial_metadata(tuple(ids))
+
+    async def turn(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
+        """Write one turn's chunks to its last.
 
         Raises:
             Ended: the turn has failed.
             Unavailable: the log ended before the turn did.
         """
-        ids = (("hector-session-id", self._stream.session_id), ("hector-turn-id", self._stream.turn_id))
+        await self.name(stream)
+        await self._relay(stream, framer)
+
+    async def session(self, session_id: str, following: Following, reader: Reader) -> None:
+        """Write what is left of one turn, then every later turn, until the session is over.
+
+        Raises:
+            Unavailable: a log ended before its turn did.
+        """
+        self._follows = True
+        ids = (("hector-session-id", session_id), ("hector-last-id", following.position))
         await self._context.send_initial_metadata(ids)
+        if following.rest is not None:
+            async with following.rest:
+                await self._relay(following.rest, reader.framer(following.cursor))
+        while following.feed and (stream := await following.feed.next_turn()):
+            async with stream:
+                await self._relay(stream, reader.framer())
+
+    async def _relay(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
+        """In silence, what waits for its chunk to be filled is let go."""
         reading: asyncio.Future[Sequence[LoggedEvent]] | None = None
         try:
             while not framer.finished:
-                reading = reading or asyncio.ensure_future(self._stream.read())
+                reading = reading or asyncio.ensure_future(stream.read())
                 await asyncio.wait([reading], timeout=self._silence)
                 if not reading.done():
-                    await self._write(framer.flush())
+                    await self._write(stream.turn_id, framer.flush())
                     continue
                 events, reading = reading.result(), None
                 if not events:
-                    raise Unavailable("The stream was cut.", hint="ResumeTurn goes on after the last id.")
+                    raise Unavailable("The stream was cut.", hint="Resume or follow after the last id.")
                 for some in _slices(events):
-                    await self._write(framer.feed(some))
+                    await self._write(stream.turn_id, framer.feed(some))
         finally:
             if reading is not None:
                 reading.cancel()
                 await asyncio.wait([reading])
 
-    async def _write(self, frames: list[Frame]) -> None:
+    async def _write(self, turn_id: str, frames: list[Frame]) -> None:
         for frame in frames:
-            if isinstance(frame, Failed):
-                last_id = str(Cursor(turn_id=self._stream.turn_id, seq=frame.seq))
+            if isinstance(frame, Failed) and not self._follows:
+                last_id = str(Cursor(turn_id=turn_id, seq=frame.seq))
                 raise Ended(failure(frame.event), retryable=frame.event.retryable, last_id=last_id)
-            if (chunk := chunk_message(self._stream.turn_id, frame)) is not None:
+            if (chunk := chunk_message(turn_id, frame)) is not None:
                 await self._context.write(chunk)
             if self._delay and isinstance(frame, Chunk):
                 await asyncio.sleep(self._delay)

@@ -84,13 +84,83 @@ class A2AServiceStub:
                 request_serializer=hector__nb_dot_wire_dot_hector__pb2.ResumeTurnRequest.SerializeToString,
                 response_deserializer=hector__nb_dot_wire_dot_hector__pb2.MessageChunk.FromString,
                 _registered_method=True)
+        self.FollowSession = channel.unary_stream(
+                '/hector.v1.A2AService/FollowSession',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.FollowSessionRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.MessageChunk.FromString,
+                _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/hector.v1.A2AService/ListAgents',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.ListTools = channel.unary_unary(
+                '/hector.v1.A2AService/ListTools',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.ListToolsRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.ListToolsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSession = channel.unary_unary(
+                '/hector.v1.A2AService/UpdateSession',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.UpdateSessionRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Session.FromString,
+                _registered_method=True)
+        self.ForkSession = channel.unary_unary(
+                '/hector.v1.A2AService/ForkSession',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.ForkSessionRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Session.FromString,
+                _registered_method=True)
+        self.RewindSession = channel.unary_unary(
+                '/hector.v1.A2AService/RewindSession',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.RewindSessionRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Session.FromString,
+                _registered_method=True)
+        self.ListApprovals = channel.unary_unary(
+                '/hector.v1.A2AService/ListApprovals',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.ListApprovalsRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.ListApprovalsResponse.FromString,
+                _registered_method=True)
+        self.DecideApproval = channel.unary_unary(
+                '/hector.v1.A2AService/DecideApproval',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.DecideApprovalRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Approval.FromString,
+                _registered_method=True)
+        self.GetToolOutput = channel.unary_unary(
+                '/hector.v1.A2AService/GetToolOutput',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.GetToolOutputRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.ToolOutput.FromString,
+                _registered_method=True)
+        self.GetMemory = channel.unary_unary(
+                '/hector.v1.A2AService/GetMemory',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.GetMemoryRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.SessionMemory.FromString,
+                _registered_method=True)
+        self.SearchMemory = channel.unary_unary(
+                '/hector.v1.A2AService/SearchMemory',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.SearchMemoryRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.SearchMemoryResponse.FromString,
+                _registered_method=True)
+        self.CorrectMemory = channel.unary_unary(
+                '/hector.v1.A2AService/CorrectMemory',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.CorrectMemoryRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Memory.FromString,
+                _registered_method=True)
+        self.ForgetMemory = channel.unary_unary(
+                '/hector.v1.A2AService/ForgetMemory',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryResponse.FromString,
+                _registered_method=True)
+        self.GetContext = channel.unary_unary(
+                '/hector.v1.A2AService/GetContext',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.GetContextRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Ledger.FromString,
+                _registered_method=True)
 
 
 class A2AServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def CreateSession(self, request, context):
-        """A new session, or the caller's own that has this id already.
+        """A new session, or the caller's own that has this id already; `hector-created` in the initial metadata tells which.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +224,104 @@ class A2AServiceServicer:
 
     def ResumeTurn(self, request, context):
         """Joins a turn, or goes on in it after the last chunk that arrived: every event once. Empty if nothing is left.
+        The initial metadata has `hector-last-id`, too, where the turn was over when this was called.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowSession(self, request, context):
+        """Follows a session: its running turn from the beginning and every later one, whoever starts it, each to its `done` or `error`.
+        The initial metadata has `hector-last-id`, where the following begins. Ends when the session does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTools(self, request, context):
+        """The tools that an agent can call now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSession(self, request, context):
+        """Changes title or metadata.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkSession(self, request, context):
+        """A new session that shares a session's history, up to a message or whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RewindSession(self, request, context):
+        """The same session without what follows a message, or emptied.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApprovals(self, request, context):
+        """The tool calls of a session that wait for a person's word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideApproval(self, request, context):
+        """Gives the word on a tool call; the turn goes on, wherever it runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetToolOutput(self, request, context):
+        """All that a tool said, also what its message leaves out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMemory(self, request, context):
+        """What a session remembers: what its model would see now, and a page of the long-term memories that it may recall.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchMemory(self, request, context):
+        """The memories that a text would recall, best first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectMemory(self, request, context):
+        """Gives a memory another text; that is what is recalled from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetMemory(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetContext(self, request, context):
+        """What a turn's model saw.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,6 +379,76 @@ def add_A2AServiceServicer_to_server(servicer, server):
                     servicer.ResumeTurn,
                     request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ResumeTurnRequest.FromString,
                     response_serializer=hector__nb_dot_wire_dot_hector__pb2.MessageChunk.SerializeToString,
+            ),
+            'FollowSession': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowSession,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.FollowSessionRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.MessageChunk.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ListAgentsRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'ListTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTools,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ListToolsRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.ListToolsResponse.SerializeToString,
+            ),
+            'UpdateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSession,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.UpdateSessionRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Session.SerializeToString,
+            ),
+            'ForkSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkSession,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ForkSessionRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Session.SerializeToString,
+            ),
+            'RewindSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RewindSession,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.RewindSessionRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Session.SerializeToString,
+            ),
+            'ListApprovals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApprovals,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ListApprovalsRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.ListApprovalsResponse.SerializeToString,
+            ),
+            'DecideApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideApproval,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.DecideApprovalRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Approval.SerializeToString,
+            ),
+            'GetToolOutput': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetToolOutput,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.GetToolOutputRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.ToolOutput.SerializeToString,
+            ),
+            'GetMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMemory,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.GetMemoryRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.SessionMemory.SerializeToString,
+            ),
+            'SearchMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMemory,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.SearchMemoryRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.SearchMemoryResponse.SerializeToString,
+            ),
+            'CorrectMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectMemory,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.CorrectMemoryRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Memory.SerializeToString,
+            ),
+            'ForgetMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetMemory,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryResponse.SerializeToString,
+            ),
+            'GetContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetContext,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.GetContextRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Ledger.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -483,6 +721,384 @@ class A2AService:
             '/hector.v1.A2AService/ResumeTurn',
             hector__nb_dot_wire_dot_hector__pb2.ResumeTurnRequest.SerializeToString,
             hector__nb_dot_wire_dot_hector__pb2.MessageChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hector.v1.A2AService/FollowSession',
+            hector__nb_dot_wire_dot_hector__pb2.FollowSessionRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.MessageChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/ListAgents',
+            hector__nb_dot_wire_dot_hector__pb2.ListAgentsRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/ListTools',
+            hector__nb_dot_wire_dot_hector__pb2.ListToolsRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.ListToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/UpdateSession',
+            hector__nb_dot_wire_dot_hector__pb2.UpdateSessionRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/ForkSession',
+            hector__nb_dot_wire_dot_hector__pb2.ForkSessionRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RewindSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/RewindSession',
+            hector__nb_dot_wire_dot_hector__pb2.RewindSessionRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApprovals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/ListApprovals',
+            hector__nb_dot_wire_dot_hector__pb2.ListApprovalsRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.ListApprovalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/DecideApproval',
+            hector__nb_dot_wire_dot_hector__pb2.DecideApprovalRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Approval.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetToolOutput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/GetToolOutput',
+            hector__nb_dot_wire_dot_hector__pb2.GetToolOutputRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.ToolOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/GetMemory',
+            hector__nb_dot_wire_dot_hector__pb2.GetMemoryRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.SessionMemory.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/SearchMemory',
+            hector__nb_dot_wire_dot_hector__pb2.SearchMemoryRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.SearchMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/CorrectMemory',
+            hector__nb_dot_wire_dot_hector__pb2.CorrectMemoryRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Memory.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/ForgetMemory',
+            hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/GetContext',
+            hector__nb_dot_wire_dot_hector__pb2.GetContextRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Ledger.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,13 +9,55 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hector_nb.approvals import Approval
 from hector_nb.events import TurnDone
 from hector_nb.messages import Message, ToolCall, Usage
-from hector_nb.service import Reply
+from hector_nb.service import AgentInfo, Reply, ToolInfo
 from hector_nb.sessions import Page, Session, Turn
 from hector_nb.wire import hector_pb2 as pb
 from hector_nb.wire.codec import dumps, without_surrogates
-from hector_nb.wire.frames import Chunk, Cursor, Done, Frame, Named
+from hector_nb.wire.frames import Chunk, Cursor, Done, Failed, Frame, Named
+from hector_nb.wire.status import encode_failure
+
+
+def agent_message(agent: AgentInfo) -> pb.Agent:
+    """An agent."""
+    return pb.Agent(
+        name=agent.name,
+        description=agent.description,
+        model=agent.model,
+        provider=agent.provider,
+        host=agent.host or "",
+        tools=agent.tools,
+        memory=_json(agent.memory),
+        reasoning=_json(agent.reasoning.model_dump(mode="json")),
+        streaming=_json(agent.streaming.model_dump(mode="json")),
+    )
+
+
+def tool_message(tool: ToolInfo) -> pb.Tool:
+    """A tool of an agent."""
+    return pb.Tool(
+        name=tool.name,
+        description=_text(tool.description),
+        parameters=_json(tool.parameters),
+        require_approval=tool.require_approval,
+    )
+
+
+def approval_message(approval: Approval) -> pb.Approval:
+    """A tool call and a person's word on it."""
+    return pb.Approval(
+        call_id=_text(approval.call_id),
+        turn_id=approval.turn_id,
+        session_id=approval.session_id,
+        name=_text(approval.name),
+        arguments=_json(approval.arguments),
+        created_at=_time(approval.created_at),
+        deadline=_time(approval.deadline),
+        decision=approval.decision or "",
+        edited="" if approval.edited is None else _json(approval.edited),
+    )
 
 
 def session_message(session: Session) -> pb.Session:
@@ -33,6 +75,7 @@ def session_message(session: Session) -> pb.Session:
         message_count=session.message_count,
         token_count=session.token_count,
         running_turn=session.running_turn or "",
+        unlisted=not session.listed,
     )
 
 
@@ -57,6 +100,7 @@ def message_message(message: Message) -> pb.Message:
         thinking=_text(message.thinking),
         call_id=_text(message.call_id or ""),
         is_error=message.is_error,
+        estimated=message.estimated,
     )
 
 
@@ -99,7 +143,7 @@ def cancelled_message(turn: Turn | None) -> pb.CancelTurnResponse:
 
 
 def chunk_message(turn_id: str, frame: Frame) -> pb.MessageChunk | None:
-    """A frame of a stream; None for what its end says: a named `done` and a failure."""
+    """A frame of a stream; None for a named `done`, which its end says."""
     match frame:
         case Chunk(seq, offset, text):
             return pb.MessageChunk(content=_text(text), id=str(Cursor(turn_id=turn_id, seq=seq, offset=offset)))
@@ -112,7 +156,9 @@ def chunk_message(turn_id: str, frame: Frame) -> pb.MessageChunk | None:
             return pb.MessageChunk(id=place, event=pb.NamedEvent(name=name, data=_json(data)))
         case Done(seq, event):
             return pb.MessageChunk(id=f"{turn_id}:{seq}", done=_done(event))
-    return None
+        case Failed(seq, event):
+            error = error_message(encode_failure(event)["error"], retryable=event.retryable)
+            return pb.MessageChunk(id=f"{turn_id}:{seq}", error=error)
 
 
 def error_message(error: dict[str, Any], *, retryable: bool) -> pb.Error:
