@@ -17,16 +17,15 @@ class FrontEndBuildHook(BuildHookInterface[Any]):
     """A source distribution carries the built bundle, so that only a checkout needs Node."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Have the bundle there before files are gathered."""
         root = Path(self.root)
         wish = os.environ.get("HECTOR_NB_FRONTEND", "")
-        is_checkout = (root / "jupyter_extension/package-lock.json").is_file()
-        built = (root / _BUNDLE).is_file()
-        if wish == "skip" or (built and (wish == "keep" or not is_checkout or "PKG-INFO" in os.listdir(root))):
-            pass
-        else:
+        if wish == "skip":
+            return
+        may_keep = wish == "keep" or (root / "PKG-INFO").is_file()
+        if not (may_keep and (root / _BUNDLE).is_file()):
             _build(root / "jupyter_extension")
-        if wish != "skip":
-            build_data["artifacts"].append(str(_BUNDLE))
+        build_data["artifacts"].append(str(_BUNDLE))
 
 
 def _build(sources: Path) -> None:
@@ -40,7 +39,7 @@ def _build(sources: Path) -> None:
     environment = os.environ | {"PATH": os.pathsep.join((str(program.parent), os.environ.get("PATH", "")))}
     for command in (["ci", "--no-fund", "--no-audit"], ["run", "build"]):
         try:
-            subprocess.run(
+            subprocess.run(  # noqa: S603 - our own commands
                 [program, npm, *command], cwd=sources, env=environment, check=True, capture_output=True, text=True
             )
         except subprocess.CalledProcessError as failed:
