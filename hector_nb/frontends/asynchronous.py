@@ -53,8 +53,9 @@ class AsyncHector:
     """One user's sessions. Use it as an asynchronous context manager; it can be opened again.
 
     Args:
-        config: The configuration file; None: the first that is found.
-        user: The owner of the sessions; None: the one that this process belongs to.
+        config: The configuration file, or a server's address; None: the first file that is found.
+        user: The owner of the sessions; None: the one that this process belongs to. A server knows whose its token is.
+        token: What the server wants to see; None: the `?token=` of its address, else `HECTOR_TOKEN`.
         approve: Who gives the word on tool calls that need it: a function of the `Approval` that answers True, False or the arguments
             to use instead, `"ask"` for the person at the terminal, or None: the turn waits until somebody decides it, with `decide` or
             from any other way in, and no answer in time means no.
@@ -65,11 +66,13 @@ class AsyncHector:
         config: str | Path | None = None,
         *,
         user: str | None = None,
+        token: str | None = None,
         approve: Approver = None,
         plain: bool = False,
     ) -> None:
         self._config = config
         self._user = user
+        self._token = token
         self._stack = AsyncExitStack()
         self._service: SessionService | None = None
         self._speak = speaker(approve, plain=plain)
@@ -80,7 +83,7 @@ class AsyncHector:
         return self
 
     def _opening(self) -> AbstractAsyncContextManager[SessionService]:
-        return open_service(self._config, user=self._user)
+        return open_service(self._config, user=self._user, token=self._token)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -68,9 +68,16 @@ def _plainly(
 class Hector(_Plain[AsyncHector]):
     """One user's sessions. It is open from the start; use it as a context manager, or call `close` at the end."""
 
-    def __init__(self, config: str | Path | None = None, *, user: str | None = None, approve: Approver = None) -> None:
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        user: str | None = None,
+        token: str | None = None,
+        approve: Approver = None,
+    ) -> None:
         """The arguments are those of `AsyncHector`; a function that approves is called on the main thread."""
-        self._open(AsyncHector(config, user=user, approve=approve, plain=True))
+        self._open(AsyncHector(config, user=user, token=token, approve=approve, plain=True))
 
     def _open(self, inner: AsyncHector) -> None:
         self._loop = LoopThread.shared()
