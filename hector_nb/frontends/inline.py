@@ -157,7 +157,10 @@ class LiveOutput:
 
     def note(self, text: str) -> None:
         """See `AnswerView`."""
-        bundle = {"text/html": f'<small style="opacity: 0.6">{safe_html(text)}</small>', "text/plain": text}
+        bundle = {
+            "text/html": f'<small style="opacity: 0.6; white-space: pre-line">{safe_html(text)}</small>',
+            "text/plain": text,
+        }
         self._publish(bundle, {}, "", False)
 
     def make_way(self) -> str | None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from hector_nb.errors import SessionNotFound
+from hector_nb.frontends.history_commands import run_history_command
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.listing import Listing, Shown
 from hector_nb.frontends.magics_arguments import CommandArguments
@@ -54,6 +55,8 @@ def run_command(arguments: CommandArguments, service: NotebookService, sessions:
             return _tools(arguments, service, sessions)
         case "memory" | "why" | "correct" | "forget":
             return run_memory_command(arguments, service, sessions)
+        case "fork" | "rewind" | "export":
+            return service.ask(lambda asked: run_history_command(arguments, asked, sessions))
         case "use":
             service.ask(lambda asked: sessions.use(asked, arguments.agent or "", arguments.session))
         case "new":
@@ -67,16 +70,29 @@ def show_connection(service: NotebookService, sessions: NotebookSessions) -> Lis
     from hector_nb.config.loader import load_config
 
     loaded = load_config()
-    info = service.ask(sessions.info)
-    current = sessions.current(info.name)
+    info, current = service.ask(lambda asked: _current(asked, sessions))
     rows = [
         ("agent", info.name),
         ("model", f"{info.model} at {info.host}" if info.host else f"{info.model}, in this process"),
-        ("session", current or "none yet; the next message begins one"),
+        ("session", current),
         ("store", _shown_store(store_url(loaded.config, folder=loaded.folder))),
         ("configuration", _shown_path(loaded.path) if loaded.path else "none; the defaults"),
     ]
     return Listing(rows, columns={"hector": lambda row: row[0], "": lambda row: row[1]}, empty="")
+
+
+async def _current(asked: SessionService, sessions: NotebookSessions) -> tuple[AgentInfo, str]:
+    """Agent and session of the next message, in words."""
+    info = await sessions.info(asked)
+    session_id = await sessions.find(asked, info)
+    if session_id is None:
+        return info, "none yet; the next message begins one"
+    session = await asked.get_session(info.name, session_id)
+    count = session.message_count
+    return (
+        info,
+        f"{session_id} · {count} {'message' if count == 1 else 'messages'}, the last {local(session.last_active_at)}",
+    )
 
 
 def _agents(service: NotebookService, sessions: NotebookSessions) -> Listing[AgentInfo]:
@@ -108,7 +124,7 @@ def _sessions(arguments: CommandArguments, service: NotebookService, sessions: N
             "title": lambda session: session.title,
             "messages": lambda session: session.message_count,
             "tokens": lambda session: session.token_count,
-            "last active": lambda session: _local(session.last_active_at),
+            "last active": lambda session: local(session.last_active_at),
         },
         empty="There are no sessions yet.",
     )
@@ -145,14 +161,15 @@ async def _named_session(asked: SessionService, session_id: str | None, sessions
     if session_id:
         return await asked.find_session(session_id)
     info = await sessions.info(asked)
-    current = sessions.current(info.name)
+    current = await sessions.find(asked, info)
     try:
         return await asked.get_session(info.name, current) if current else None
     except SessionNotFound:
         return None
 
 
-def _local(moment: datetime) -> str:
+def local(moment: datetime) -> str:
+    """A time as people here write it."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hector_nb.errors import TurnNotFound
 from hector_nb.events import FinishReason, encode_usage
+from hector_nb.frontends.answer_forms import code_of, json_of
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.render import plain
 from hector_nb.messages import ToolCall, Usage
@@ -18,7 +19,7 @@ class CellReply:
     """What an agent answered to a cell. `str()` and the plain form are the text; the rich form is safe Markdown.
 
     `seconds` is from sending to the end; `recalled` counts the memories that the model was shown; `shown_in` is the number of the cell
-    that has displayed it already.
+    that has displayed it already; `kept` is the session that keeps what followed the cell's old turn.
     """
 
     text: str
@@ -35,6 +36,7 @@ class CellReply:
     seconds: float = 0.0
     recalled: int = 0
     shown_in: int | None = None
+    kept: str | None = None
     look: Callable[[str], LedgerView] | None = field(default=None, compare=False)
 
     @property
@@ -47,6 +49,20 @@ class CellReply:
         if self.look is None:
             raise TurnNotFound("This reply does not know its turn.", hint="Use %hector why.")
         return self.look(self.turn_id)
+
+    @property
+    def code(self) -> str | None:
+        """The code in it; None: there is none."""
+        return code_of(self.text)
+
+    @property
+    def json(self) -> Any:
+        """The value that it is written as.
+
+        Raises:
+            InvalidRequest: it is not JSON.
+        """
+        return json_of(self.text)
 
     def __str__(self) -> str:
         return self.text
