@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,6 @@ def json_of(markdown: str) -> Any:
 
 def json_markdown(value: Any) -> str:
     """A value as a block of JSON."""
-    # A backtick can only stand inside a string there, where it has another spelling too.
-    written = json.dumps(value, ensure_ascii=False, indent=2).replace("`", "\\u0060")
-    return f"```json\n{written}\n```"
+    written = json.dumps(value, ensure_ascii=False, indent=2)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", written)), default=0))
+    return f"{fence}json\n{written}\n{fence}"

@@ -39,49 +39,60 @@ class HectorMagics(Magics):
     def hector(self, line: str, cell: str | None = None) -> Any:
         """Talk to an agent.
 
-        %%hector [AGENT] [options]      send the cell
-        %hector [options] PROMPT        send a line; reply = %hector PROMPT
-        %hector -- PROMPT               send a line that begins like a command or an option
+        %%hector [AGENT] [options]    send the cell
+        %hector [options] PROMPT      send a line; reply = %hector PROMPT
+        %hector -- PROMPT             send a line that begins like a command
 
-        %hector                         what is connected: agent, model, session, store, configuration
-        %hector agents                  the agents
-        %hector use AGENT [-s ID]       talk to this agent from now on, in that session
-        %hector new [AGENT]             begin a new session with the next message
-        %hector sessions [AGENT] [-n N] the latest sessions
-        %hector history [-s ID] [-n N]  what was said
-        %hector memory [-s ID]          what the model would see now against its budget, and what is remembered
-        %hector memory --query TEXT     the memories that a text would recall, best first
-        %hector why [TURN] [-s ID]      what the model saw in the last turn (or that one), each memory with its score
-        %hector correct MEM_ID TEXT     give a memory another text; that is what is recalled from now on
-        %hector forget MEM_ID …         erase memories
-        %hector fork [TURN]             go on in a copy of the session, which has all up to that turn (none named: all)
-        %hector rewind [TURN]           take back that turn (none named: the last) and what follows it
-        %hector export [FILE]           write the conversation into a file: -f markdown|json|ipynb, --overwrite
-        %hector chat [AGENT] [-s ID]    the chat widget, on this notebook's session or that one
-        %hector tools [AGENT]           what the agent can do, what asks first, the functions of this notebook (@hector_nb.tool)
+        %hector                       what is connected
+        %hector agents                the agents
+        %hector use AGENT [-s ID]     talk to this agent from now on, in that session
+        %hector new [AGENT]           begin a new session with the next message
+        %hector sessions [AGENT]      the latest sessions; -n: how many
+        %hector history [-s ID]       what was said; -n: how many messages
+        %hector memory [-s ID]        what the model would see now, what is remembered
+        %hector memory --query TEXT   the memories that a text would recall
+        %hector why [TURN] [-s ID]    what the model saw in the last turn, or that one
+        %hector correct MEM_ID TEXT   give a memory another text
+        %hector forget MEM_ID …       erase memories
+        %hector fork [TURN]           go on in a copy that has all up to that turn
+        %hector rewind [TURN]         take back that turn, or the last, and what follows
+        %hector export [FILE]         write the conversation into a file;
+                                      -f markdown|json|ipynb, --overwrite
+        %hector chat [AGENT] [-s ID]  the chat widget, on this or that session
+        %hector tools [AGENT]         what the agent can do, and what asks first
         %hector version, %hector help
 
         Options:
-          -a, --agent AGENT             ask this agent, this once
-          -s, --session ID              in this session, this once; an unknown one is made
-          --new                         in a new session
-          --out NAME                    keep the reply in this variable as well as in _hector; with -f json: the value
-          -f, --format FORMAT           markdown; text: as it was written; json: checked, laid out, for --out or _hector.json;
-                                        code: Markdown, and its code in a new cell, where you can read it before you run it
-          --err                         add the last error of the notebook to the prompt (alone: have it explained)
-          --append                      keep the turn that this cell has had before
-          --thinking                    show what the model thinks
-          --debug                       show session, memory and token counts
-          --raw                         leave braces as they are
-          --no-stream                   display the answer at once, when it is whole
+          -a, --agent AGENT           ask this agent, this once
+          -s, --session ID            in this session, this once; made if unknown
+          --new                       in a new session
+          --append                    keep the turn that this cell has had before
+          --out NAME                  keep the reply in this variable, not only in
+                                      _hector; with -f json: the value
+          -f, --format markdown       as Markdown, which is the default
+          -f, --format text           as it was written
+          -f, --format code           as Markdown, and its code in a new cell
+          -f, --format json           checked and laid out
+          --err                       add the last error of the notebook to the
+                                      prompt; alone: have it explained
+          --thinking                  show what the model thinks
+          --debug                     show session, memory and token counts
+          --raw                       leave braces as they are
+          --no-stream                 display the answer when it is whole
 
-        {name}, {name.attribute}, {name[0]} and {name["key"]} are filled in from the notebook's variables, also behind
-        correct, forget, why and memory; all other braces stay. The session belongs to the notebook, also after the kernel was restarted,
-        until `%hector new`. A cell that runs again takes its old turn back first, so that Run All repeats the conversation; what
-        followed is kept in a session that is named under the answer. ■ (or I, I) stops the answer and keeps what was said.
-        Tools that need your word ask in the cell: y yes, n no, a always for this session, e edit the arguments; no answer in time
-        means no, and so does a notebook that runs without a person. _hector.context is what the model saw.
-        `%reload_ext hector_nb` reads the configuration again.
+        {name}, {name.attribute}, {name[0]} and {name["key"]} are filled in from the
+        notebook's variables, also behind commands; all other braces stay.
+
+        The session belongs to the notebook, also after the kernel was restarted,
+        until %hector new. A cell that runs again takes its old turn back first, so
+        that Run All repeats the conversation; what followed is kept in a session that
+        is named under the answer. ■ (or I, I) stops the answer and keeps what was said.
+
+        Tools that need your word ask in the cell: y yes, n no, a always for this
+        session, e edit the arguments; no answer in time means no, and so does a
+        notebook that runs without a person. Functions of the notebook are tools with
+        @hector_nb.tool above them. _hector.context is what the model saw.
+        %reload_ext hector_nb reads the configuration again.
         """
         if cell is None:
             return self.notebook.line(line)
