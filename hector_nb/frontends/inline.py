@@ -21,7 +21,7 @@ Publish = Callable[[Bundle, Mapping[str, Any], str, bool], None]
 
 INTERVAL = 0.1
 """The least number of seconds between two updates."""
-GROWTH = 24
+GROWTH = 20
 """All updates together hold at most this many times the answer's bytes."""
 QUIET = 0.2
 """Seconds of silence after which the cell says what it waits for."""
