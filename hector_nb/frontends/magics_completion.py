@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hector_nb.errors import HectorError
+from hector_nb.frontends.listing import local
 from hector_nb.frontends.magics_arguments import COMMANDS, FILE_FORMATS, FORMATS
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions, last_messages
@@ -111,7 +112,7 @@ class Completer:
         words, names = wanted(magic)
         found = self._names(names) if names else []
         options = [(word, "option" if word[0] == "-" else "command") for word in words if symbol or word[0] != "-"]
-        return [(word, plain_line(about)[:_ABOUT]) for word, about in (*found, *options) if word.startswith(symbol)]
+        return [(word, _unbroken(about)) for word, about in (*found, *options) if word.startswith(symbol)]
 
     def _begun(self, begun: str) -> Found:
         """The notebook's variables that begin so."""
@@ -137,7 +138,9 @@ class Completer:
                 return [(info.name, info.model) for info in await asked.list_agents()]
             if kind == "sessions":
                 page = await asked.list_sessions(limit=_MOST)
-                return [(each.session_id, each.title or each.agent) for each in page.items]
+                return [
+                    (each.session_id, f"{local(each.last_active_at)} {each.title or each.agent}") for each in page.items
+                ]
             info = await self._sessions.info(asked)
             if (current := self._sessions.current(info.name)) is None:
                 return []
@@ -147,6 +150,13 @@ class Completer:
             said = await last_messages(asked, await asked.get_session(info.name, current), _MOST)
             first = {message.turn_id: message.content for message in reversed(said) if message.role == "user"}
             return list(first.items())
+
+
+def _unbroken(about: str) -> str:
+    """A few words that no front end breaks into lines."""
+    text = plain_line(about)
+    text = text if len(text) <= _ABOUT else f"{text[:_ABOUT]}…"
+    return text.replace(" ", "\u00a0").replace("-", "\u2011")
 
 
 def _configured() -> Found:

@@ -23,11 +23,11 @@ from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AboveAnswer, AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
 from hector_nb.frontends.last_error import LastError
-from hector_nb.frontends.listing import Shown
+from hector_nb.frontends.listing import Shown, local
 from hector_nb.frontends.looking import ledger_view
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
 from hector_nb.frontends.magics_completion import Completer
-from hector_nb.frontends.notebook_commands import local, run_command, show_connection
+from hector_nb.frontends.notebook_commands import run_command, show_connection
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions
 from hector_nb.frontends.reply import CellReply

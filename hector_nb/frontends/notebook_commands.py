@@ -1,7 +1,6 @@
 """The commands of `%hector`: they answer with values that look good in a notebook."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 from hector_nb.errors import SessionNotFound
 from hector_nb.frontends.history_commands import run_history_command
 from hector_nb.frontends.ledger_view import LedgerView
-from hector_nb.frontends.listing import Listing, Shown
+from hector_nb.frontends.listing import Listing, Shown, local
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.memory_commands import run_memory_command
 from hector_nb.frontends.memory_view import MemoryListing, MemoryView
@@ -166,11 +165,6 @@ async def _named_session(asked: SessionService, session_id: str | None, sessions
         return await asked.get_session(info.name, current) if current else None
     except SessionNotFound:
         return None
-
-
-def local(moment: datetime) -> str:
-    """A time as people here write it."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _shown_path(path: Path) -> str:
