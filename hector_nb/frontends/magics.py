@@ -60,6 +60,8 @@ class HectorMagics(Magics):
                                       -f markdown|json|ipynb, --overwrite
         %hector chat [AGENT] [-s ID]  the chat widget, on this or that session
         %hector tools [AGENT]         what the agent can do, and what asks first
+        %hector connect URL           use the server that runs there, with --token T;
+                                      without URL: the engine in this process
         %hector version, %hector help
 
         Options:

@@ -23,7 +23,7 @@ _CORRECTION = re.compile(r"(?P<words>\s*(?:(?:-s|--session)[\s=]\s*\S+\s+)?[^\s-
 _QUERY = re.compile(r"(?P<words>.*?(?:^|\s))(?:-q|--query)[\s=](?P<text>.*)", re.DOTALL)
 _NAMES = (
     *("agents", "use", "new", "sessions", "history"),
-    *("memory", "why", "correct", "forget", "tools", "version", "help"),
+    *("memory", "why", "correct", "forget", "tools", "connect", "version", "help"),
     *("fork", "rewind", "export", "chat"),
 )
 _OF_SESSION = ("use", "history", "memory", "why", "correct", "forget", "fork", "rewind", "export", "chat")
@@ -66,6 +66,8 @@ class CommandArguments:
     file: str | None = None
     format: str | None = None
     overwrite: bool = False
+    url: str | None = None
+    token: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,6 +109,8 @@ def _command_parsers() -> dict[str, _Parser]:
     parsers["export"].add_argument("file", nargs="?", metavar="FILE")
     parsers["export"].add_argument("-f", "--format", choices=FILE_FORMATS)
     parsers["export"].add_argument("--overwrite", action="store_true")
+    parsers["connect"].add_argument("url", nargs="?", metavar="URL")
+    parsers["connect"].add_argument("--token")
     parsers["forget"].add_argument("memory_ids", nargs="+", type=_memory, metavar="MEM_ID")
     parsers["correct"].add_argument("memory_ids", nargs=1, type=_memory, metavar="MEM_ID")
     parsers["memory"].add_argument("-q", "--query", metavar="TEXT")

@@ -25,6 +25,7 @@ _PROMPT_OPTIONS = (
     *("-a", "-s", "-f"),
 )
 _OPTIONS: Mapping[str, Sequence[str]] = {
+    "connect": ("--token",),
     "use": ("--session", "-s"),
     "sessions": ("--limit", "-n"),
     "history": ("--session", "-s", "--limit", "-n"),
@@ -41,7 +42,7 @@ _VALUES = {
     **dict.fromkeys(("-a", "--agent"), "agents"),
     **dict.fromkeys(("-s", "--session"), "sessions"),
     **dict.fromkeys(("-f", "--format"), "formats"),
-    **dict.fromkeys(("--out", "-n", "--limit", "-q", "--query"), ""),
+    **dict.fromkeys(("--out", "-n", "--limit", "-q", "--query", "--token"), ""),
 }
 _POSITIONAL = {
     **dict.fromkeys(("use", "new", "sessions", "tools", "chat"), "agents"),

@@ -19,17 +19,27 @@ _PAGES = 10
 class NotebookSessions:
     """One session with each agent: the one that the notebook had with it last, else one that is made when it is first needed.
 
+    `server` is the address of the server that has them; None: this process.
+
     Args:
         notebook: The path of the notebook, where the kernel knows it; without one nothing is gone on with.
     """
 
     def __init__(self, notebook: str | None) -> None:
         self.agent: str | None = None
+        self.server: str | None = None
         self._notebook = str(Path.cwd() / notebook) if notebook else None
         self._by_agent: dict[str, str] = {}
         self._anew: set[str] = set()
         self.resumed: dict[str, Session] = {}
         """Sessions of an earlier kernel, as they were when this one found them."""
+
+    def move(self, server: str | None) -> None:
+        """Begin anew on a server, or with the engine in this process (None)."""
+        self.agent, self.server = None, server
+        self._by_agent.clear()
+        self._anew.clear()
+        self.resumed.clear()
 
     def current(self, agent: str) -> str | None:
         """The notebook's session with an agent, if there is one yet."""
