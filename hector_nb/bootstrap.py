@@ -21,6 +21,7 @@ from hector_nb.memory.summary_buffer import SummaryBuffer
 from hector_nb.memory.token_window import TokenWindow
 from hector_nb.memory.tokens import SmallVocabularyCounter, TiktokenCounter
 from hector_nb.models.base import Model
+from hector_nb.models.endpoints import DEFAULT_WINDOW
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
@@ -192,6 +193,7 @@ def make_agent(
         memory=_working_memory(working, summarizer),
         counter=counter,
         budget=budget,
+        window=llm.context_window or (model.context_window if model.context_window != DEFAULT_WINDOW else None),
         summarizer=summarizer if folds else None,
         longterm=make_longterm(name, agent, config, counter=counter, budget=budget, writer=writer, environ=environ),
         toolbox=make_toolbox(

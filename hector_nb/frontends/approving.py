@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from hector_nb.approvals import Approval
-from hector_nb.frontends.asking import Word, call_text, question, read_word
+from hector_nb.frontends.asking import Word, call_text, choices, question, read_word
 from hector_nb.tools.main_thread import MAIN_THREAD, NobodyWaits
 
 Answered: TypeAlias = bool | Mapping[str, Any]
@@ -54,9 +54,11 @@ class _AtTheTerminal:
         allowed = approval.session_id, approval.name
         if allowed in self._always:
             return Word(decision="approve")
-        _say(f"{question(approval.name, agent)}\n{call_text(approval.name, approval.arguments)}")
+        _say(
+            f"{question(approval.name, agent)}\n{call_text(approval.name, approval.arguments)}\n{choices(approval.deadline)}"
+        )
         try:
-            word = read_word(approval.arguments, deadline=approval.deadline, read=input, say=_say)
+            word = read_word(approval.arguments, read=input, say=_say)
         except (EOFError, NotImplementedError):  # the latter in a kernel without a front end that asks
             _say("Nobody is there to answer, which means no.")
             return Word(decision="deny")

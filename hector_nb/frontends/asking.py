@@ -15,6 +15,7 @@ from hector_nb.approvals import Decision
 
 CHOICES = "y yes · n no · a always for this session · e edit"
 """What may be answered. No answer in time means no."""
+_PROMPT = "y/n/a/e: "
 _EDIT = "arguments as JSON (nothing: back): "
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
@@ -58,19 +59,21 @@ def time_left(deadline: datetime) -> str:
     return f"no answer in {seconds // 60}:{seconds % 60:02} means no"
 
 
-def read_word(
-    arguments: Mapping[str, Any], *, deadline: datetime, read: Callable[[str], str], say: Callable[[str], None]
-) -> Word:
+def choices(deadline: datetime) -> str:
+    """What may be answered, and until when."""
+    return f"{CHOICES} — {time_left(deadline)}"
+
+
+def read_word(arguments: Mapping[str, Any], *, read: Callable[[str], str], say: Callable[[str], None]) -> Word:
     """Ask until there is an answer.
 
     Args:
         arguments: Those that the model wrote.
-        deadline: When it is too late.
         read: Shows a prompt and gives the line that a person types.
         say: Shows a line.
     """
     while True:
-        answer = read(f"{CHOICES} — {time_left(deadline)}: ").strip().lower()
+        answer = read(_PROMPT).strip().lower()
         if answer in ("y", "yes"):
             return Word(decision="approve")
         if answer in ("n", "no"):

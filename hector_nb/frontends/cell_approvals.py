@@ -12,7 +12,7 @@ from uuid import uuid4
 from hector_nb.approvals import Approval, Decision
 from hector_nb.errors import ApprovalNotFound, Conflict, InvalidRequest
 from hector_nb.events import ApprovalAsked, ApprovalDecided
-from hector_nb.frontends.asking import Word, call_text, question, read_word, visible_line
+from hector_nb.frontends.asking import Word, call_text, choices, question, read_word, visible_line
 from hector_nb.frontends.inline import Publish
 from hector_nb.frontends.interruptible import TakenBack, ask_until
 from hector_nb.wire.safe_markdown import safe_html
@@ -23,6 +23,7 @@ _ALONE = (
     "Nobody can be asked where this runs (nbval, papermill, jupyter execute and pipes have no keyboard), which means no. "
     "To let it run alone, set require_approval to never for this tool, in a configuration that you trust."
 )
+_TOO_LATE = "What is typed now is no answer any more."
 _WARN = "217,119,6"
 
 
@@ -49,8 +50,8 @@ class Decides(Protocol):
 class Card(Protocol):
     """Where one call is shown."""
 
-    def ask(self, title: str) -> None:
-        """Show the call and the question."""
+    def ask(self, title: str, note: str) -> None:
+        """Show the call, the question, and what may be answered."""
         ...
 
     def close(self, title: str, note: str = "") -> None:
@@ -86,7 +87,7 @@ class CellApprovals:
         if (approval.session_id, approval.name) in self._allowed:
             self._settle(Word(decision="approve"), approval, turn, card, "Approved, as always in this session")
         elif self._somebody_is_there():
-            card.ask(question(approval.name, agent))
+            card.ask(question(approval.name, agent), choices(approval.deadline))
             self._ask(approval, turn, card)
         else:
             self._settle(Word(decision="deny"), approval, turn, card, "Denied: nobody to ask", _ALONE)
@@ -100,7 +101,7 @@ class CellApprovals:
             card.close("Stopped")
             raise
         except (TakenBack, ApprovalNotFound, Conflict):
-            card.close(_elsewhere(turn.word(approval.call_id)))
+            card.close(_elsewhere(turn.word(approval.call_id)), _TOO_LATE)
         else:
             if word.always:
                 self._allowed.add((approval.session_id, approval.name))
@@ -130,9 +131,9 @@ class CardOutput:
         self._id = uuid4().hex
         self._there = False
 
-    def ask(self, title: str) -> None:
+    def ask(self, title: str, note: str) -> None:
         """See `Card`."""
-        self._show(title, "", line=f"rgba({_WARN},.6)", strip=f"rgba({_WARN},.14)")
+        self._show(title, note, line=f"rgba({_WARN},.6)", strip=f"rgba({_WARN},.14)")
 
     def close(self, title: str, note: str = "") -> None:
         """See `Card`."""
@@ -158,9 +159,9 @@ class CardInTerminal:
         self._text = text
         self._there = False
 
-    def ask(self, title: str) -> None:
+    def ask(self, title: str, note: str) -> None:
         """See `Card`."""
-        _say(f"\n{title}\n{self._text}")
+        _say(f"\n{title}\n{self._text}\n{note}")
         self._there = True
 
     def close(self, title: str, note: str = "") -> None:
@@ -171,7 +172,7 @@ class CardInTerminal:
 def _read(approval: Approval, turn: Decides) -> Word:
     """A word that the engine accepts."""
     while True:
-        word = read_word(approval.arguments, deadline=approval.deadline, read=input, say=_say)
+        word = read_word(approval.arguments, read=input, say=_say)
         try:
             turn.decide(approval.call_id, word.decision, word.edited)
         except InvalidRequest as error:

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from hector_nb.client.address import Address, is_address
 from hector_nb.errors import AgentNotFound, HectorError, InvalidRequest
@@ -200,21 +200,20 @@ class LoopThread:
         On the main thread, agents can meanwhile call the functions that belong there.
         """
         self._check(coroutine)
-        ended = threading.Event()
-        future = self.submit(_marking(coroutine, ended))
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-        future.add_done_callback(lambda _: woken.put(None))
+        work = _Work(coroutine, on_end=lambda: woken.put(None))
         try:
+            self._loop.call_soon_threadsafe(work.start)
             with MAIN_THREAD.waiting(lambda: woken.put(None)):
-                while not future.done():
+                while not work.future.done():
                     # An untimed wait cannot be interrupted on Windows.
                     with suppress(queue.Empty):
                         woken.get(timeout=0.1)
                     MAIN_THREAD.run_pending()
-            return future.result()
+            return work.future.result()
         except KeyboardInterrupt:
-            future.cancel()
-            ended.wait(_LAST_WORDS)
+            self._loop.call_soon_threadsafe(work.cancel)
+            work.ended.wait(_LAST_WORDS)
             raise
 
     def stop(self) -> None:
@@ -228,11 +227,38 @@ class LoopThread:
             self._loop.close()
 
 
-async def _marking(coroutine: Coroutine[Any, Any, T], ended: threading.Event) -> T:
-    try:
-        return await coroutine
-    finally:
-        ended.set()
+class _Work(Generic[T]):
+    """A coroutine that a plain call waits for. An interrupt may come at any moment, so nothing of it is made after it was started."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], *, on_end: Callable[[], None]) -> None:
+        self.future: Future[T] = Future()
+        self.ended = threading.Event()
+        self._coroutine = coroutine
+        self._on_end = on_end
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> None:
+        """Begin, on the loop."""
+        self._task = asyncio.get_running_loop().create_task(self._coroutine)
+        self._task.add_done_callback(self._end)
+
+    def cancel(self) -> None:
+        """End, on the loop; after `start`, if that was called at all."""
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._coroutine.close()
+            self.ended.set()
+
+    def _end(self, task: "asyncio.Task[T]") -> None:
+        if task.cancelled():
+            self.future.cancel()
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
+        self.ended.set()
+        self._on_end()
 
 
 async def _cancel_all() -> None:

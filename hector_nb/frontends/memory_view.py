@@ -45,7 +45,9 @@ class MemoryListing(list[Memory]):
         return pandas.DataFrame(rows, columns=[*_COLUMNS, "score"] if self.recalled else _COLUMNS)
 
     def __repr__(self) -> str:
-        return "\n".join(line for at, memory in enumerate(self) for line in self._lines(at, memory)) or plain_line(self._empty)
+        return "\n".join(line for at, memory in enumerate(self) for line in self._lines(at, memory)) or plain_line(
+            self._empty
+        )
 
     def _repr_html_(self) -> str:
         return framed(self.html())

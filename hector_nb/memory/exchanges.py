@@ -117,7 +117,7 @@ async def pieces(exchange: Exchange, *, limit: int, counter: TokenCounter) -> li
     if len(text) <= limit * _CHARACTERS_PER_TOKEN and await counter.count(text) <= limit:
         return [text]
     head = _clipped(exchange.said, min(_HEAD, limit))
-    found = await _split(exchange.said, limit, counter) if head != exchange.said else []
+    found = await _split(exchange.said, limit, counter) if head != exchange.said or not exchange.answer else []
     for piece in await _split(exchange.answer, limit - limit // 4, counter):
         found.append(_together(head, piece))
     return found[:MOST_PIECES]

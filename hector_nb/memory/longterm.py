@@ -90,10 +90,6 @@ class LongTermMemory:
 
     # -- recall
 
-    async def warm(self) -> None:
-        """Load the embedder, so that the first recall need not wait for it; that it fails is only logged."""
-        await self._vectors(["."])
-
     async def recall(
         self,
         store: MemoryStore,

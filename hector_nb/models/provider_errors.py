@@ -132,7 +132,11 @@ class Provider:
             return self._refused(message, self.unknown_model_hint or "Check `model` and `base_url`.", said)
         if status == 413 or (status in {400, 422} and _OVERFLOW.search(f"{kind} {said}")):
             message = f"The conversation is longer than `{self.model}` can read."
-            return self._refused(message, "Lower `memory.working.budget`, or set `context_window` of the model.", said)
+            return self._refused(
+                message,
+                "Send shorter messages, lower `memory.working.budget`, or set `context_window` of the model.",
+                said,
+            )
         if status == 429:
             return ModelRateLimited(
                 f"`{self.host}` asks to slow down." + _quoted(said),

@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from hector_nb.messages import INVALID_ARGUMENTS
 
 NO_OUTPUT = "(no output)"
 """In place of a tool's empty result."""
+_DEEPEST = 100
+"""Levels of arguments."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -30,7 +33,31 @@ def read_arguments(written: str, *, cut: bool = False) -> Mapping[str, Any]:
     if not written.strip():
         return {INVALID_ARGUMENTS: ""} if cut else {}
     try:
-        value = json.loads(written)
-    except ValueError:
+        value = json.loads(written, parse_constant=_refused, parse_float=_finite)
+        _check_depth(value)
+    except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {INVALID_ARGUMENTS: written}
+
+
+def _refused(name: str) -> None:
+    """`NaN` and the like, which no reader of JSON but Python's takes."""
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse what could be read but not be written again."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for values in inner for each in values]
+        if not level:
+            return
+    raise RecursionError

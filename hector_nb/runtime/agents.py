@@ -20,6 +20,7 @@ from hector_nb.tools.toolbox import Toolbox
 class Agent:
     """One configured agent. `budget` is in tokens and bounds what the model sees beside the schemas of tools.
 
+    `window` is the most tokens that its model can read, None where that is not known but guessed.
     `summarizer` is set where old messages are folded into summaries, `longterm` where something outlives the window.
     """
 
@@ -31,6 +32,7 @@ class Agent:
     memory: WorkingMemory
     counter: TokenCounter
     budget: int
+    window: int | None = None
     summarizer: Summarizer | None = None
     longterm: LongTermMemory | None = None
     toolbox: Toolbox = field(default_factory=lambda: Toolbox(()))

@@ -96,9 +96,9 @@ class Context:
         return self.first_position - 1 - (self.summary.position if self.summary else 0)
 
     @property
-    def record(self) -> LedgerRecord:
-        """The account of it, as it is stored."""
-        shown = [
+    def memories(self) -> Sequence[ShownMemory]:
+        """What was recalled, as a ledger keeps it."""
+        return [
             ShownMemory(
                 memory_id=each.memory.memory_id,
                 version=each.memory.version,
@@ -109,6 +109,10 @@ class Context:
             )
             for each, tokens in zip(self.recalled, self._recalled_parts(), strict=True)
         ]
+
+    @property
+    def record(self) -> LedgerRecord:
+        """The account of it, as it is stored."""
         schemas = [[each.name, each.description, each.parameters] for each in self.room.schemas]
         return LedgerRecord(
             model=self.agent.model.name,
@@ -123,7 +127,7 @@ class Context:
             summary_position=self.summary.position if self.summary else None,
             first_position=self.first_position,
             last_position=self.position + len(self.so_far),
-            memories=shown,
+            memories=self.memories,
             requests=self.requests,
         )
 

@@ -22,7 +22,7 @@ def stored_ledger(stored: StoredLedger) -> Ledger:
         budget_note=record.budget_note,
         estimated=record.estimated,
         parts=tuple(_parts(record, stored.turn_id, stored.summary, stored.messages, stored.memories)),
-        left_out=_left_out(record),
+        left_out=record.first_position - 1 - (record.summary_position or 0),
         requests=record.requests,
     )
 
@@ -41,37 +41,32 @@ def present_ledger(context: Context, session_id: str) -> Ledger:
         budget_note=record.budget_note,
         estimated=record.estimated,
         parts=tuple(_parts(record, None, context.summary, tuple(positions), ())),
-        left_out=_left_out(record),
+        left_out=context.left_out,
         requests=0,
     )
 
 
 def outline(context: Context) -> dict[str, Any]:
     """The ledger as an event carries it: tokens, ids and scores, no texts, and the same size however long the window."""
-    record = context.record
     shown = (*context.history, context.message, *context.so_far)
     return {
-        "model": record.model,
-        "strategy": record.strategy,
-        "budget": record.budget,
+        "model": context.agent.model.name,
+        "strategy": context.agent.memory.strategy,
+        "budget": context.room.budget,
         "tokens": context.tokens,
-        "estimated": record.estimated,
-        "system_tokens": record.system_tokens,
-        "tools_tokens": record.tools_tokens,
+        "estimated": not context.agent.counter.exact,
+        "system_tokens": context.room.system_tokens,
+        "tools_tokens": context.room.tools_tokens,
         "summary_tokens": context.summary.tokens if context.summary else 0,
         "messages": len(shown),
         "message_tokens": sum(each.tokens for each in shown),
-        "left_out": _left_out(record),
+        "left_out": context.left_out,
         "memories": [
             {"memory_id": each.memory_id, "tokens": each.tokens, "score": round(each.score, 4)}
-            for each in record.memories
+            for each in context.memories
         ],
         "request": context.requests,
     }
-
-
-def _left_out(record: LedgerRecord) -> int:
-    return record.first_position - 1 - (record.summary_position or 0)
 
 
 def _parts(

@@ -82,6 +82,11 @@ class Remembering:
         if agent.longterm:
             self._takes.ask(agent, session)
 
+    def take_in(self, agent: Agent, session: Session) -> None:
+        """This session has come with messages that nobody has said in it."""
+        if agent.longterm:
+            self._takes.ask(agent, session)
+
     async def make_room(self, agent: Agent, session: Session) -> None:
         """Wait until older messages are folded, where that can be had.
 

@@ -58,7 +58,7 @@ class SessionApprovals:
         if edited is None:
             return
         if decision == "deny":
-            raise InvalidRequest("A call that is denied has no arguments.", hint="Leave `edited` out, or approve.")
+            raise InvalidRequest("A call that is denied has no arguments.", hint="Leave the arguments out, or approve.")
         call = ToolCall(call_id=approval.call_id, name=approval.name, arguments=edited)
         checked = await self._runtime.agent(agent).toolbox.check(call)
         if isinstance(checked, ToolOutcome):

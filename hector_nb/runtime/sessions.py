@@ -158,7 +158,9 @@ class UserSessions(SessionService):
             title=source.title,
             metadata={**source.metadata, "forked_from": session_id},
         )
-        return await self._store.fork_session(session_id, new, after=after, take_in=_takes_copies(found))
+        fork = await self._store.fork_session(session_id, new, after=after, take_in=_takes_copies(found))
+        self._runtime.remembering.take_in(found, fork)
+        return fork
 
     async def rewind_session(self, agent: str, session_id: str, *, after: str | None = None) -> Session:
         """See `SessionService`."""
@@ -177,7 +179,9 @@ class UserSessions(SessionService):
         found = self._runtime.agent(agent)
         new = self._new_session(found, new_id("sess"), title=title, metadata=metadata)
         counted = [message if message.tokens else await found.count(message) for message in messages]
-        return await self._store.import_session(new, counted, take_in=found.longterm is not None)
+        imported = await self._store.import_session(new, counted, take_in=found.longterm is not None)
+        self._runtime.remembering.take_in(found, imported)
+        return imported
 
     async def list_messages(
         self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
@@ -191,6 +195,7 @@ class UserSessions(SessionService):
         found = self._runtime.agent(agent)
         _check(request.message)
         turn_id = new_id("turn")
+        message = await _message(found, turn_id, request.message)
         session_id = request.session_id or new_id("sess")
         if request.session_id is not None and request.if_busy == "interrupt":
             await self.cancel_turn(agent, session_id)
@@ -200,15 +205,7 @@ class UserSessions(SessionService):
             agent=agent,
             user=self._user,
             session_id=session_id,
-            message=await found.count(
-                Message(
-                    message_id=new_id("msg"),
-                    turn_id=turn_id,
-                    role="user",
-                    content=request.message,
-                    created_at=datetime.now(UTC),
-                )
-            ),
+            message=message,
             holder=self._runtime.holder,
             if_busy="reject" if request.if_busy == "reject" else "queue",
             create_session=one_off,
@@ -383,6 +380,26 @@ def _check(message: str) -> None:
         raise InvalidRequest("The message is empty.", hint='Send some text, for example {"message": "Hello"}.')
     if len(message.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge("The message is larger than 1 MiB.", hint="Send it in parts, or put it in a file.")
+
+
+async def _message(agent: Agent, turn_id: str, text: str) -> Message:
+    """The user's message, counted.
+
+    Raises:
+        MessageTooLarge: the agent's model is known not to be able to read it.
+    """
+    message = await agent.count(
+        Message(message_id=new_id("msg"), turn_id=turn_id, role="user", content=text, created_at=datetime.now(UTC))
+    )
+    if agent.window is None:
+        return message
+    room = max(0, agent.window - await agent.instruction_tokens())
+    if message.tokens > room:
+        raise MessageTooLarge(
+            f"The message has {message.tokens} tokens, and `{agent.model.name}` can read {room} beside the system prompt.",
+            hint=f"Send it in parts. If the model can read more than {agent.window} tokens, set its `context_window`.",
+        )
+    return message
 
 
 def _turn(after: str) -> str | None:

@@ -15,7 +15,8 @@ from hector_nb.stores.sqlite_sessions import now_micros
 from hector_nb.stores.sqlite_turns import SELECT_TURNS, TurnRow
 
 _SQL = sql.queries("holders")
-_UNHELD = f"{SELECT_TURNS}\n{_SQL['unheld']}"
+_UNHELD = f"{SELECT_TURNS}\nWHERE turns.key IN ({_SQL['unheld_keys']})\nORDER BY turns.key"
+_UNHELD_EXIST = f"SELECT EXISTS ({_SQL['unheld_keys']})"
 
 
 class Holder(NamedTuple):
@@ -47,7 +48,7 @@ def dead_besides(db: Database, locks: HolderLocks, holder: str, dead_after: floa
     others = [Holder(*row) for row in db.all(_SQL["other_holders"], {"holder": holder})]
     dead = _dead(locks, others, dead_after)
     locks.remove_others({other.holder for other in others})
-    return dead, bool(dead) or bool(db.value(_SQL["unheld_exist"], {"holder": holder, "now": now_micros()}))
+    return dead, bool(dead) or bool(db.value(_UNHELD_EXIST, {"holder": holder, "now": now_micros()}))
 
 
 def take_over(db: Database, holder: str, dead: Iterable[Holder]) -> Sequence[Turn]:

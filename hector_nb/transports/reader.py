@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from hector_nb.config.schema import StreamingConfig
 from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.events import LoggedEvent, TurnFailed, TurnReset, is_last
 from hector_nb.service import AgentInfo, SessionFeed, SessionService, TurnStream
@@ -27,11 +26,9 @@ class Reader:
         """A framer with the agent's settings, from the cursor on."""
         if self.view.events == LOG:
             return LogFramer(seq=cursor.seq if cursor else 0)
-        streaming = self.info.streaming
-        if not self.info.reasoning.enable_streaming:
-            streaming = StreamingConfig(buffer_size=streaming.buffer_size)
         at = cursor or Cursor(turn_id="")
-        return Framer(self.view, seq=at.seq, offset=at.offset, streaming=streaming)
+        whole = not self.info.reasoning.enable_streaming
+        return Framer(self.view, seq=at.seq, offset=at.offset, streaming=self.info.streaming, whole=whole)
 
     async def resume(self, cursor: Cursor, session_id: str | None = None) -> TurnStream:
         """A stream that holds all that a framer needs to go on at the cursor.

@@ -76,16 +76,26 @@ class Framer:
     """Makes the frames of one reader of one turn.
 
     `seq` and `offset` are the reader's cursor: it has event `seq` and `offset` units of the next. Events up to there may be fed
-    too, and must be where `needs_history` says so.
+    too, and must be where `needs_history` says so. `whole` holds the text back until the turn is over; only what a person has to answer
+    and named events go out before, each with the text that stands before it, so that ids still tell what is delivered.
     """
 
-    def __init__(self, view: View, *, seq: int = 0, offset: int = 0, streaming: StreamingConfig | None = None) -> None:
+    def __init__(
+        self,
+        view: View,
+        *,
+        seq: int = 0,
+        offset: int = 0,
+        streaming: StreamingConfig | None = None,
+        whole: bool = False,
+    ) -> None:
         streaming = streaming or StreamingConfig()
         self._view = view
         self._seq = seq
         self._offset = offset
         self._size = streaming.chunk_size
         self._most = streaming.buffer_size
+        self._whole = whole
         self._held = _Held()
         self._kind: type[Event] = TextDelta
         self._ends_line = True
@@ -108,7 +118,9 @@ class Framer:
                 self.finished = is_last(event)
                 continue
             start = min(self._offset, len(text)) if self._offset and seq == self._seq + 1 else 0
-            if self._size is not None:
+            if self._whole:
+                self._gather(frames, seq, event, text, start)
+            elif self._size is not None:
                 self._cut(self._size, frames, seq, event, text, start)
             elif len(text) > start:
                 place = (seq - 1, len(text)) if isinstance(event, TurnDone) else (seq, 0)
@@ -119,6 +131,10 @@ class Framer:
 
     def flush(self) -> list[Frame]:
         """What waits for its chunk to be filled, because the turn is silent."""
+        return [] if self._whole else self._let_go()
+
+    def _let_go(self) -> list[Frame]:
+        """All that is held."""
         return [self._held.take(self._held.length)] if self._held.length else []
 
     def _reset(self, seq: int, event: TurnReset) -> Frame:
@@ -152,8 +168,18 @@ class Framer:
             held.add(seq, text, start, closes=type(event) is not TurnDone)
         while held.length >= size:
             frames.append(held.take(size))
-        if held.length and type(event) is not TextDelta:
-            frames.append(held.take(held.length))
+        if type(event) is not TextDelta:
+            frames += self._let_go()
+
+    def _gather(self, frames: list[Frame], seq: int, event: Event, text: str, start: int) -> None:
+        """Hold the text, until nothing more comes or something has to be seen now."""
+        if is_last(event):
+            frames += self._let_go()
+        if len(text) > start:
+            self._held.add(seq, text, start, closes=type(event) is not TurnDone)
+        named = self._view.events is not None and type(event) is not TextDelta
+        if named or is_last(event) or isinstance(event, TurnStarted | ApprovalAsked):
+            frames += self._let_go()
 
     def _text(self, event: Event) -> str:
         """What the event adds to the text in this view. The answer goes on directly under a line."""

@@ -164,6 +164,18 @@ def test_validate_prints_every_problem_at_once(home):
     assert b"OK" in good.stdout
 
 
+def test_validate_finds_every_budget_that_is_smaller_than_its_system_prompt(home):
+    home.config(
+        "llms: {small: {provider: local}}\nagents:\n  a: {memory: {working: {budget: 3}}}\n"
+        "  b: {}\n  c: {memory: {working: {budget: 2}}}\n"
+    )
+    done = home.run("validate")
+    assert done.returncode == 1
+    assert b"agents.a.memory.working.budget: the system prompt has" in done.stderr
+    assert b"agents.c.memory.working.budget: the system prompt has" in done.stderr
+    assert b"agents.b" not in done.stderr
+
+
 def test_the_schema_is_json(home):
     assert "agents" in json.loads(home.run("schema").stdout)["properties"]
 

@@ -106,3 +106,17 @@ def test_silence_says_who_is_waited_for(lab: Lab, chromium: Browser) -> None:
     page.page.keyboard.press("i")
     page.page.keyboard.press("i")
     page.page.wait_for_selector("text=■ stopped")
+
+
+def test_a_tool_call_is_shown_whole_and_made_after_a_yes(lab: Lab, chromium: Browser) -> None:
+    page = NotebookPage(chromium, lab.write("ask.ipynb", ["%load_ext hector_nb", "%%hector writer\nWrite"]))
+    page.run(0)
+    page.start(1)
+    page.page.wait_for_selector("text=Write this file?")
+    assert "content: hi \\u202e there" in page.outputs(1)
+    page.page.locator(".jp-Stdin-input").fill("y")
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_selector("text=It is done.")
+    shown = page.outputs(1)
+    assert shown.index("Approved") < shown.index("Used write_file") < shown.index("It is done.")
+    assert (lab.notebooks.parent / "a.txt").exists()

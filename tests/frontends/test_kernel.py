@@ -185,3 +185,34 @@ def test_unloading_takes_everything_back(kernel: Kernel) -> None:
     assert left.stdout == "[]\n"
     assert kernel.run("%load_ext hector_nb").status == "ok"
     assert kernel.run("%%hector\nHi").markdown[-1] == "Hello **there**."
+
+
+def test_plain_calls_work_where_a_loop_is_running(kernel: Kernel) -> None:
+    kernel.run("import hector_nb; hector = hector_nb.connect(); session = hector.session('assistant')")
+    cell = kernel.run("import asyncio; asyncio.get_running_loop()\nsession.send('Hi')")
+    assert cell.of("execute_result")[0]["data"]["text/markdown"] == "Hello **there**."
+    assert "what scripted assistant.json saw" in str(kernel.run("session.send('Hi').context").of("execute_result"))
+    assert "would see now" in str(kernel.run("session.memory").of("execute_result"))
+    assert kernel.run("for text in session.stream('Hi'): print(text, end='')").stdout == "Hello **there**."
+
+
+def test_asynchronous_calls_run_on_the_kernels_loop(kernel: Kernel) -> None:
+    cell = kernel.run(
+        "async with hector_nb.aconnect() as a:\n"
+        "    s = await a.session('assistant')\n"
+        "    async for text in await s.stream('Hi'): print(text, end='')\n"
+        "    print((await s.memory()).tokens > 0)"
+    )
+    assert cell.stdout == "Hello **there**.True\n", cell.traceback
+
+
+def test_an_interrupt_stops_a_plain_call_and_its_turn(kernel: Kernel) -> None:
+    def interrupt(message: dict[str, Any]) -> None:
+        if "asked" in str(message["content"].get("text")):
+            kernel.interrupt()
+
+    kernel.run("halting = hector.session('halting')")
+    cell = kernel.run("print('asked', flush=True); halting.send('Hi')", on_output=interrupt)
+    assert cell.of("error")[0]["ename"] == "KeyboardInterrupt"
+    assert kernel.run("print(halting.info().running_turn)").stdout == "None\n"
+    assert kernel.run("print(session.send('Hi'))").stdout == "Hello **there**.\n"

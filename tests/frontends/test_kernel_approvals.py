@@ -60,12 +60,12 @@ def test_the_whole_call_is_shown_and_a_yes_makes_it(kernel: Kernel, written: Pat
     cell = kernel.run("%%hector writer --new\nWrite", on_question=person)
     assert cell.markdown[-1] == "It is done."
     assert written.read_text() == "hi \u202e there"
-    assert _cards(cell) == [
-        "Write this file?\nwrite_file\n  path: a.txt\n  content: hi \\u202e there",
-        "Approved\nwrite_file\n  path: a.txt\n  content: hi \\u202e there",
-    ]
-    assert len(asked) == 3
-    assert asked[0].startswith("y yes · n no · a always for this session · e edit — no answer in ")
+    first, last = _cards(cell)
+    call = "write_file\n  path: a.txt\n  content: hi \\u202e there"
+    choices = "y yes · n no · a always for this session · e edit — no answer in "
+    assert first.startswith(f"Write this file?\n{call}\n{choices}")
+    assert last == f"Approved\n{call}"
+    assert asked == ["y/n/a/e: "] * 3
 
 
 def test_a_no_is_told_to_the_model(kernel: Kernel, written: Path) -> None:
@@ -176,7 +176,7 @@ def test_nothing_in_a_call_reaches_the_page_as_markup(part: str) -> None:
 
     shown: list[dict[str, Any]] = []
     card = CardOutput(call_text("act", {"what": part, part: 1}), lambda bundle, *_: shown.append(dict(bundle)))
-    card.ask("Let it?")
+    card.ask("Let it?", "y yes")
     [bundle] = shown
     assert "<img" not in bundle["text/html"]
     assert "\x1b" not in str(bundle.values())

@@ -10,7 +10,7 @@ import pytest
 
 from hector_nb.bootstrap import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
-from hector_nb.errors import AgentNotFound, Conflict, ModelError, ModelTimeout, SessionNotFound
+from hector_nb.errors import AgentNotFound, Conflict, ModelError, ModelTimeout, SessionNotFound, TurnNotFound
 from hector_nb.events import ThinkingDelta
 from hector_nb.frontends import cell_turn, notebook
 from hector_nb.frontends.inline import Bundle
@@ -394,3 +394,51 @@ def test_the_footer_says_who_how_much_and_how_long() -> None:
 def test_a_reply_is_its_text_and_shows_safely() -> None:
     assert str(reply()) == repr(reply()) == "<b>"
     assert reply()._repr_markdown_() == "&lt;b>"
+
+
+def test_what_was_beside_the_answer_takes_the_place_of_the_line_that_waits(open_world: Any) -> None:
+    """So that it stands above the answer, though the answer's line came first."""
+    world = open_world([Wait(0.4), ThinkingDelta(text="Hm"), Wait(0.4), "Yes"])
+    world.cell("--thinking", "x")
+    kinds = [
+        ("waits" if "Waiting" in str(bundle) else "beside" if "Thinking" in str(bundle) else "answer", there)
+        for bundle, _, there in world.outputs
+    ]
+    assert kinds[:2] == [("waits", False), ("beside", True)]
+    assert ("answer", False) in kinds or ("waits", False) in kinds[2:]
+
+
+def test_a_reply_knows_what_its_model_saw(open_world: Any) -> None:
+    world = open_world(["Hello"])
+    world.cell("", "Hi")
+    reply = world.shell.user_ns["_hector"]
+    assert [part.text for part in reply.context.parts if part.kind == "message"] == ["Hi"]
+    assert repr(world.notebook.line("why")) == repr(reply.context)
+    assert repr(world.notebook.line("why {_hector.turn_id}")) == repr(reply.context)
+
+
+def test_memory_is_shown_before_the_first_message(open_world: Any) -> None:
+    world = open_world(["Hello"])
+    view = world.notebook.line("memory")
+    assert "no long-term memory" in repr(view)
+    assert [part.kind for part in view.context.parts] == ["system"]
+    world.cell("", "Hi")
+    assert world.shell.user_ns["_hector"].session_id == view.context.ledger.session_id
+
+
+def test_the_line_below_an_answer_says_how_many_memories_it_used() -> None:
+    reply = CellReply(
+        text="x",
+        agent="a",
+        model="m",
+        host=None,
+        session_id="s",
+        turn_id="t",
+        message_id=None,
+        finish_reason="stop",
+        usage=Usage(completion_tokens=1),
+        recalled=3,
+    )
+    assert footer(reply, timed=False) == "a · m · 1 token · used 3 memories"
+    with pytest.raises(TurnNotFound):
+        _ = reply.context

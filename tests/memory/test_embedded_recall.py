@@ -15,9 +15,10 @@ from tests.models.requests import message, read, text_of
 from tests.stores.making import USER
 
 pytestmark = [pytest.mark.anyio, pytest.mark.embedded]
-SYSTEM = "You are a helpful assistant. Answer briefly and precisely."
+SYSTEM = "You are a helpful assistant. Answer in one short sentence."
+# With these words the answers are right whatever day stands beside a memory; so small a model is easily thrown off.
 TOLD = (
-    ("My sister Clara keeps bees in Lyon.", "Where does Clara keep bees?", "Lyon"),
+    ("My sister Clara keeps bees in Lyon.", "Where does my sister Clara keep bees?", "Lyon"),
     ("My favourite composer is Schubert.", "Who is my favourite composer?", "Schubert"),
     ("We booked the hotel Aurora for the conference in Vienna.", "Which hotel did we book for Vienna?", "Aurora"),
     ("Our server runs on port 8443.", "Which port does our server run on?", "8443"),

@@ -154,6 +154,10 @@ async def test_of_a_very_long_text_the_beginning_is_kept():
     assert len(found) == MOST_PIECES
 
 
+async def test_a_few_characters_of_many_tokens_are_kept():
+    assert "".join(await cut("a " + "\U0001e000" * 40)).count("\U0001e000") == 40
+
+
 @settings(deadline=None, max_examples=60)
 @given(said=st.text(max_size=2000), answer=st.text(max_size=2000), limit=st.integers(60, 300))
 async def test_no_text_breaks_the_cutting(said, answer, limit):

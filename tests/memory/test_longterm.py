@@ -208,8 +208,6 @@ async def test_where_nothing_is_remembered_nothing_is_embedded(store):
     assert await recalled(memory, store, "Where does Clara keep bees?") == []
     assert await memory.embed_missing(store) == 0
     assert embedder.asked == 0
-    await memory.warm()
-    assert embedder.asked == 1
 
 
 async def test_a_slow_embedder_does_not_hold_up_the_turn(store, monkeypatch):

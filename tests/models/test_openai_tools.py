@@ -276,3 +276,14 @@ async def test_arguments_that_are_no_object_are_handed_on_as_they_are(upstream, 
     upstream.then(deltas(piece(0, raw, name="weather", call_id="c0"), finish_reason="tool_calls"))
     async with model_at(upstream) as model:
         assert (await read(model))[0].arguments == arguments
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', '{"a": ' + "[" * 100 + "]" * 100 + "}", '{"a": ' + "[" * 3000],
+)
+async def test_arguments_that_could_not_be_written_again_are_handed_on_as_they_are(upstream, raw):
+    upstream.then(deltas(piece(0, raw, name="weather", call_id="a"), finish_reason="tool_calls"))
+    async with model_at(upstream) as model:
+        (called,) = [each for each in await read(model) if isinstance(each, ToolCall)]
+    assert called.arguments == {INVALID_ARGUMENTS: raw}

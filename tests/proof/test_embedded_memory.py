@@ -1,4 +1,7 @@
-"""The whole engine with the embedded model, as it is without any settings: a fact told in one session answers a question in another."""
+"""The whole engine with the embedded model: a fact told in one session answers a question in another.
+
+The instruction and the question are those of the notebook about memory, which hold whatever day stands beside a memory.
+"""
 
 import asyncio
 from pathlib import Path
@@ -15,10 +18,14 @@ CONFIG = """
 llms:
   default: {provider: local, temperature: 0.0, max_tokens: 32}
 agents:
-  friend: {memory: {longterm: {storage_scope: conversational}}}
-  stranger: {memory: {longterm: {storage_scope: session}}}
+  friend:
+    instruction: &short You are a helpful assistant. Answer in one short sentence.
+    memory: {longterm: {storage_scope: conversational}}
+  stranger:
+    instruction: *short
+    memory: {longterm: {storage_scope: session}}
 """
-FACT, QUESTION = "My sister Clara keeps bees in Lyon.", "Where does Clara keep bees?"
+FACT, QUESTION = "My sister Clara keeps bees in Lyon.", "Where does my sister Clara keep bees?"
 
 
 async def in_a_new_session(service: SessionService, agent: str, text: str) -> tuple[str, str]:

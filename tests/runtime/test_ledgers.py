@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hector_nb.errors import MessageTooLarge
 from hector_nb.events import TurnStarted
 from hector_nb.memory.base import TokenCounter
 from hector_nb.memory.counting import count_message
@@ -156,3 +157,13 @@ async def test_the_largest_message_is_counted_in_time_and_does_not_last(message:
         assert await text_of(stream) == "Fine."
         ledger = await world.service.get_context("assistant", stream.turn_id)
         assert ledger.tokens <= ledger.budget
+
+
+async def test_a_message_that_the_model_cannot_read_is_refused_before_it_is_stored() -> None:
+    async with opened([["Yes."]], window=2000) as world:
+        session = await world.session()
+        with pytest.raises(MessageTooLarge, match=r"30\d\d tokens, and `scripted` can read 19\d\d") as refused:
+            await world.send("word " * 3000, session)
+        assert "context_window" in str(refused.value)
+        assert await world.messages(session) == []
+        assert await text_of(await world.send("Still there?", session)) == "Yes."

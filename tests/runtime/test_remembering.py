@@ -148,6 +148,26 @@ async def test_a_session_that_expires_gives_its_last_memories() -> None:
             await asyncio.sleep(0.01)  # nobody announces what is taken in
 
 
+async def test_an_imported_session_is_remembered_at_once() -> None:
+    async with talking() as world:
+        session = await world.session()
+        await text_of(await world.send(FACT, session))
+        said = await world.messages(session)
+        await world.service.delete_session("assistant", session, forget=True)
+        await world.service.import_session("assistant", said)
+        await text_of(await world.send("Where does Clara keep bees?", await world.session()))
+        assert FACT in world.model.requests[-1].messages[-1].content
+
+
+async def test_a_fork_remembers_what_it_shares_at_once_where_sessions_are_blind_to_one_another() -> None:
+    async with talking("session") as world:
+        session = await world.session()
+        await text_of(await world.send(FACT, session))
+        fork = await world.service.fork_session("assistant", session)
+        await taken(world)
+        assert await memories(world, fork.session_id) == 1
+
+
 async def test_one_off_questions_leave_nothing_to_take_in() -> None:
     async with talking() as world:
         await text_of(await world.send(FACT))

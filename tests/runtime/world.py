@@ -66,12 +66,18 @@ async def opened(
     tools: Sequence[Tool] = (),
     shown: int | None = None,
     within: float = 10,
+    window: int | None = None,
     **agent: object,
 ) -> AsyncIterator[World]:
-    """An engine, for at most `within` seconds; `shown` is the most characters of one output that its model sees."""
-    model = ScriptedModel(replies)
+    """An engine, for at most `within` seconds.
+
+    `shown` is the most characters of one output that its model sees, `window` the most tokens that it can read.
+    """
+    model = ScriptedModel(replies, context_window=window or 8192)
     config = Config(agents={"assistant": AgentConfig.model_validate(agent)})
-    made = make_agent("assistant", config.agents["assistant"], config, LLMConfig(provider="scripted"), model)
+    made = make_agent(
+        "assistant", config.agents["assistant"], config, LLMConfig(provider="scripted", context_window=window), model
+    )
     store = new_store()
     toolbox = Toolbox([FakeSource(tools)], max_output=shown, outputs=store.get_output)
     runtime = Runtime(store=store, agents={"assistant": replace(made, toolbox=toolbox)})

@@ -265,6 +265,6 @@ async def test_a_corrected_module_is_found_without_a_restart(folder: Path) -> No
     tools = source(folder, "broken_functions:it")
     with pytest.raises(ToolUnavailable):
         await tools.tools()
-    (folder / "broken_functions.py").write_text("def it(): return 'well again'")
+    (folder / "broken_functions.py").write_text("def it():\n    return 'well again'\n")
     [tool] = await tools.tools()
     assert await tool.call({}, CONTEXT) == "well again"

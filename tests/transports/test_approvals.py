@@ -1,6 +1,7 @@
 """REST, SSE and WebSocket: calls of tools in the stream, and a person's word on them."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -295,6 +296,19 @@ async def test_that_a_word_is_needed_is_said_at_once_where_the_answer_comes_whol
         (call_id,) = await waiting(site, path)
         await site.call("POST", f"{path}/approvals/{call_id}", {"decision": "approve"})
         assert b"That was it." in await stream.read()
+
+
+async def test_an_answer_with_calls_is_one_chunk_without_streaming(site: Site) -> None:
+    path = f"/agents/whole/sessions/{await site.new_session('whole')}"
+    site.world.forget_replies()
+    site.world.will_say("I ", "look.", call("it", "look"))
+    site.world.will_say("That ", "was it.")
+    stream = await site.stream("POST", f"{path}/messages/stream", {"message": "Go"})
+    (chunk, last) = stream.events
+    assert json.loads(chunk["data"]) == {"chunk": 'I look.\n[Tool: look("it")]\nThat was it.'}
+    assert last["data"] == "[DONE]"
+    again = f"{path}/messages/stream?turn_id={stream.headers['Hector-Turn-Id']}&last_event_id={chunk['id']}"
+    assert [each["data"] for each in (await site.stream("GET", again)).events if "data" in each] == ["[DONE]"]
 
 
 async def test_an_output_that_was_too_long_for_the_model_is_kept_whole(site: Site) -> None:

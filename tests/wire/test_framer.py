@@ -217,6 +217,25 @@ def test_chunk_size_cuts_and_joins_to_that_many_characters() -> None:
     assert [place(frame) for frame in frames] == ["turn_1:1+3", "turn_1:1+13", "turn_1:2", "turn_1:3"]
 
 
+def test_an_answer_with_tools_comes_whole_where_the_agent_does_not_stream() -> None:
+    framer = Framer(View(tools=True, thinking=True), whole=True)
+    events = log(
+        STARTED, ThinkingDelta(text="Hm."), "I write", " it.", WRITE, WROTE, USED, CONTEXT, "\n\nDone.", USED, DONE
+    )
+    frames: list[Frame] = []
+    for event in events:
+        frames += [*framer.feed([event]), *framer.flush()]
+    line = '[Tool: write_file("hello.py", "print(\'Hello\')")]'
+    assert frames == [Chunk(9, 0, f"Hm.\nI write it.\n{line}\nDone."), Done(11, DONE)]
+
+
+def test_a_whole_answer_is_only_divided_where_a_person_is_asked() -> None:
+    framer = Framer(View(tools=True), whole=True)
+    assert framer.feed(log(STARTED, "I write it.", ASKED)) == [
+        Chunk(3, 0, 'I write it.\n[Approval needed: write_file("hello.py", "print(\'Hello\')") call_1]\n')
+    ]
+
+
 def test_text_that_does_not_fill_a_chunk_goes_out_when_the_model_is_silent() -> None:
     framer = Framer(View(), streaming=StreamingConfig(chunk_size=10))
     assert framer.feed(log("Hi")) == []
@@ -302,7 +321,9 @@ views = st.one_of(
     st.builds(View, tools=st.booleans(), thinking=st.booleans(), debug=st.booleans()),
     st.frozensets(st.sampled_from(sorted(EVENT_GROUPS))).map(lambda groups: View(events=groups)),
 )
-sizes = st.one_of(st.none(), st.integers(1, 9))
+WHOLE = 0
+"""Among the sizes of chunks: the answer in one."""
+sizes = st.one_of(st.none(), st.just(WHOLE), st.integers(1, 9))
 
 
 def read(
@@ -313,7 +334,8 @@ def read(
         view,
         seq=cursor.seq if cursor else 0,
         offset=cursor.offset if cursor else 0,
-        streaming=StreamingConfig(chunk_size=size),
+        streaming=StreamingConfig(chunk_size=size or None),
+        whole=size == WHOLE,
     )
     frames: list[Frame] = []
     rest = list(events if cursor is None or Framer.needs_history(view) else events[cursor.seq :])

@@ -1,6 +1,8 @@
 """`hector validate`, `hector schema` and `hector trust`: the configuration file."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,7 @@ from hector_nb.frontends.cli.exits import Code, report
 from hector_nb.frontends.cli.options import chosen_config
 
 if TYPE_CHECKING:
+    from hector_nb.config.loader import LoadedConfig
     from hector_nb.config.schema import Config
 
 
@@ -22,10 +25,13 @@ def validate(
     ] = None,
 ) -> None:
     """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
+    import asyncio
+
     from hector_nb.config.loader import load_config
 
     try:
         loaded = load_config(chosen_config(ctx, file))
+        asyncio.run(_try_agents(loaded))
     except ConfigError as error:
         report(error)
         raise typer.Exit(Code.FAILED) from None
@@ -35,6 +41,30 @@ def validate(
     typer.echo(
         f"{loaded.path}: OK. Agents: {agents}." if loaded.path else f"No file: the defaults apply. Agents: {agents}."
     )
+
+
+async def _try_agents(loaded: "LoadedConfig") -> None:
+    """Make each agent whose model is named, as every way in does before its first answer; nothing is asked of anybody.
+
+    Raises:
+        ConfigError: some cannot be made, for example for a budget smaller than the system prompt; all problems at once.
+    """
+    from hector_nb.bootstrap import make_agents
+
+    problems: list[str] = []
+    hint: str | None = None
+    for name, agent in loaded.config.agents.items():
+        if loaded.config.llm_name(agent) is None:
+            continue
+        alone = replace(loaded, config=loaded.config.model_copy(update={"agents": {name: agent}}))
+        try:
+            for made in (await make_agents(alone, os.environ)).values():
+                await made.aclose()
+        except ConfigError as error:
+            hint = error.hint
+            problems += [each for each in error.problems or [error.message] if each not in problems]
+    if problems:
+        raise ConfigError(problems=problems, hint=hint)
 
 
 def _warnings(config: "Config") -> Iterator[str]:

@@ -9,20 +9,18 @@ ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at WHERE seen_at < ex
 -- name: other_holders
 SELECT holder, seen_at FROM holders WHERE holder <> :holder;
 
--- name: unheld_exist
-SELECT EXISTS (
-    SELECT 1 FROM turns INDEXED BY turns_unfinished
-    WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
-        AND (status <> 'waiting' OR cancel OR NOT EXISTS (
-            SELECT 1 FROM approvals
-            WHERE turn = turns.key AND (
-                decision IS NULL AND deadline > :now
-                -- What was approved is run where the holder's tools are: whatever follows the dot of its name tells.
-                OR decision = 'approve' AND substr(turns.holder || '.', instr(turns.holder || '.', '.'))
-                    <> substr(:holder || '.', instr(:holder || '.', '.'))
-            )
-        ))
-);
+-- name: unheld_keys
+SELECT key FROM turns INDEXED BY turns_unfinished
+WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
+    AND (status <> 'waiting' OR cancel OR NOT EXISTS (
+        SELECT 1 FROM approvals
+        WHERE turn = turns.key AND (
+            decision IS NULL AND deadline > :now
+            -- What was approved is run where the holder's tools are: whatever follows the dot of its name tells.
+            OR decision = 'approve' AND substr(turns.holder || '.', instr(turns.holder || '.', '.'))
+                <> substr(:holder || '.', instr(:holder || '.', '.'))
+        )
+    ));
 
 -- name: forget_silent_holder
 DELETE FROM holders WHERE holder = :holder AND seen_at = :seen_at RETURNING holder;
@@ -32,22 +30,6 @@ DELETE FROM holders WHERE holder = :holder;
 
 -- name: forget_readers
 DELETE FROM readers WHERE holder = :holder;
-
--- name: unheld
-WHERE turns.key IN (
-    SELECT key FROM turns INDEXED BY turns_unfinished
-    WHERE finished_at IS NULL AND holder <> :holder AND holder NOT IN (SELECT holder FROM holders)
-        AND (status <> 'waiting' OR cancel OR NOT EXISTS (
-            SELECT 1 FROM approvals
-            WHERE turn = turns.key AND (
-                decision IS NULL AND deadline > :now
-                -- What was approved is run where the holder's tools are: whatever follows the dot of its name tells.
-                OR decision = 'approve' AND substr(turns.holder || '.', instr(turns.holder || '.', '.'))
-                    <> substr(:holder || '.', instr(:holder || '.', '.'))
-            )
-        ))
-)
-ORDER BY turns.key;
 
 -- name: hold_turn
 UPDATE turns SET holder = :holder WHERE key = :key;
