@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,6 +27,9 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
+from hector_nb.telemetry.base import Telemetry
+from hector_nb.telemetry.log import TurnLog
+from hector_nb.telemetry.several import Several
 from hector_nb.tools.agent_call import AGENT_CALL, AgentCall
 from hector_nb.tools.base import AgentTurns, ToolSource
 from hector_nb.tools.builtin import BuiltinSource
@@ -42,8 +46,10 @@ _LEAST_SUMMARY = 64
 _MOST_TOKENS_PER_BYTE = 2
 
 
-async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
+async def open_runtime(loaded: LoadedConfig | None = None, *, telemetry: Telemetry | None = None) -> Runtime:
     """The engine that a configuration describes, opened on the running event loop.
+
+    `telemetry` is told what it does; unset: that of a process which nobody asks for metrics.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -52,9 +58,25 @@ async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
     loaded = loaded or load_config()
     store, turns = make_store(loaded), NestedTurns()
     agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns)
-    runtime = turns.runtime = Runtime(store=store, agents=agents, place=place_of(loaded))
+    runtime = turns.runtime = Runtime(
+        store=store, agents=agents, place=place_of(loaded), telemetry=telemetry or make_telemetry()
+    )
     await runtime.aopen()
     return runtime
+
+
+def make_telemetry(*, metrics: bool = False) -> Telemetry:
+    """Who is told of turns: the log, OpenTelemetry where it is installed, and Prometheus in servers (`metrics`)."""
+    told: list[Telemetry] = [TurnLog()]
+    if metrics:
+        from hector_nb.telemetry.metrics import Metrics
+
+        told.append(Metrics())
+    if find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None:
+        from hector_nb.telemetry.spans import Spans
+
+        told.append(Spans())
+    return Several(told)
 
 
 def place_of(loaded: LoadedConfig) -> str:

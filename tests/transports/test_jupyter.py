@@ -188,7 +188,9 @@ async def test_a_broken_configuration_never_stops_the_server_and_is_told_until_i
                 assert "hector.yaml:5" in error["details"]["problems"][0]
                 assert "llm" in error["details"]["problems"][0]
         async with http.get(f"{base}/hector/health") as response:
-            assert (response.status, await response.json()) == (200, {"status": "unavailable"})
+            assert (response.status, await response.json()) == (503, {"status": "unavailable"})
+        async with http.get(f"{base}/hector/health/live") as response:
+            assert (response.status, await response.json()) == (200, {"status": "ok"})
         config.write_text(CONFIG)
         until = time.monotonic() + 10
         while True:
