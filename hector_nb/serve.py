@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from hector_nb.config.loader import LoadedConfig, load_config
+from hector_nb.errors import ConfigError
+from hector_nb.telemetry import json_log
 from hector_nb.transports.listen import Listen, where
 
+LogFormat = Literal["text", "json"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _log = logging.getLogger("hector_nb.serve")
 
@@ -23,6 +26,7 @@ def serve(
     token: str | None = None,
     no_token: bool = False,
     base_url: str = "/",
+    log_format: LogFormat | None = None,
 ) -> None:
     """Serve until a signal comes. What is not given comes from `HECTOR_TOKEN` and the configuration's `server` block.
 
@@ -33,17 +37,21 @@ def serve(
         token: what callers must show; none anywhere: one is made and printed.
         no_token: let everybody in; only on loopback.
         base_url: the path under which everything is.
+        log_format: how the log is written, to standard error; None: as `HECTOR_LOG_FORMAT` says, else as text.
 
     Raises:
         ConfigError: the configuration or these settings cannot be used.
         Unavailable: the port is in use.
     """
+    chosen = log_format or os.environ.get("HECTOR_LOG_FORMAT") or "text"
+    if chosen not in get_args(LogFormat):
+        raise ConfigError(f"HECTOR_LOG_FORMAT is {chosen!r}.", hint="It may be text or json.")
     loaded = load_config(config)
     listen = where(loaded, os.environ, host=host, port=port, token=token, no_token=no_token, base_url=base_url)
-    asyncio.run(run(loaded, listen))
+    asyncio.run(run(loaded, listen, log_as_json=chosen == "json"))
 
 
-async def run(loaded: LoadedConfig, listen: Listen) -> None:
+async def run(loaded: LoadedConfig, listen: Listen, *, log_as_json: bool = False) -> None:
     """Serve until a signal comes.
 
     Raises:
@@ -56,6 +64,8 @@ async def run(loaded: LoadedConfig, listen: Listen) -> None:
 
     engine = EngineOnDemand(lambda: loaded)
     server = HectorServer.start_listening(listen, engine)
+    if log_as_json:
+        json_log.log_to_stderr(server.log)
     stopped = _stopped_by_signal()
     print(f"Hector listens at {listen.address(server.port)}", flush=True)  # noqa: T201 -- the program's answer
     opening = asyncio.create_task(engine.runtime())

@@ -25,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def log_as_json(*more: logging.Logger) -> None:
+def log_to_stderr(*more: logging.Logger) -> None:
     """Send everything that is logged to standard error as JSON: warnings, and of ourselves what is informative, too.
 
     `more` are loggers that do not pass on to the root logger, with handlers of their own, which this replaces.

@@ -1,6 +1,6 @@
 """`hector serve`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,11 +19,24 @@ def serve(
     ] = None,
     no_token: Annotated[bool, typer.Option("--no-token", help="Let everybody in; only on loopback.")] = False,
     base_url: Annotated[str, typer.Option(metavar="PATH", help="The path under which everything is.")] = "/",
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        typer.Option(
+            help="How the log is written, to standard error; json has a line for each turn, too. Else HECTOR_LOG_FORMAT.",
+            show_default="text",
+        ),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve the agents over HTTP: REST, server-sent events and WebSocket. Ctrl-C stops the server."""
     from hector_nb import serve as server
 
     server.serve(
-        config=chosen_config(ctx, config), host=host, port=port, token=token, no_token=no_token, base_url=base_url
+        config=chosen_config(ctx, config),
+        host=host,
+        port=port,
+        token=token,
+        no_token=no_token,
+        base_url=base_url,
+        log_format=log_format,
     )
