@@ -130,9 +130,9 @@ class EngineOnDemand(Engine):
         while True:
             if runtime.runs:
                 self._while_busy()
+            await asyncio.sleep(self._busy_every)
             with suppress(HectorError):
                 await self._count(runtime, kept=_COUNT_EVERY)
-            await asyncio.sleep(self._busy_every)
 
     async def _count(self, runtime: "Runtime", *, kept: float) -> None:
         """Count the sessions, unless that was done in the last `kept` seconds."""

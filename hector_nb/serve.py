@@ -59,13 +59,13 @@ async def run(loaded: LoadedConfig, listen: Listen, *, log_as_json: bool = False
         Unavailable: the port is in use.
     """
     _leave_out_what_is_slow()
-    from hector_nb.extension import EngineOnDemand
+    from hector_nb.extension import EngineOnDemand, HectorExtension
     from hector_nb.transports.standalone import HectorServer
 
     engine = EngineOnDemand(lambda: loaded)
     server = HectorServer.start_listening(listen, engine)
     if log_as_json:
-        json_log.log_to_stderr(server.log)
+        json_log.log_to_stderr(server.log, logging.getLogger(HectorExtension.__name__))
     stopped = _stopped_by_signal()
     print(f"Hector listens at {listen.address(server.port)}", flush=True)  # noqa: T201 -- the program's answer
     opening = asyncio.create_task(engine.runtime())

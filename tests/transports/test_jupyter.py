@@ -198,3 +198,14 @@ async def test_a_broken_configuration_never_stops_the_server_and_is_told_until_i
                 if response.status == 200:
                     break
             assert time.monotonic() < until
+
+
+async def test_jupyters_own_metrics_have_ours(base: str, http: aiohttp.ClientSession) -> None:
+    async with http.post(f"{base}/agents/assistant/messages", json={"message": "Hi"}) as response:
+        assert response.status == 200
+    for path in ("/metrics", "/hector/metrics"):
+        async with http.get(base + path) as response:
+            assert response.status == 200
+            text = await response.text()
+        assert 'hector_turns_total{agent="assistant",outcome="complete"}' in text
+        assert "http_request_duration_seconds" in text

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -80,9 +80,20 @@ def _warnings(config: "Config") -> Iterator[str]:
             )
 
 
-def schema() -> None:
-    """Print the JSON Schema of the configuration file, for editors."""
+def schema(
+    form: Annotated[
+        Literal["json", "markdown"],
+        typer.Option("--format", help="A JSON Schema for editors, or a page of all keys to read."),
+    ] = "json",
+) -> None:
+    """Print what the configuration file may hold."""
     import json
+
+    if form == "markdown":
+        from hector_nb.config.reference import markdown
+
+        typer.echo(markdown(), nl=False)
+        return
 
     from hector_nb.config.schema import json_schema
 
