@@ -95,6 +95,12 @@ def make_store(loaded: LoadedConfig) -> Store:
     raise ConfigError(f"storage.url: {scheme}:// is not supported yet.", hint="Use sqlite:///path/to/file.db.")
 
 
+def has_store(loaded: LoadedConfig) -> bool:
+    """Whether the database is there already, as far as that can be told without opening it."""
+    scheme, _, path = store_url(loaded.config, folder=loaded.folder).partition("://")
+    return scheme != "sqlite" or Path(path.removeprefix("/")).exists()
+
+
 async def make_agents(
     loaded: LoadedConfig,
     environ: Mapping[str, str],

@@ -1,6 +1,7 @@
 """The pages under `docs/` tell what is so: they are written by the program, or their snippets are run."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import yaml
 
 from hector_nb.config.reference import markdown
 from hector_nb.config.schema import Config
+from hector_nb.frontends.cli.app import app
+from hector_nb.frontends.cli.exits import HELP, Code
 from hector_nb.telemetry import metrics
 from hector_nb.transports.routes import ROUTES
 from tests.transports.test_serve import CONFIG, SCRIPT, start
@@ -18,6 +21,8 @@ from tests.transports.test_serve import CONFIG, SCRIPT, start
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text()
+CLI = (DOCS / "cli.md").read_text()
+HECTOR = f"{sys.executable} -m hector_nb.frontends.cli"
 SNIPPETS = dict(re.findall(r"<!-- ([\w: ]+) -->\n```\w+\n(.*?)```", OPERATIONS, re.DOTALL))
 
 
@@ -82,3 +87,48 @@ def test_options_that_the_page_names_exist(option: str) -> None:
     command = [sys.executable, "-m", "hector_nb.frontends.cli", "serve", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={"COLUMNS": "200"})
     assert option in done.stdout
+
+
+def test_the_page_of_the_command_line_names_every_command() -> None:
+    listed = {
+        name.split(" [")[0] for name in re.findall(r"^\| `hector ([a-z ]+?)(?: [A-Z\[][^`]*)?` \|", CLI, re.MULTILINE)
+    }
+    commands = {each.name or each.callback.__name__ for each in app.registered_commands if each.callback}
+    for group in app.registered_groups:
+        inner = group.typer_instance
+        assert inner
+        if inner.registered_callback:
+            commands.add(str(group.name))
+        names = {each.name or each.callback.__name__ for each in inner.registered_commands if each.callback}
+        commands |= {f"{group.name} {name}" for name in names}
+    assert listed == commands - {"models fetch"}
+    assert "`hector models fetch`" in CLI
+
+
+def test_the_page_has_the_exit_codes() -> None:
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", CLI, re.MULTILINE)}
+    assert listed == {0, *Code} == {int(code) for code in re.findall(r"\b(\d+) [a-z]", HELP)}
+
+
+def test_the_variables_that_the_page_names_are_all_that_are_read_outside_notebooks() -> None:
+    read = {
+        name
+        for file in (ROOT / "hector_nb").rglob("*.py")
+        for name in re.findall(r"\"(HECTOR_(?!NB_)[A-Z_]+)\"", file.read_text())
+    }
+    assert set(re.findall(r"^\| `(HECTOR_\w+)`", CLI, re.MULTILINE)) == read
+
+
+def test_the_lines_for_scripts_run(tmp_path: Path) -> None:
+    (tmp_path / "hector.yaml").write_text(CONFIG)
+    (tmp_path / "script.yaml").write_text(SCRIPT)
+    ((_, script),) = re.findall(r"<!-- (run) -->\n```sh\n(.*?)```", CLI, re.DOTALL)
+    program = re.sub(r"\bhector (?=call|sessions)", f"{HECTOR} ", script).replace("| python ", f"| {sys.executable} ")
+    environ = {**os.environ, "HECTOR_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT), "HECTOR_USER": "local"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", program],
+        cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "Quantum computing uses quantum mechanics...\nplan\n"
+    assert (tmp_path / "copy.md").read_text().startswith("# Let us plan.")
