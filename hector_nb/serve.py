@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError
 from hector_nb.telemetry import json_log
-from hector_nb.transports.listen import Listen, where
+from hector_nb.transports.listen import GrpcListen, Listen, where, where_grpc
+
+if TYPE_CHECKING:
+    from hector_nb.transports.grpc_server import GrpcServer
 
 LogFormat = Literal["text", "json"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,6 +29,7 @@ def serve(
     token: str | None = None,
     no_token: bool = False,
     base_url: str = "/",
+    grpc_port: int | None = None,
     log_format: LogFormat | None = None,
 ) -> None:
     """Serve until a signal comes. What is not given comes from `HECTOR_TOKEN` and the configuration's `server` block.
@@ -37,29 +41,32 @@ def serve(
         token: what callers must show; none anywhere: one is made and printed.
         no_token: let everybody in; only on loopback.
         base_url: the path under which everything is.
+        grpc_port: the port for gRPC; 0: any that is free; nowhere: no gRPC.
         log_format: how the log is written, to standard error; None: as `HECTOR_LOG_FORMAT` says, else as text.
 
     Raises:
         ConfigError: the configuration or these settings cannot be used.
-        Unavailable: the port is in use.
+        Unavailable: a port is in use.
     """
     chosen = log_format or os.environ.get("HECTOR_LOG_FORMAT") or "text"
     if chosen not in get_args(LogFormat):
         raise ConfigError(f"HECTOR_LOG_FORMAT is {chosen!r}.", hint="It may be text or json.")
     loaded = load_config(config)
     listen = where(loaded, os.environ, host=host, port=port, token=token, no_token=no_token, base_url=base_url)
-    asyncio.run(run(loaded, listen, log_as_json=chosen == "json"))
+    asyncio.run(run(loaded, listen, where_grpc(loaded, host=host, port=grpc_port), log_as_json=chosen == "json"))
 
 
-async def run(loaded: LoadedConfig, listen: Listen, *, log_as_json: bool = False) -> None:
+async def run(
+    loaded: LoadedConfig, listen: Listen, grpc: GrpcListen | None = None, *, log_as_json: bool = False
+) -> None:
     """Serve until a signal comes.
 
     Raises:
-        ConfigError: the certificate cannot be used.
-        Unavailable: the port is in use.
+        ConfigError: the certificate cannot be used, or what gRPC needs is not installed.
+        Unavailable: a port is in use.
     """
     _leave_out_what_is_slow()
-    from hector_nb.extension import EngineOnDemand, HectorExtension
+    from hector_nb.extension import EngineOnDemand, HectorExtension, start_grpc
     from hector_nb.transports.standalone import HectorServer
 
     engine = EngineOnDemand(lambda: loaded)
@@ -67,13 +74,22 @@ async def run(loaded: LoadedConfig, listen: Listen, *, log_as_json: bool = False
     if log_as_json:
         json_log.log_to_stderr(server.log, logging.getLogger(HectorExtension.__name__))
     stopped = _stopped_by_signal()
-    print(f"Hector listens at {listen.address(server.port)}", flush=True)  # noqa: T201 -- the program's answer
-    opening = asyncio.create_task(engine.runtime())
-    opening.add_done_callback(_report)
+    calls: GrpcServer | None = None
     try:
+        if grpc is not None:
+            calls = await start_grpc(server.web_app, grpc)
+        _say(f"Hector listens at {listen.address(server.port)}")
+        if grpc is not None and calls is not None:
+            _say(f"gRPC: {grpc.address(calls.port)}")
+        opening = asyncio.create_task(engine.runtime())
+        opening.add_done_callback(_report)
         await stopped.wait()
     finally:
-        await server.stop_listening()
+        await asyncio.gather(server.stop_listening(), *([calls.stop()] if calls else []))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 -- the program's answer
 
 
 def _stopped_by_signal() -> asyncio.Event:

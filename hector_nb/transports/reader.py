@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
+from hector_nb.errors import InvalidRequest, SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.events import LoggedEvent, TurnFailed, TurnReset, is_last
 from hector_nb.service import AgentInfo, SessionFeed, SessionService, TurnStream
 from hector_nb.wire.framer import Framer
@@ -92,6 +92,18 @@ class Following:
     cursor: Cursor | None
     rest: TurnStream | None
     feed: SessionFeed | None
+
+
+def cursor_at(turn_id: str | None, last: str | None) -> Cursor:
+    """Where to go on in a turn: after the event `last`, or at the beginning.
+
+    Raises:
+        InvalidRequest: `last` is no id of an event, or one of another turn.
+    """
+    cursor = Cursor.parse(last if last is not None else f"{turn_id}:0")
+    if turn_id not in {None, cursor.turn_id}:
+        raise InvalidRequest("The id of the last event belongs to another turn than `turn_id`.")
+    return cursor
 
 
 def is_over(stream: TurnStream, cursor: Cursor) -> bool:

@@ -35,7 +35,7 @@ from hector_nb.events import LoggedEvent
 from hector_nb.service import AgentInfo, SendMessage, TurnStream, failure
 from hector_nb.transports.bodies import read_events, read_flag
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
-from hector_nb.transports.reader import Following, Reader, Silence, is_over
+from hector_nb.transports.reader import Following, Reader, Silence, cursor_at, is_over
 from hector_nb.transports.rest import start_turn
 from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import LOG, Chunk, Cursor, Failed, Frame, View, sse_blocks
@@ -67,7 +67,7 @@ class StreamHandler(RestHandler):
         if message is None and turn_id is None and session_id is not None:
             await self._follow(reader, session_id, last)
         elif last is not None or turn_id is not None:
-            await self._resume(reader, session_id, _cursor(turn_id, last))
+            await self._resume(reader, session_id, cursor_at(turn_id, last))
         elif message is not None:
             await self._start(reader, session_id, message)
         else:
@@ -262,11 +262,3 @@ class _Line:
         held: list[Frame] = self._framer.flush()
         self._handler.write(sse_blocks(self._turn_id, held) if held else _HEARTBEAT)
         self._handler.flush()
-
-
-def _cursor(turn_id: str | None, last: str | None) -> Cursor:
-    """Where to go on in a turn: after the last event, or at the beginning."""
-    cursor = Cursor.parse(last if last is not None else f"{turn_id}:0")
-    if turn_id not in {None, cursor.turn_id}:
-        raise InvalidRequest("The id of the last event belongs to another turn than `turn_id`.")
-    return cursor

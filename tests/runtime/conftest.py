@@ -7,7 +7,7 @@ from hector_nb.stores.sqlite import SQLiteStore
 from tests.runtime import served, world
 
 
-@pytest.fixture(params=["in_memory", "sqlite", "over_http"], autouse=True)
+@pytest.fixture(params=["in_memory", "sqlite", "over_http", "over_grpc"], autouse=True)
 def new_store(request, tmp_path, monkeypatch):
     """All engines of a test have one database; each opens it for itself, as a process does."""
     shared = InMemoryStore()
@@ -18,3 +18,5 @@ def new_store(request, tmp_path, monkeypatch):
     monkeypatch.setattr(world, "new_store", make)
     if request.param == "over_http":
         monkeypatch.setattr(world, "services", served.over_http)
+    if request.param == "over_grpc":
+        monkeypatch.setattr(world, "services", served.over_grpc)

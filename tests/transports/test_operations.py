@@ -10,7 +10,7 @@ import pytest
 
 from hector_nb.errors import ConfigError, StoreError
 from hector_nb.telemetry.json_log import JsonFormatter
-from hector_nb.transports import operations
+from hector_nb.transports import readiness
 from tests.telemetry.told import Notes
 from tests.transports.conftest import Site
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def look_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "_KEPT", -1.0)
+    monkeypatch.setattr(readiness, "_KEPT", -1.0)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(site: Site, monkey
         await never.wait()
 
     monkeypatch.setattr(site.world.runtime.store, "get_session", get_session)
-    monkeypatch.setattr(operations, "_PATIENCE", 0.1)
+    monkeypatch.setattr(readiness, "_PATIENCE", 0.1)
     began = time.monotonic()
     answers = await asyncio.gather(*(health(site) for _ in range(5)))
     assert [status for status, _ in answers] == [503] * 5
@@ -68,7 +68,7 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(site: Site, monkey
 async def test_however_many_ask_the_store_is_looked_at_once_a_second(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "_KEPT", 60.0)
+    monkeypatch.setattr(readiness, "_KEPT", 60.0)
     looks = []
     get_session = site.world.runtime.store.get_session
 

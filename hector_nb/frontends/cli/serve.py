@@ -19,6 +19,10 @@ def serve(
     ] = None,
     no_token: Annotated[bool, typer.Option("--no-token", help="Let everybody in; only on loopback.")] = False,
     base_url: Annotated[str, typer.Option(metavar="PATH", help="The path under which everything is.")] = "/",
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="The port for gRPC; 0: any.", show_default="no gRPC"),
+    ] = None,
     log_format: Annotated[
         Literal["text", "json"] | None,
         typer.Option(
@@ -28,7 +32,7 @@ def serve(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Serve the agents over HTTP: REST, server-sent events and WebSocket. Ctrl-C stops the server."""
+    """Serve the agents over HTTP: REST, server-sent events and WebSocket; and over gRPC. Ctrl-C stops the server."""
     from hector_nb import serve as server
 
     server.serve(
@@ -38,5 +42,6 @@ def serve(
         token=token,
         no_token=no_token,
         base_url=base_url,
+        grpc_port=grpc_port,
         log_format=log_format,
     )
