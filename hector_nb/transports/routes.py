@@ -11,6 +11,7 @@ from hector_nb.transports.memory import (
     OneMemoryHandler,
     TurnContextHandler,
 )
+from hector_nb.transports.operations import HealthHandler, LiveHandler, MetricsHandler
 from hector_nb.transports.rest import (
     AgentsHandler,
     AllSessionsHandler,
@@ -19,7 +20,6 @@ from hector_nb.transports.rest import (
     ContractHandler,
     EndHandler,
     ForkHandler,
-    HealthHandler,
     MessagesHandler,
     OneOffMessagesHandler,
     RewindHandler,
@@ -61,6 +61,8 @@ ROUTES: list[tuple[str, type[Any]]] = [
     ("/hector/sessions", AllSessionsHandler),
     ("/hector/sessions/([^/]+)", AnySessionHandler),
     ("/hector/health", HealthHandler),
+    ("/hector/health/live", LiveHandler),
+    ("/hector/metrics", MetricsHandler),
     (r"/hector/openapi\.json", ContractHandler),
     ("/agents(?:/.*)?", UnknownPath),
     ("/hector(?:/.*)?", UnknownPath),
