@@ -251,7 +251,7 @@ def test_the_conversation_is_a_file(world: World, form: str) -> None:
 
 
 def test_a_long_session_opens_at_its_end_and_brings_more(world: World) -> None:
-    world.agent("assistant", [f"answer"], repeat=True)
+    world.agent("assistant", ["answer"], repeat=True)
 
     async def fill(service: SessionService) -> str:
         session, _ = await service.create_session("assistant")
