@@ -15,7 +15,27 @@ from tests.frontends.kernel import Kernel
 from tests.frontends.widget.test_kernel import Page
 
 TOKENS = 2000
-WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "then", "sleeps", "under", "some", "old", "tree", "near", "our", "house"]
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "and",
+    "then",
+    "sleeps",
+    "under",
+    "some",
+    "old",
+    "tree",
+    "near",
+    "our",
+    "house",
+]
 SPEEDS = (50, 100, 500, 2000)
 """Tokens a second."""
 

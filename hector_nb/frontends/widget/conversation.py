@@ -432,6 +432,7 @@ class Conversation:
         for approval in await self.service.list_approvals(self.info.name, session.session_id):
             if approval.call_id != call_id:
                 continue
+            reader.show_diff(call_id, approval.diff)
             if (approval.session_id, approval.name) in self._allowed:
                 await self.decide(call_id, "approve")
             elif approval.session_id != session.session_id:

@@ -21,7 +21,7 @@ from hector_nb.events import (
     TurnReset,
     TurnStarted,
 )
-from hector_nb.frontends.asking import question
+from hector_nb.frontends.asking import question, visible
 from hector_nb.frontends.widget import words
 from hector_nb.frontends.widget.problems import turn_problem
 from hector_nb.frontends.widget.state import Recorder
@@ -105,6 +105,11 @@ class TurnReader:
         """Say which agent asks, where it is not the one that the turn is of."""
         if (place := self._part(call_id)) is not None and self._record.get(*place, "approval") is not None:
             self._record.set([*place, "approval", "question"], question(self._record.get(*place, "name"), agent))
+
+    def show_diff(self, call_id: str, diff: str | None) -> None:
+        """Say what a call that waits would change."""
+        if diff and (place := self._part(call_id)) is not None and self._record.get(*place, "approval") is not None:
+            self._record.set([*place, "approval", "diff"], visible(diff))
 
     def _write(self, kind: str, text: str) -> None:
         place = self._record.size(*self._at("parts")) - 1

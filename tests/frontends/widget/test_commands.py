@@ -381,3 +381,22 @@ def test_the_queue_waits_while_something_is_wrong_and_goes_on_after_it(world: Wo
     view.until_over(turns=2)
     assert [turn["question"]["text"] for turn in view.turns] == ["first", "second"]
     assert view.text == "Two"
+
+
+def test_a_file_that_is_there_is_compared_with_what_would_be_written(world: World) -> None:
+    (world.folder / "a.txt").write_text("zero\ntwo \u202e\n")
+    world.agent("assistant", [LONG], ["Well"], tools=["write_file"])
+    view = world.chat()
+    view.ask("send", text="Write it")
+    turn = view.until_status("approval")
+    view.until(lambda: view.last["parts"][0]["approval"]["diff"])
+    assert view.last["parts"][0]["approval"]["diff"].split("\n")[2:] == [
+        "@@ -1,2 +1,2 @@",
+        "-zero",
+        "+one",
+        " two \\u202e",
+    ]
+    call = turn["parts"][0]["call_id"]
+    view.ask("decide", turn_id=turn["turn_id"], call_id=call, decision="approve", always=False)
+    view.until_over()
+    assert (world.folder / "a.txt").read_text() == "one\ntwo \u202e\n"
