@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SessionService
 
 T = TypeVar("T")
+_PATIENCE = 1.0
+"""Seconds that a person at a shell is kept waiting for names."""
 
 ConfigOption = Annotated[
     Path | None,
@@ -113,14 +115,29 @@ async def choose_agent(service: "SessionService", name: str | None, session: str
     raise InvalidRequest("There are several agents.", hint=f"Name one of them: {', '.join(agents)}.")
 
 
-def agent_names(incomplete: str) -> list[str]:
-    """For the shell's completion: the configured agents; none where the configuration cannot be used."""
-    from hector_nb.config.loader import load_config
-    from hector_nb.errors import ConfigError
+def agent_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For the shell's completion: the configured agents, or the named server's; none where nobody can tell."""
+    from hector_nb.errors import HectorError
 
-    with suppress(ConfigError):
-        return [name for name in load_config().config.agents if name.startswith(incomplete)]
+    named = {**ctx.find_root().params, **{name: value for name, value in ctx.params.items() if value is not None}}
+    place = Place(config=named.get("config"), server=named.get("server"), token=named.get("token"))
+    with suppress(HectorError, TimeoutError):
+        return [name for name in _agents_at(place) if name.startswith(incomplete)]
     return []
+
+
+def _agents_at(place: Place) -> list[str]:
+    if place.server is None:
+        from hector_nb.config.loader import load_config
+
+        return list(load_config(place.config).config.agents)
+    import asyncio
+
+    async def asked(service: "SessionService") -> list[str]:
+        async with asyncio.timeout(_PATIENCE):
+            return [agent.name for agent in await service.list_agents()]
+
+    return with_service(place, asked)
 
 
 def place_of(agent: "AgentInfo") -> str:
