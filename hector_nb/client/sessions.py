@@ -254,10 +254,10 @@ class RemoteSessions(SessionService):
     async def search_memory(
         self, agent: str, session_id: str, query: str, *, limit: int = 10
     ) -> Sequence[RecalledMemory]:
-        """See `SessionService`."""
+        """See `SessionService`. A server gives the best 200 at most."""
         path = _session(agent, session_id, "memory", "search")
         decode = partial(decoding.decode_recalled, agent=agent)
-        call = Call(verb="GET", path=path, query={"q": query, "limit": limit})
+        call = Call(verb="GET", path=path, query={"q": query, "limit": min(limit, _MOST)})
         return await self._ask(call, lambda json: [decode(each) for each in json["memories"]])
 
     async def correct_memory(self, agent: str, session_id: str, memory_id: str, text: str) -> Memory:
