@@ -1,6 +1,7 @@
 """A conversation as a value in the notebook."""
 
 from collections.abc import Iterable
+from typing import SupportsIndex, overload
 
 from hector_nb.frontends.render import plain
 from hector_nb.messages import Message
@@ -12,6 +13,15 @@ class Transcript(list[Message]):
 
     def __init__(self, messages: Iterable[Message]) -> None:
         super().__init__(messages)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Transcript": ...
+    def __getitem__(self, index: SupportsIndex | slice) -> "Message | Transcript":
+        """A message, or a part of the conversation."""
+        found = super().__getitem__(index)
+        return Transcript(found) if isinstance(found, list) else found
 
     def __repr__(self) -> str:
         said = (f"{_heading(message)}\n{plain(message.content).strip()}" for message in self)
