@@ -40,16 +40,27 @@ class TurnReader:
         record: The state.
         turn_id: The turn.
         info: Its agent.
+        began: When the turn began, where it did so some time ago; seconds since the epoch.
+        timed: Whether the events come as they happen, and not long after.
         clock: Seconds since the epoch.
     """
 
     def __init__(
-        self, record: Recorder, turn_id: str, info: AgentInfo, *, clock: Callable[[], float] = time.time
+        self,
+        record: Recorder,
+        turn_id: str,
+        info: AgentInfo,
+        *,
+        began: float | None = None,
+        timed: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.turn_id = turn_id
         self._record = record
         self._info = info
         self._clock = clock
+        self._turn_began = began
+        self._timed = timed
         self._written = 0
         self._used = 0
         self._counted_at = 0.0
@@ -66,7 +77,7 @@ class TurnReader:
             self._end_thinking()
         match event:
             case TurnStarted():
-                self._set("started", self._clock())
+                self._set("started", self._turn_began or self._clock())
                 self._set("question", "message_id", event.message_id)
                 self._set("status", "waiting")
                 self._see(event.context)
@@ -211,7 +222,7 @@ class TurnReader:
     def _close(self) -> None:
         """Nothing runs any more, and nobody is asked any more."""
         started = self._record.get(*self._at("started"))
-        if started is not None:
+        if started is not None and self._timed:
             self._set("seconds", round(max(0.0, self._clock() - started), 2))
         for place, part in enumerate(self._record.get(*self._at("parts"))):
             if part["kind"] == "tool" and part["status"] in {"running", "waiting"}:
