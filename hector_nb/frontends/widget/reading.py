@@ -67,6 +67,8 @@ class TurnReader:
         self._thinking_since = 0.0
         self._began: dict[str, float] = {}
         self._memories: set[str] = set()
+        self._nested: set[str] = set()
+        """Calls of agents that this turn has called: what becomes of them is not told here."""
 
     def take(self, event: Event) -> None:
         """Write what an event tells."""
@@ -159,6 +161,8 @@ class TurnReader:
             self._thinking_since = 0.0
 
     def _ask(self, event: ApprovalAsked) -> None:
+        if self._runs_something():  # all of a turn's own calls are decided before one of them is made
+            self._nested.add(event.call_id)
         place = self._part(event.call_id) or self._push(event.call_id, event.name, event.arguments, "waiting")
         card = approval_card(
             event.name,
@@ -178,9 +182,14 @@ class TurnReader:
             self._record.set([*place, "arguments"], dict(event.edited))
             self._record.set([*place, "subject"], words.subject(name, event.edited))
         self._record.set([*place, "approval"], None)
-        denied = "expired" if event.expired else "denied" if event.decision == "deny" else "running"
-        self._record.set([*place, "status"], denied)
+        approved = "done" if event.call_id in self._nested else "running"
+        status = "expired" if event.expired else "denied" if event.decision == "deny" else approved
+        self._record.set([*place, "verb"], words.verb(name, over=status == "done"))
+        self._record.set([*place, "status"], status)
         self._settle()
+
+    def _runs_something(self) -> bool:
+        return any(part.get("status") == "running" for part in self._record.get(*self._at("parts")))
 
     def _call(self, event: ToolCalled) -> None:
         place = self._part(event.call_id) or self._push(event.call_id, event.name, event.arguments, "running")
