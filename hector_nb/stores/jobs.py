@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from hector_nb.errors import StoreError
-from hector_nb.stores.sqlite_database import Database
+from hector_nb.stores.sql_database import Database
 
 Call = Callable[[Database], Any]
 
