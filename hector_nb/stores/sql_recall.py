@@ -34,9 +34,9 @@ def recall(
     vectorial = similar.best(limit, besides=hidden) if similar else []
     keyword |= asked.scores([key for key in vectorial if key not in keyword])
     memories = sql_memories.of_keys(db, list({**keyword, **dict.fromkeys(vectorial)}))
+    scores = similar.scores(memories) if similar else {}
     return [
-        Candidate(memory=memory, keyword=keyword.get(key), vector=similar.of(key) if similar else None)
-        for key, memory in memories.items()
+        Candidate(memory=memory, keyword=keyword.get(key), vector=scores.get(key)) for key, memory in memories.items()
     ]
 
 

@@ -14,8 +14,8 @@ class Similar(Protocol):
         """The keys of the memories that are most like the query."""
         ...
 
-    def of(self, key: int) -> float | None:
-        """How much a memory is like the query; None where it has no vector."""
+    def scores(self, keys: Collection[int]) -> dict[int, float]:
+        """How much those of these memories that have vectors are like the query."""
         ...
 
 

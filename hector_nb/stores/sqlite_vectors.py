@@ -71,8 +71,12 @@ class Similar:
             cosines = np.where(np.isin(self._keys, list(besides)), np.nan, cosines)
         return [int(self._keys[place]) for place in vectors.best(cosines, most)]
 
-    def of(self, key: int) -> float | None:
-        """How much a memory is like the query; None where it has no vector."""
+    def scores(self, keys: Collection[int]) -> dict[int, float]:
+        """How much those of these memories that have vectors are like the query."""
+        found = {key: self._score(key) for key in keys}
+        return {key: score for key, score in found.items() if score is not None}
+
+    def _score(self, key: int) -> float | None:
         place = int(self._keys.searchsorted(key))
         if place == len(self._keys) or self._keys[place] != key:
             return None

@@ -109,9 +109,9 @@ SELECT key, partition FROM memories WHERE memory_id = :memory_id AND version = :
 
 -- name: unembedded
 SELECT memories.key FROM memories JOIN partitions ON partitions.key = partition
-WHERE embedder = :embedder AND (:agents IS NULL OR agent IN (SELECT value FROM json_each(:agents)))
+WHERE embedder = :embedder AND (CAST(:agents AS TEXT) IS NULL OR agent IN (SELECT value FROM json_each(CAST(:agents AS TEXT))))
 ORDER BY memories.key LIMIT :limit;
 
 -- name: count_unembedded
 SELECT count(*) FROM memories JOIN partitions ON partitions.key = partition
-WHERE embedder = :embedder AND (:agents IS NULL OR agent IN (SELECT value FROM json_each(:agents)));
+WHERE embedder = :embedder AND (CAST(:agents AS TEXT) IS NULL OR agent IN (SELECT value FROM json_each(CAST(:agents AS TEXT))));

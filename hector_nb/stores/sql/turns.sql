@@ -39,7 +39,7 @@ UPDATE turns SET last_seq = :last_seq WHERE key = :key;
 UPDATE turns SET
     last_seq = :last_seq, status = :status, finish_reason = :finish_reason, prompt_tokens = :prompt_tokens,
     completion_tokens = :completion_tokens, usage_estimated = :usage_estimated, finished_at = :finished_at, events_until = :events_until,
-    until = CASE WHEN :finished_at IS NOT NULL THEN (SELECT message_count FROM sessions WHERE sessions.key = session) END
+    until = CASE WHEN CAST(:finished_at AS BIGINT) IS NOT NULL THEN (SELECT message_count FROM sessions WHERE sessions.key = session) END
 WHERE key = :key;
 
 -- name: go_on
