@@ -1,0 +1,26 @@
+// Builds `src/index.tsx` into one ES module for anywidget; the style sheet is inside it, for the shadow root.
+// `--gallery` builds the page that shows every state without a kernel; `--watch` builds again on every change.
+import { context } from "esbuild";
+
+const gallery = process.argv.includes("--gallery");
+const options = {
+  entryPoints: [gallery ? "gallery/index.tsx" : "src/index.tsx"],
+  outfile: gallery ? "gallery/gallery.js" : "../hector_nb/frontends/static/chat.js",
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: !gallery,
+  charset: "utf8",
+  legalComments: "inline",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".css": "text", ".svg": "text" },
+  logLevel: "info",
+};
+const build = await context(options);
+if (process.argv.includes("--watch")) {
+  await build.watch();
+} else {
+  await build.rebuild();
+  await build.dispose();
+}
