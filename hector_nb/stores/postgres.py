@@ -2,11 +2,11 @@
 
 Above is what all stores in SQL share (`sql_store`). Below are a thread that writes (`postgres_writer`), threads that read
 (`postgres_readers`), and one that hears what other nodes change (`postgres_listener`). Who lives is told by heartbeats, by the clock of
-the database. What is erased is gone for every reader at once; its bytes leave the server's files when the server vacuums them.
+the database, and by locks (`postgres_signs`). What is erased is gone for every reader at once; its bytes leave the server's files when the server vacuums them.
 """
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import TypeVar
 
 import psycopg
@@ -17,6 +17,7 @@ from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import open_store, translate
 from hector_nb.stores.postgres_listener import Listener
 from hector_nb.stores.postgres_readers import Readers
+from hector_nb.stores.postgres_signs import ConnectionSigns
 from hector_nb.stores.postgres_vectors import PostgresVectors
 from hector_nb.stores.postgres_writer import Writer
 from hector_nb.stores.sql_database import Database
@@ -37,7 +38,7 @@ class PostgresStore(SQLStore):
         self.url = url
         self.address = Address(url)
         self._watches = Watches()
-        self._signs = _Heartbeats()
+        self._signs = ConnectionSigns()
         self._vectors = PostgresVectors()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
@@ -86,20 +87,3 @@ class PostgresStore(SQLStore):
 
     def _look_up(self) -> None:
         """The listener hears everything anyway."""
-
-
-class _Heartbeats:
-    """Nodes see of each other no more than heartbeats."""
-
-    def hold(self, holder: str) -> None:
-        """See `SignsOfLife`."""
-
-    def release(self, holder: str) -> None:
-        """See `SignsOfLife`."""
-
-    def alive(self, holder: str) -> bool | None:
-        """See `SignsOfLife`."""
-        return None
-
-    def remove_others(self, known: Set[str]) -> None:
-        """See `SignsOfLife`."""

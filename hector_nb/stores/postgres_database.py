@@ -84,6 +84,8 @@ class PostgresDatabase(Database):
         self._writes = writes
         self._now = 0
         self._names = count()
+        self.held: set[str] = set()
+        """Holders whose locks this connection keeps."""
 
     def begin(self) -> str | None:
         """Begin a transaction; one that writes has an id, by which can be asked later what became of it."""

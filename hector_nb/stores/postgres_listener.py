@@ -30,6 +30,8 @@ class Listener(threading.Thread):
         self._own = own
         self._database: PostgresDatabase | None = None
         self._seen: str | None = None
+        self.looked = threading.Event()
+        """Set when it was looked for the first time whether anybody writes."""
         self._closed = False
         self._woken, self._wake = socket.socketpair()
 
@@ -82,12 +84,14 @@ class Listener(threading.Thread):
                     if notify.pid != self._own():
                         self._watches.wake(notify.payload.split())
             if time.monotonic() >= look_at:
-                self._look(database)
+                if self._watches:
+                    self._look(database)
                 look_at = time.monotonic() + LOOK_SECONDS
 
     def _look(self, database: PostgresDatabase) -> None:
         """Wake everybody if there was a transaction since the last look."""
         newest = database.value("SELECT CAST(pg_current_snapshot() AS TEXT)")
-        if newest != self._seen and self._seen is not None:
+        if newest != self._seen:
             self._watches.wake_all()
         self._seen = newest
+        self.looked.set()

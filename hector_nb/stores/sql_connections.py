@@ -41,7 +41,7 @@ class SQLConnections(ABC):
         """The call, after which others can see whether this holder lives."""
 
         def living(database: Database) -> T:
-            self._signs.hold(holder)
+            self._signs.hold(database, holder)
             return call(database)
 
         return living

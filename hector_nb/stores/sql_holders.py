@@ -20,15 +20,15 @@ _UNHELD_EXIST = f"SELECT EXISTS ({_SQL['unheld_keys']})"
 class SignsOfLife(Protocol):
     """How a holder shows that it lives, beside its heartbeats. From any thread."""
 
-    def hold(self, holder: str) -> None:
+    def hold(self, db: Database, holder: str) -> None:
         """Show that this process is the holder and lives, until it lets go or ends."""
         ...
 
-    def release(self, holder: str) -> None:
+    def release(self, db: Database, holder: str) -> None:
         """Let go, and leave nothing behind."""
         ...
 
-    def alive(self, holder: str) -> bool | None:
+    def alive(self, db: Database, holder: "Holder") -> bool | None:
         """Whether the holder lives; None where nothing tells."""
         ...
 
@@ -56,7 +56,7 @@ def sign_of_life(db: Database, holder: str) -> None:
 
 def goodbye(db: Database, signs: SignsOfLife, holder: str) -> None:
     """See `Store.goodbye`."""
-    signs.release(holder)
+    signs.release(db, holder)
     db.run(_SQL["forget_holder"], {"holder": holder})
     db.run(_SQL["forget_readers"], {"holder": holder})
 
@@ -64,7 +64,7 @@ def goodbye(db: Database, signs: SignsOfLife, holder: str) -> None:
 def dead_besides(db: Database, signs: SignsOfLife, holder: str, dead_after: float) -> tuple[list[Holder], bool]:
     """Holders that are dead, and whether there is something to take: from them, or from some that said goodbye."""
     others = [Holder(*row) for row in db.all(_SQL["other_holders"], {"holder": holder})]
-    dead = _dead(signs, others, silent_since=_silent_since(db, dead_after))
+    dead = _dead(db, signs, others, dead_after)
     signs.remove_others({other.holder for other in others})
     return dead, bool(dead) or bool(db.value(_UNHELD_EXIST, {"holder": holder, "now": db.now()}))
 
@@ -98,17 +98,14 @@ def leave(db: Database, turn_id: str, holder: str) -> None:
 def has_readers(db: Database, signs: SignsOfLife, turn_id: str, besides: str, dead_after: float) -> bool:
     """See `Store.has_readers`."""
     readers = [Holder(*row) for row in db.all(_SQL["readers_besides"], {"turn_id": turn_id, "holder": besides})]
-    return len(_dead(signs, readers, silent_since=_silent_since(db, dead_after))) < len(readers)
+    return len(_dead(db, signs, readers, dead_after)) < len(readers)
 
 
-def _silent_since(db: Database, dead_after: float) -> int:
-    return db.now() - int(dead_after * 1_000_000)
-
-
-def _dead(signs: SignsOfLife, holders: Iterable[Holder], *, silent_since: int) -> list[Holder]:
+def _dead(db: Database, signs: SignsOfLife, holders: Iterable[Holder], dead_after: float) -> list[Holder]:
+    silent_since = db.now() - int(dead_after * 1_000_000)
     dead = []
     for holder in holders:
-        alive = signs.alive(holder.holder)
+        alive = signs.alive(db, holder)
         if holder.seen_at <= silent_since if alive is None else not alive:
             dead.append(holder)
     return dead

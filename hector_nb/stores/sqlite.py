@@ -6,7 +6,7 @@ Above is what all stores in SQL share (`sql_store`). Below are a thread that wri
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from hector_nb.errors import StoreError
 from hector_nb.stores.holder_locks import HolderLocks
 from hector_nb.stores.jobs import Job
 from hector_nb.stores.sql_database import Database
+from hector_nb.stores.sql_holders import Holder
 from hector_nb.stores.sql_store import SQLStore
 from hector_nb.stores.sqlite_readers import Readers
 from hector_nb.stores.sqlite_vectors import VectorCache
@@ -29,7 +30,8 @@ class SQLiteStore(SQLStore):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._watches = Watches()
-        self._signs = self._locks = HolderLocks(self.path.with_name(f"{self.path.name}-holders"))
+        self._locks = HolderLocks(self.path.with_name(f"{self.path.name}-holders"))
+        self._signs = _FileSigns(self._locks)
         self._vectors = VectorCache()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
@@ -74,3 +76,26 @@ class SQLiteStore(SQLStore):
     def _look_up(self) -> None:
         if self._writer is not None:
             self._writer.inbox.nudge()
+
+
+class _FileSigns:
+    """Processes of one machine see each other's locks."""
+
+    def __init__(self, locks: HolderLocks) -> None:
+        self._locks = locks
+
+    def hold(self, db: Database, holder: str) -> None:
+        """See `SignsOfLife`."""
+        self._locks.hold(holder)
+
+    def release(self, db: Database, holder: str) -> None:
+        """See `SignsOfLife`."""
+        self._locks.release(holder)
+
+    def alive(self, db: Database, holder: Holder) -> bool | None:
+        """See `SignsOfLife`."""
+        return self._locks.alive(holder.holder)
+
+    def remove_others(self, known: Set[str]) -> None:
+        """See `SignsOfLife`."""
+        self._locks.remove_others(known)

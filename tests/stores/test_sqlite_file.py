@@ -20,7 +20,7 @@ from .making_memories import give, partition, remember_everything
 
 pytestmark = pytest.mark.anyio
 SUBJECTS = {"sessions", "messages", "texts", "turns", "approvals", "requests", "holders", "shredder", "vectors"}
-OTHERS = {"locks", "postgres_texts", "postgres_vectors"}
+OTHERS = {"locks", "postgres_texts", "postgres_signs", "postgres_vectors"}
 """Which SQLite does not need."""
 REMEMBERED = {"summaries", "marks", "memories", "recall", "ledgers"}
 
