@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "aconnect", "connect", "tool"]
 
 
-def connect(config: "str | Path | None" = None, user: str | None = None, *, approve: "Approver" = None) -> "Hector":
+def connect(
+    config: "str | Path | None" = None,
+    user: str | None = None,
+    *,
+    token: str | None = None,
+    approve: "Approver" = None,
+) -> "Hector":
     """One user's sessions, for plain code: scripts, IPython, notebooks.
 
         with hector_nb.connect() as hector:
@@ -26,8 +32,9 @@ def connect(config: "str | Path | None" = None, user: str | None = None, *, appr
             print(session.send("Hello"))
 
     Args:
-        config: The configuration file; None: the first that is found.
-        user: The owner of the sessions; None: `HECTOR_USER`, `JUPYTERHUB_USER` or `local`.
+        config: The configuration file; None: the first that is found. Or the address of a server, such as `http://127.0.0.1:8080`.
+        user: The owner of the sessions; None: `HECTOR_USER`, `JUPYTERHUB_USER` or `local`. A server knows whose its token is.
+        token: What the server wants to see; None: the `?token=` of its address, else `HECTOR_TOKEN`.
         approve: Who gives the word on tool calls that need it: a function of the `Approval` that answers True, False or the arguments
             to use instead; `"ask"`: the person at the terminal or in the cell; None: somebody elsewhere, with `decide()` or any other
             way in, and no answer in time means no.
@@ -35,14 +42,20 @@ def connect(config: "str | Path | None" = None, user: str | None = None, *, appr
     Raises:
         ConfigError: The configuration cannot be used.
         StoreError: The database cannot be opened.
+        Unavailable: The server cannot be reached.
+        Unauthenticated: The server wants another token.
     """
     from hector_nb.frontends.plain import Hector
 
-    return Hector(config, user=user, approve=approve)
+    return Hector(config, user=user, token=token, approve=approve)
 
 
 def aconnect(
-    config: "str | Path | None" = None, user: str | None = None, *, approve: "Approver" = None
+    config: "str | Path | None" = None,
+    user: str | None = None,
+    *,
+    token: str | None = None,
+    approve: "Approver" = None,
 ) -> "AsyncHector":
     """The same for code with an event loop, with the same names to `await` and `async for`.
 
@@ -55,7 +68,7 @@ def aconnect(
     """
     from hector_nb.frontends.asynchronous import AsyncHector
 
-    return AsyncHector(config, user=user, approve=approve)
+    return AsyncHector(config, user=user, token=token, approve=approve)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

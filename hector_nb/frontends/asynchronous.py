@@ -33,8 +33,9 @@ class AsyncHector:
     """One user's sessions. Use it as an asynchronous context manager; it can be opened again.
 
     Args:
-        config: The configuration file; None: the first that is found.
-        user: The owner of the sessions; None: the one that this process belongs to.
+        config: The configuration file, or a server's address; None: the first file that is found.
+        user: The owner of the sessions; None: the one that this process belongs to. A server knows whose its token is.
+        token: What the server wants to see; None: the `?token=` of its address, else `HECTOR_TOKEN`.
         approve: Who gives the word on tool calls that need it: a function of the `Approval` that answers True, False or the arguments
             to use instead, `"ask"` for the person at the terminal, or None: the turn waits until somebody decides it, with `decide` or
             from any other way in, and no answer in time means no.
@@ -45,18 +46,21 @@ class AsyncHector:
         config: str | Path | None = None,
         *,
         user: str | None = None,
+        token: str | None = None,
         approve: Approver = None,
         plain: bool = False,
     ) -> None:
         self._config = config
         self._user = user
+        self._token = token
         self._stack = AsyncExitStack()
         self._service: SessionService | None = None
         self.speak = speaker(approve, plain=plain)
 
     async def __aenter__(self) -> Self:
         if self._service is None:
-            self._service = await self._stack.enter_async_context(open_service(self._config, user=self._user))
+            opening = open_service(self._config, user=self._user, token=self._token)
+            self._service = await self._stack.enter_async_context(opening)
         return self
 
     async def __aexit__(

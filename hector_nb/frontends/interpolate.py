@@ -26,21 +26,21 @@ MAX_VALUE = 4000
 _HEAD = 5
 
 
-def interpolate(prompt: str, variables: Mapping[str, Any]) -> str:
-    """The prompt with the notebook's values in it.
+def interpolate(prompt: str, variables: Mapping[str, Any], *, secrets: bool = False) -> str:
+    """The prompt with the notebook's values in it; `secrets` says that it is for something that may hold them, and no model sees it.
 
     Raises:
         InvalidRequest: a variable has no such attribute, key or index, or its name looks like that of a secret.
     """
-    return _FIELD.sub(lambda field: _filled(field, variables), prompt)
+    return _FIELD.sub(lambda field: _filled(field, variables, secrets=secrets), prompt)
 
 
-def _filled(field: re.Match[str], variables: Mapping[str, Any]) -> str:
+def _filled(field: re.Match[str], variables: Mapping[str, Any], *, secrets: bool) -> str:
     if field["root"] not in variables:
         return field[0]
     steps = list(_STEP.finditer(field["path"]))
     for name in (field["root"], *(step["name"] or step["key"] or "" for step in steps)):
-        if _SECRET.search(_SNAKE.sub("_", name)):
+        if not secrets and _SECRET.search(_SNAKE.sub("_", name)):
             raise InvalidRequest(
                 f"{field[0]} looks like a secret and was not sent.",
                 hint="Use --raw to send the braces as typed, or give the value a name that does not say secret.",

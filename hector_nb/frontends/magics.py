@@ -47,6 +47,7 @@ class HectorMagics(Magics):
         %hector correct MEM_ID TEXT     give a memory another text; that is what is recalled from now on
         %hector forget MEM_ID …         erase memories
         %hector tools [AGENT]           what the agent can do, what asks first, the functions of this notebook (@hector_nb.tool)
+        %hector connect URL [--token T] use the server that runs there, from now on; without URL: the engine in this process
         %hector version, %hector help
 
         Options:

@@ -21,7 +21,7 @@ _CORRECTION = re.compile(r"(?P<words>\s*(?:(?:-s|--session)[\s=]\s*\S+\s+)?[^\s-
 _QUERY = re.compile(r"(?P<words>.*?(?:^|\s))(?:-q|--query)[\s=](?P<text>.*)", re.DOTALL)
 _NAMES = (
     *("agents", "use", "new", "sessions", "history"),
-    *("memory", "why", "correct", "forget", "tools", "version", "help"),
+    *("memory", "why", "correct", "forget", "tools", "connect", "version", "help"),
 )
 _OF_SESSION = ("use", "history", "memory", "why", "correct", "forget")
 """These are about a session: the notebook's own, or another one."""
@@ -56,6 +56,8 @@ class CommandArguments:
     turn: str | None = None
     memory_ids: tuple[str, ...] = ()
     text: str | None = None
+    url: str | None = None
+    token: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,6 +91,8 @@ def _command_parsers() -> dict[str, _Parser]:
     parsers["new"].add_argument("agent", nargs="?")
     parsers["sessions"].add_argument("agent", nargs="?")
     parsers["tools"].add_argument("agent", nargs="?")
+    parsers["connect"].add_argument("url", nargs="?", metavar="URL")
+    parsers["connect"].add_argument("--token")
     parsers["why"].add_argument("turn", nargs="?", type=_turn)
     parsers["forget"].add_argument("memory_ids", nargs="+", type=_memory, metavar="MEM_ID")
     parsers["correct"].add_argument("memory_ids", nargs=1, type=_memory, metavar="MEM_ID")

@@ -18,6 +18,7 @@ _PROMPT_OPTIONS = (
     *("-a", "-s", "-f"),
 )
 _OPTIONS: Mapping[str, Sequence[str]] = {
+    "connect": ("--token",),
     "use": ("--session", "-s"),
     "sessions": ("--limit", "-n"),
     "history": ("--session", "-s", "--limit", "-n"),
@@ -30,7 +31,7 @@ _VALUES = {
     **dict.fromkeys(("-a", "--agent"), "agents"),
     **dict.fromkeys(("-s", "--session"), "sessions"),
     **dict.fromkeys(("-f", "--format"), "formats"),
-    **dict.fromkeys(("--out", "-n", "--limit", "-q", "--query"), ""),
+    **dict.fromkeys(("--out", "-n", "--limit", "-q", "--query", "--token"), ""),
 }
 _POSITIONAL = {"use": "agents", "new": "agents", "sessions": "agents", "tools": "agents", "why": "turns"}
 

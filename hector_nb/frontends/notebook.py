@@ -74,8 +74,8 @@ class Notebook:
     def _filled(self, arguments: CommandArguments) -> CommandArguments:
         """The command with the notebook's values in it: `%hector forget {memories[0].memory_id}`."""
 
-        def fill(text: str | None) -> str | None:
-            return None if text is None else interpolate(text, self._variables())
+        def fill(text: str | None, *, secrets: bool = False) -> str | None:
+            return None if text is None else interpolate(text, self._variables(), secrets=secrets)
 
         return replace(
             arguments,
@@ -83,6 +83,8 @@ class Notebook:
             query=fill(arguments.query),
             turn=fill(arguments.turn),
             text=fill(arguments.text),
+            url=fill(arguments.url),
+            token=fill(arguments.token, secrets=True),
             memory_ids=tuple(interpolate(each, self._variables()) for each in arguments.memory_ids),
         )
 

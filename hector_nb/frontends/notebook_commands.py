@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from hector_nb.errors import SessionNotFound
+from hector_nb.errors import InvalidRequest, SessionNotFound
+from hector_nb.frontends.connect import open_service, shown_address
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.listing import Listing, Shown
 from hector_nb.frontends.magics_arguments import CommandArguments
@@ -54,6 +56,8 @@ def run_command(arguments: CommandArguments, service: NotebookService, sessions:
             return _tools(arguments, service, sessions)
         case "memory" | "why" | "correct" | "forget":
             return run_memory_command(arguments, service, sessions)
+        case "connect":
+            _connect(arguments, service, sessions)
         case "use":
             service.ask(lambda asked: sessions.use(asked, arguments.agent or "", arguments.session))
         case "new":
@@ -62,21 +66,41 @@ def run_command(arguments: CommandArguments, service: NotebookService, sessions:
 
 
 def show_connection(service: NotebookService, sessions: NotebookSessions) -> Listing[tuple[str, str]]:
-    """Who would get the next message, where it is kept, and which file says so."""
-    from hector_nb.config.home import store_url
-    from hector_nb.config.loader import load_config
-
-    loaded = load_config()
+    """Who would get the next message, where it is kept, and which file or server says so."""
     info = service.ask(sessions.info)
     current = sessions.current(info.name)
     rows = [
         ("agent", info.name),
         ("model", f"{info.model} at {info.host}" if info.host else f"{info.model}, in this process"),
         ("session", current or "none yet; the next message begins one"),
+        *([("server", sessions.server)] if sessions.server else _local_place()),
+    ]
+    return Listing(rows, columns={"hector": lambda row: row[0], "": lambda row: row[1]}, empty="")
+
+
+def _local_place() -> list[tuple[str, str]]:
+    """Store and configuration of the engine in this process."""
+    from hector_nb.config.home import store_url
+    from hector_nb.config.loader import load_config
+
+    loaded = load_config()
+    return [
         ("store", _shown_store(store_url(loaded.config, folder=loaded.folder))),
         ("configuration", _shown_path(loaded.path) if loaded.path else "none; the defaults"),
     ]
-    return Listing(rows, columns={"hector": lambda row: row[0], "": lambda row: row[1]}, empty="")
+
+
+def _connect(arguments: CommandArguments, service: NotebookService, sessions: NotebookSessions) -> None:
+    """Go to a server, or back to the engine in this process."""
+    if arguments.url is None and arguments.token is not None:
+        raise InvalidRequest("A token is for a server.", hint="%hector connect URL --token TOKEN")
+    if arguments.url is None:
+        service.connect(None)
+        sessions.move(None)
+        return
+    place = shown_address(arguments.url)
+    service.connect(partial(open_service, arguments.url, token=arguments.token))
+    sessions.move(place)
 
 
 def _agents(service: NotebookService, sessions: NotebookSessions) -> Listing[AgentInfo]:

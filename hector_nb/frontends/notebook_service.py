@@ -17,8 +17,20 @@ class NotebookService:
     """One open service in this process; after a fork the child opens its own."""
 
     def __init__(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]] = open_service) -> None:
-        self._opener = opener
+        self._first = self._opener = opener
         self._opened: _Opened | None = None
+
+    def connect(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]] | None) -> None:
+        """Use another service from now on, once it has been opened; None: the first one again.
+
+        Raises:
+            HectorError: it cannot be opened; the one before stays.
+        """
+        chosen = opener or self._first
+        opened = _Opened(chosen, LoopThread.shared())
+        opened.loop.run(opened.open())
+        self.close()
+        self._opener, self._opened = chosen, opened
 
     @property
     def is_open(self) -> bool:

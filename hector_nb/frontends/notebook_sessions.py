@@ -14,7 +14,7 @@ _PAGE = 100
 
 
 class NotebookSessions:
-    """One session with each agent, made when it is first needed.
+    """One session with each agent, made when it is first needed. `server` is the address of the server that has them; None: this process.
 
     Args:
         notebook: The path of the notebook, where the kernel knows it.
@@ -22,8 +22,14 @@ class NotebookSessions:
 
     def __init__(self, notebook: str | None) -> None:
         self.agent: str | None = None
+        self.server: str | None = None
         self._notebook = notebook
         self._by_agent: dict[str, str] = {}
+
+    def move(self, server: str | None) -> None:
+        """Begin anew on a server, or with the engine in this process (None)."""
+        self.agent, self.server = None, server
+        self._by_agent.clear()
 
     def current(self, agent: str) -> str | None:
         """The notebook's session with an agent, if there is one yet."""

@@ -43,10 +43,17 @@ class PlainAnswer(Answer):
 class Hector:
     """One user's sessions. It is open from the start; use it as a context manager, or call `close` at the end."""
 
-    def __init__(self, config: str | Path | None = None, *, user: str | None = None, approve: Approver = None) -> None:
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        user: str | None = None,
+        token: str | None = None,
+        approve: Approver = None,
+    ) -> None:
         """The arguments are those of `AsyncHector`; a function that approves is called on the main thread."""
         self._loop = LoopThread.shared()
-        self._inner = AsyncHector(config, user=user, approve=approve, plain=True)
+        self._inner = AsyncHector(config, user=user, token=token, approve=approve, plain=True)
         self._loop.run(self._inner.__aenter__())
 
     def __enter__(self) -> Self:
