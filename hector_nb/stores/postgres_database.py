@@ -1,7 +1,7 @@
 """One connection to a PostgreSQL store: how it is opened, checked and migrated, and what its errors are called here."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
@@ -151,6 +151,26 @@ class PostgresDatabase(Database):
     def erase_vector(self, partition: int, memory: int) -> None:
         """See `Database`."""
         postgres_vectors.erase(self, memory)
+
+    def vectors(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """See `Database`."""
+        return postgres_vectors.every(self)
+
+    def run_many(self, query: str, values: Sequence[Values]) -> None:
+        """See `Database`."""
+        with self.connection.cursor() as cursor:
+            cursor.executemany(spoken(query), values)
+
+    def erase_everything(self, tables: Sequence[str]) -> None:
+        """See `Database`."""
+        self.run(f"TRUNCATE {', '.join(tables)}, texts, vectors, readers")
+
+    def rows_were_given_keys(self, tables: Sequence[str]) -> None:
+        """See `Database`."""
+        for table in tables:
+            self.run(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'key'), (SELECT max(key) FROM {table}))"  # noqa: S608
+            )
 
 
 def lost(error: psycopg.Error) -> bool:

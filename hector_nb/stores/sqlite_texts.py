@@ -54,6 +54,11 @@ class SQLiteTexts(TextIndex):
         self._db.run(_PARTS[session % PARTS]["erase_texts"], {"session": session, "after": after})
         self._must_merge(session)
 
+    def erase_everything(self) -> None:
+        """Let nothing be found any more."""
+        for part in _PARTS:
+            self._db.run(part["erase_all"])
+
     def with_words(self, starts: Sequence[str]) -> set[int]:
         """See `TextIndex`."""
         match = " ".join(f'"{start}"*' for start in starts)
