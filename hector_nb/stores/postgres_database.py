@@ -111,15 +111,17 @@ class PostgresDatabase(Database):
     @contextmanager
     def lazily(self, query: str, values: Values | None = None) -> Iterator[Iterator[Any]]:
         """See `Database`."""
+        yield self._fetched(query, values)
+
+    def _fetched(self, query: str, values: Values | None) -> Iterator[Any]:
+        """The first rows, which mostly are all, and then the others as they are wanted."""
+        rows = self.all(f"{query} LIMIT {_FETCHED}", values)
+        yield from rows
+        if len(rows) < _FETCHED:
+            return
         name = f"rows_{next(self._names)}"
         self.run(f"DECLARE {name} NO SCROLL CURSOR FOR {query}", values)
-        try:
-            yield self._fetched(name)
-        finally:
-            if not self.connection.closed:
-                self.run(f"CLOSE {name}")
-
-    def _fetched(self, name: str) -> Iterator[Any]:
+        self.run(f"MOVE {_FETCHED} FROM {name}")
         while rows := self.all(f"FETCH {_FETCHED} FROM {name}"):
             yield from rows
 
@@ -213,7 +215,10 @@ def connect(address: Address, *, writes: bool = False) -> PostgresDatabase:
             "SELECT set_config('search_path', concat_ws(', ', %(schema)s, ("
             "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace"
             " WHERE extname = 'vector')), FALSE), set_config('lock_timeout', '5s', FALSE),"
-            " set_config('idle_in_transaction_session_timeout', '60s', FALSE), set_config('jit', 'off', FALSE)",
+            " set_config('idle_in_transaction_session_timeout', '60s', FALSE), set_config('jit', 'off', FALSE),"
+            # Every query has its index, but a plan that was made when a table was nearly empty would not use it.
+            " set_config('enable_seqscan', 'off', FALSE), set_config('enable_hashjoin', 'off', FALSE),"
+            " set_config('enable_mergejoin', 'off', FALSE)",
             {"schema": SCHEMA},
         )
     except BaseException:

@@ -2,7 +2,7 @@
 -- microseconds since 1970. Texts compare by their bytes, as in SQLite.
 
 -- What queries that are the same for both databases use of SQLite's functions.
-CREATE FUNCTION json_each(document text) RETURNS TABLE (key text, value text) LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION json_each(document text) RETURNS TABLE (key text, value text) LANGUAGE sql IMMUTABLE ROWS 20 AS $$
     SELECT pairs.key, pairs.value
     FROM json_each_text(CASE WHEN json_typeof(document::json) = 'object' THEN document::json END) AS pairs
     UNION ALL
