@@ -28,6 +28,7 @@ _MIGRATIONS = "postgres_migrations"
 _LOCKS = sql.queries("locks")
 _OPENING = 0x48656374
 """The lock of who brings the schema up to date."""
+_LONG_SECONDS = 3600.0
 _FETCHED = 64
 _STATEMENTS = 400
 """Statements that a connection keeps prepared."""
@@ -47,13 +48,17 @@ CONFLICTS = (
 class _Connection(psycopg.Connection[Any]):
     """A connection that does not wait for an answer for ever."""
 
+    answer_seconds: float | None = None
+    """How long it waits, if not `ANSWER_SECONDS`."""
+
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        until = time.monotonic() + ANSWER_SECONDS
+        seconds = self.answer_seconds or ANSWER_SECONDS
+        until = time.monotonic() + seconds
         try:
             return super().wait(_bounded(gen, until), interval, timeout)
         except _NoAnswer:
             self.pgconn.finish()
-            raise errors.ConnectionFailure(f"no answer within {ANSWER_SECONDS:g} seconds") from None
+            raise errors.ConnectionFailure(f"no answer within {seconds:g} seconds") from None
 
 
 class _NoAnswer(Exception):
@@ -78,7 +83,7 @@ def _bounded(gen: PQGen[T], until: float) -> Generator[Any, Any, T]:
 class PostgresDatabase(Database):
     """A connection, and what one transaction on it touches."""
 
-    def __init__(self, connection: psycopg.Connection[Any], *, writes: bool) -> None:
+    def __init__(self, connection: _Connection, *, writes: bool) -> None:
         super().__init__()
         self.connection = connection
         self._writes = writes
@@ -86,6 +91,11 @@ class PostgresDatabase(Database):
         self._names = count()
         self.held: set[str] = set()
         """Holders whose locks this connection keeps."""
+
+    def take_time(self) -> None:
+        """From now on statements may take long, and others may take long between them."""
+        self.connection.answer_seconds = _LONG_SECONDS
+        self.run("SELECT set_config('idle_in_transaction_session_timeout', '0', FALSE)")
 
     def begin(self) -> str | None:
         """Begin a transaction; one that writes has an id, by which can be asked later what became of it."""
@@ -194,6 +204,8 @@ def translate(error: psycopg.Error, address: Address) -> HectorError:
             f"The database {address.shown} cannot be reached: {told}",
             hint="Check that its server runs and that storage.url names it, then try again.",
         )
+    if isinstance(error, CONFLICTS):
+        return StoreUnavailable(f"The database {address.shown} is too busy: {told}", hint="Try again.")
     if isinstance(error, errors.InsufficientPrivilege):
         return StoreError(
             f"The database {address.shown} refuses this: {told}", hint=f"Let its user own the schema {SCHEMA!r}."
@@ -235,7 +247,9 @@ def open_store(address: Address) -> None:
         StoreUnavailable: the server cannot be reached.
     """
     try:
-        with connect(address).connection as connection:
+        database = connect(address)
+        with database.connection as connection:
+            database.take_time()
             if _version(connection, address) < len(sql.migrations(_MIGRATIONS)):
                 _migrate(connection, address)
     except psycopg.Error as error:

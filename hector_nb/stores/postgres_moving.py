@@ -23,6 +23,7 @@ def moving(url: str, *, writes: bool) -> Iterator[Database]:
     try:
         database = connect(address, writes=writes)
         with database.connection:
+            database.take_time()
             database.begin()
             yield database
             database.run("COMMIT")

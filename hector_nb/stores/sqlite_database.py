@@ -18,6 +18,7 @@ from hector_nb.stores.sqlite_texts import SQLiteTexts
 
 APPLICATION_ID = 0x48656374
 _VECTORS = sql.queries("vectors")
+_ALL_VECTORS = sql.queries("moving")["all_vectors"]
 _MUST_SCRUB = sql.queries("shredder")["must_scrub"]
 BUSY_SECONDS = 10.0
 _LONGEST_PAUSE = 0.005
@@ -105,7 +106,7 @@ class SQLiteDatabase(Database):
 
     def vectors(self) -> Iterator[tuple[int, int, int, bytes]]:
         """See `Database`."""
-        yield from self.run(_VECTORS["all_vectors"])
+        yield from self.run(_ALL_VECTORS)
 
     def run_many(self, query: str, values: Sequence[Values]) -> None:
         """See `Database`."""

@@ -20,8 +20,8 @@ from .making_memories import give, partition, remember_everything
 
 pytestmark = pytest.mark.anyio
 SUBJECTS = {"sessions", "messages", "texts", "turns", "approvals", "requests", "holders", "shredder", "vectors"}
-OTHERS = {"locks", "postgres_texts", "postgres_signs", "postgres_vectors"}
-"""Which SQLite does not need."""
+OTHERS = {"locks", "moving", "postgres_texts", "postgres_signs", "postgres_vectors"}
+"""Which SQLite does not need, or only to be moved."""
 REMEMBERED = {"summaries", "marks", "memories", "recall", "ledgers"}
 
 

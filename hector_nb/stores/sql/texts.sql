@@ -19,6 +19,3 @@ SELECT DISTINCT rowid >> 24 FROM {texts} WHERE {texts} MATCH :words;
 
 -- name: merge
 INSERT INTO {texts} ({texts}, rank) VALUES ('merge', :pages);
-
--- name: erase_all
-INSERT INTO {texts} ({texts}) VALUES ('delete-all');

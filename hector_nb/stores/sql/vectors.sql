@@ -14,6 +14,3 @@ DELETE FROM vectors WHERE place = (:partition << 32) + :memory;
 SELECT place, vector FROM vectors
 WHERE place > :after AND place < (:partition + 1) << 32 AND embedder = :embedder AND length(vector) = :bytes
 ORDER BY place;
-
--- name: all_vectors
-SELECT place >> 32, place & 0xFFFFFFFF, embedder, vector FROM vectors ORDER BY place;
