@@ -3,19 +3,63 @@
 Importing this package costs next to nothing: kernels, servers and terminals each load only the rooms they use.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hector_nb._version import __version__
+from hector_nb.errors import HectorError
 from hector_nb.tools.decorator import tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hector_nb.approvals import Approval
+    from hector_nb.frontends.answer_stream import AsyncStream
+    from hector_nb.frontends.answers import Answer
     from hector_nb.frontends.approving import Approver
-    from hector_nb.frontends.asynchronous import AsyncHector
-    from hector_nb.frontends.plain import Hector
+    from hector_nb.frontends.asynchronous import AsyncHector, AsyncSession
+    from hector_nb.frontends.plain import Hector, PlainSession, PlainStream
+    from hector_nb.frontends.widget import Frontend
+    from hector_nb.frontends.widget.basic import BasicChat
+    from hector_nb.frontends.widget.front import Chat
 
-__all__ = ["__version__", "aconnect", "connect", "tool"]
+__all__ = [
+    "Answer",
+    "Approval",
+    "AsyncHector",
+    "AsyncSession",
+    "AsyncStream",
+    "Hector",
+    "HectorError",
+    "PlainSession",
+    "PlainStream",
+    "__version__",
+    "aconnect",
+    "chat",
+    "connect",
+    "tool",
+]
+_WHERE = {
+    "Answer": "frontends.answers",
+    "Approval": "approvals",
+    "AsyncHector": "frontends.asynchronous",
+    "AsyncSession": "frontends.asynchronous",
+    "AsyncStream": "frontends.answer_stream",
+    "Hector": "frontends.plain",
+    "PlainSession": "frontends.plain",
+    "PlainStream": "frontends.plain",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The types of the Python API, loaded when they are first named."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def connect(
@@ -61,7 +105,7 @@ def aconnect(
 
         async with hector_nb.aconnect() as hector:
             session = await hector.session("assistant")
-            async for text in await session.stream("Hello"):
+            async for text in session.stream("Hello"):
                 print(text, end="")
 
     The arguments are those of `connect`; an `approve` function may be `async`.
@@ -69,6 +113,35 @@ def aconnect(
     from hector_nb.frontends.asynchronous import AsyncHector
 
     return AsyncHector(config, user=user, token=token, approve=approve)
+
+
+def chat(
+    agent: str | None = None,
+    *,
+    session: str | None = None,
+    config: "str | Path | None" = None,
+    height: int = 600,
+    frontend: "Frontend" = "auto",
+) -> "Chat | BasicChat":
+    """A chat in the notebook, with a look into its memory.
+
+        hector_nb.chat("assistant")
+
+    Args:
+        agent: Who answers; None: the first agent, or that of the session.
+        session: The id of a session to go on in; None: a new one, which is stored with its first message.
+        config: The configuration file; None: the first that is found. Or the address of a server, such as `http://127.0.0.1:8080`.
+        height: Pixels from which on the chat scrolls inside.
+        frontend: `full`, `basic` (plain widgets) or `auto`: the first of them that works here.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        SessionNotFound: There is no such session.
+        AgentNotFound: There is no such agent.
+    """
+    from hector_nb.frontends.widget.opening import chat as open_chat
+
+    return open_chat(agent, session=session, config=config, height=height, frontend=frontend)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from hector_nb.config.home import cache_folder, store_url
 from hector_nb.config.loader import LoadedConfig, load_config
@@ -29,6 +30,9 @@ from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
 from hector_nb.stores.sql_database import Database
+from hector_nb.telemetry.base import Telemetry
+from hector_nb.telemetry.log import TurnLog
+from hector_nb.telemetry.several import Several
 from hector_nb.tools.agent_call import AGENT_CALL, AgentCall
 from hector_nb.tools.base import AgentTurns, ToolSource
 from hector_nb.tools.builtin import BuiltinSource
@@ -45,19 +49,53 @@ _LEAST_SUMMARY = 64
 _MOST_TOKENS_PER_BYTE = 2
 
 
-async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
+class ModelMaker(Protocol):
+    """Makes the model of an `llms` entry; `folder` is what relative paths start from."""
+
+    def __call__(self, llm: LLMConfig, *, environ: Mapping[str, str], folder: Path) -> Model:
+        """The model."""
+        ...
+
+
+async def open_runtime(
+    loaded: LoadedConfig | None = None,
+    *,
+    telemetry: Telemetry | None = None,
+    store: Store | None = None,
+    make: ModelMaker | None = None,
+    given: Mapping[str, ToolSource] = MappingProxyType({}),
+) -> Runtime:
     """The engine that a configuration describes, opened on the running event loop.
+
+    `telemetry` is told what it does; unset: that of a process which nobody asks for metrics. Tests put something in place of what the
+    configuration names: another `store`, what `make`s its models, `given` tools by their names.
 
     Raises:
         ConfigError: the configuration cannot be used.
         StoreError: the database cannot be opened.
     """
     loaded = loaded or load_config()
-    store, turns = make_store(loaded), NestedTurns()
-    agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns)
-    runtime = turns.runtime = Runtime(store=store, agents=agents, place=place_of(loaded))
+    store, turns = store or make_store(loaded), NestedTurns()
+    agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns, make=make, given=given)
+    runtime = turns.runtime = Runtime(
+        store=store, agents=agents, place=place_of(loaded), telemetry=telemetry or make_telemetry()
+    )
     await runtime.aopen()
     return runtime
+
+
+def make_telemetry(*, metrics: bool = False) -> Telemetry:
+    """Who is told of turns: the log, OpenTelemetry where it is installed, and Prometheus in servers (`metrics`)."""
+    told: list[Telemetry] = [TurnLog()]
+    if metrics:
+        from hector_nb.telemetry.metrics import Metrics
+
+        told.append(Metrics())
+    if find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None:
+        from hector_nb.telemetry.spans import Spans
+
+        told.append(Spans())
+    return Several(told)
 
 
 def place_of(loaded: LoadedConfig) -> str:
@@ -131,25 +169,33 @@ def _file_of(url: str) -> Path | None:
     return None
 
 
+def has_store(loaded: LoadedConfig) -> bool:
+    """Whether the database is there already, as far as that can be told without opening it."""
+    scheme, _, path = store_url(loaded.config, folder=loaded.folder).partition("://")
+    return scheme != "sqlite" or Path(path.removeprefix("/")).exists()
+
+
 async def make_agents(
     loaded: LoadedConfig,
     environ: Mapping[str, str],
     *,
     outputs: OutputReader | None = None,
     turns: AgentTurns | None = None,
+    make: ModelMaker | None = None,
+    given: Mapping[str, ToolSource] = MappingProxyType({}),
 ) -> dict[str, Agent]:
     """Every configured agent; those with the same `llms` entry share one model.
 
-    `outputs` gives long outputs of tools back; with `turns` agents can call one another.
+    `outputs` gives long outputs of tools back; with `turns` agents can call one another. `make` and `given` are as for `open_runtime`.
     """
-    config = loaded.config
-    sources = make_sources(config, loaded.folder)
+    config, make = loaded.config, make or make_model
+    sources = make_sources(config, loaded.folder, given)
     models: dict[str | None, tuple[LLMConfig, Model]] = {}
 
     async def model_of(key: str | None) -> tuple[LLMConfig, Model]:
         if key not in models:
             llm = config.llms[key] if key is not None else await first_available(environ)
-            models[key] = llm, make_model(llm, environ=environ, folder=loaded.folder)
+            models[key] = llm, make(llm, environ=environ, folder=loaded.folder)
         return models[key]
 
     agents = {}
@@ -260,10 +306,12 @@ def make_agent(
     )
 
 
-def make_sources(config: Config, folder: Path) -> dict[str, ToolSource]:
-    """Every tool that some agent uses, by its name in the configuration; agents that use the same one share it."""
+def make_sources(
+    config: Config, folder: Path, given: Mapping[str, ToolSource] = MappingProxyType({})
+) -> dict[str, ToolSource]:
+    """Every tool that some agent uses, by its name in the configuration; agents that use the same one share it. Some are `given`."""
     used = dict.fromkeys(tool for agent in config.agents.values() for tool in agent.tools if tool != AGENT_CALL)
-    return {name: make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
+    return {name: given.get(name) or make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
 
 
 def agent_calls(agent: str, config: Config, turns: AgentTurns | None) -> dict[str, ToolSource]:
