@@ -111,16 +111,16 @@ function What({ card }: { card: ApprovalCard }) {
   const content = card.diff ?? card.body;
   return (
     <div class="approval-what">
-      <pre class="approval-subject" tabIndex={0} aria-label="What it would do">
-        <Visible text={card.subject} />
-      </pre>
+      <div class="approval-head">
+        <pre class="approval-subject" tabIndex={0} aria-label="What it would do">
+          <Visible text={card.subject} />
+        </pre>
+        {content !== null && <span class="approval-about">{about(card)}</span>}
+      </div>
       {content !== null && (
-        <>
-          <p class="approval-about">{about(card)}</p>
-          <pre class="approval-content" tabIndex={0} aria-label={card.diff === null ? "Content" : "Changes"}>
-            {card.diff === null ? <Visible text={content} /> : <Diff diff={card.diff} />}
-          </pre>
-        </>
+        <pre class="approval-content" tabIndex={0} aria-label={card.diff === null ? "Content" : "Changes"}>
+          {card.diff === null ? <Visible text={content} /> : <Diff diff={card.diff} />}
+        </pre>
       )}
     </div>
   );

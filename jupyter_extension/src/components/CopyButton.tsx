@@ -3,7 +3,15 @@ import { useEffect, useState } from "preact/hooks";
 import { usePlace } from "../hooks";
 import { Icon } from "../icons";
 
-export function CopyButton({ text, what = "Copy" }: { text: () => string | Promise<string>; what?: string }) {
+interface CopyButtonProps {
+  text(): string | Promise<string>;
+  /** Its name. */
+  what?: string;
+  /** The icon alone. */
+  bare?: boolean;
+}
+
+export function CopyButton({ text, what = "Copy", bare }: CopyButtonProps) {
   const [copied, setCopied] = useState(false);
   const { say } = usePlace();
   useEffect(() => {
@@ -17,9 +25,15 @@ export function CopyButton({ text, what = "Copy" }: { text: () => string | Promi
     say("Copied");
   };
   return (
-    <button type="button" class="small-button" aria-label={what} onClick={() => void copy().catch(() => say("The browser did not let it be copied."))}>
+    <button
+      type="button"
+      class="small-button"
+      aria-label={what}
+      title={what}
+      onClick={() => void copy().catch(() => say("The browser did not let it be copied."))}
+    >
       <Icon name={copied ? "check" : "copy"} size={14} />
-      {copied ? "Copied" : "Copy"}
+      {!bare && (copied ? "Copied" : "Copy")}
     </button>
   );
 }

@@ -48,11 +48,14 @@ export function SessionPicker({ store }: { store: Store }) {
   );
 }
 
-/** A row that can be chosen. */
+/** A row that can be chosen; one without a command closes the list, or opens more of it. */
 interface Choice {
   key: string;
   command: Command | null;
 }
+
+/** As many other agents have rows of their own; more of them stand behind one row. */
+const OTHERS = 2;
 
 const PATIENCE_MS = 150;
 
@@ -71,13 +74,16 @@ function Sessions({ store, chosen }: { store: Store; chosen(command: Command | n
     query,
     PATIENCE_MS,
   );
-  const others = query ? [] : agent.others;
+  const [unfolded, unfold] = useState(false);
+  const shut = !unfolded && agent.others.length > OTHERS;
+  const others = query || shut ? [] : agent.others;
   const choices: Choice[] = [
     ...pages.items.map((each) => ({
       key: each.session_id,
       command: each.session_id === current ? null : ({ t: "open", session_id: each.session_id } as Command),
     })),
     { key: "new", command: { t: "new", agent: null } },
+    ...(shut && !query ? [{ key: "others", command: null }] : []),
     ...others.map((other) => ({ key: `new:${other}`, command: { t: "new", agent: other } as Command })),
     ...(current ? [{ key: "fork", command: { t: "fork", turn_id: null } as Command }] : []),
   ];
@@ -88,12 +94,13 @@ function Sessions({ store, chosen }: { store: Store; chosen(command: Command | n
     list.current?.querySelector("[aria-selected=true]")?.scrollIntoView?.({ block: "nearest" });
   }, [active]);
 
+  const choose = ({ key, command }: Choice) => (key === "others" ? unfold(true) : chosen(command));
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing) return;
     if (event.key === "Enter") {
       event.preventDefault();
       const choice = active === null ? undefined : choices[active];
-      if (choice) chosen(choice.command);
+      if (choice) choose(choice);
       return;
     }
     const sideways = event.key === "ArrowLeft" || event.key === "ArrowRight";
@@ -110,7 +117,7 @@ function Sessions({ store, chosen }: { store: Store; chosen(command: Command | n
       role: "option",
       "aria-selected": index === active,
       onPointerMove: () => index !== active && setActive(index),
-      onClick: () => chosen(choices[index]!.command),
+      onClick: () => choose(choices[index]!),
     } as const;
   };
   return (
@@ -137,6 +144,7 @@ function Sessions({ store, chosen }: { store: Store; chosen(command: Command | n
         {pages.items.length === 0 && <Nothing pages={pages} query={query} />}
         <div class="session-acts" role="group" aria-label="Begin">
           <Act icon="plus" option={option("new")} text="New session" />
+          {shut && !query && <Act icon="plus" option={option("others")} text="New session with another agent…" />}
           {others.map((other) => (
             <Act key={other} icon="plus" option={option(`new:${other}`)} text={`New session with ${other}`} />
           ))}

@@ -29,9 +29,12 @@ export function BudgetBar({ bar, marks, label, lit, light }: BudgetBarProps) {
       </div>
       {marks.length > 0 && (
         <div class="budget-marks" aria-hidden="true">
-          {marks.map((mark) => (
-            <span key={mark.label} class="budget-mark" data-side={mark.at > 50 ? "left" : "right"} style={{ left: `${mark.at}%` }}>
-              {mark.label}
+          {marks.map((mark, index) => (
+            <span key={mark.label}>
+              <i class="budget-tick" style={{ left: `${mark.at}%` }} />
+              <span class="budget-mark" data-first={(index === 0 && marks.length > 1) || undefined} style={{ "--at": `${mark.at}%` }}>
+                {mark.label}
+              </span>
             </span>
           ))}
         </div>

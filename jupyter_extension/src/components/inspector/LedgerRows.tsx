@@ -93,7 +93,7 @@ function Exact({ items, what }: { items: LedgerPart[]; what: string }) {
       <pre tabIndex={0} aria-label={what}>
         {text || "(empty)"}
       </pre>
-      <CopyButton text={() => text} what={`Copy ${what.toLowerCase()}`} />
+      <CopyButton text={() => text} what={`Copy ${what.toLowerCase()}`} bare />
     </div>
   );
 }

@@ -28,7 +28,7 @@ function Off({ agent }: { agent: string }) {
         <pre tabIndex={0} aria-label="Configuration">
           {yaml}
         </pre>
-        <CopyButton text={() => yaml} what="Copy configuration" />
+        <CopyButton text={() => yaml} what="Copy configuration" bare />
       </div>
     </div>
   );
