@@ -1,6 +1,12 @@
 /** The style sheet of the shadow root. */
+import answer from "./answer.css";
 import base from "./base.css";
+import composer from "./composer.css";
 import frame from "./frame.css";
+import header from "./header.css";
+import problem from "./problem.css";
 import tokens from "./tokens.css";
+import transcript from "./transcript.css";
+import welcome from "./welcome.css";
 
-export const styles: string = [tokens, base, frame].join("\n");
+export const styles: string = [tokens, base, frame, header, transcript, answer, composer, welcome, problem].join("\n");
