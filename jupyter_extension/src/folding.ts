@@ -1,35 +1,37 @@
-/** Which parts of an answer are drawn as one row: three or more finished tool calls in a row fold. */
-import type { Part, ToolPart } from "./protocol";
+/** Which rows of an answer are drawn as one: three or more finished calls and thoughts in a row fold. */
+import type { Part } from "./protocol";
 
-export type Drawn = { kind: "part"; part: Part; index: number } | { kind: "fold"; tools: ToolPart[]; index: number };
+export type RowPart = Exclude<Part, { kind: "text" }>;
 
 const AT_LEAST = 3;
 
-/** The parts in their order; `index` is the place of a row's first part. */
-export function folded(parts: Part[]): Drawn[] {
-  const drawn: Drawn[] = [];
-  let start = 0;
-  while (start < parts.length) {
-    const end = endOfRun(parts, start);
-    const tools = parts.slice(start, end) as ToolPart[];
-    if (tools.length >= AT_LEAST) drawn.push({ kind: "fold", tools, index: start });
-    else for (let index = start; index < Math.max(end, start + 1); index++) drawn.push({ kind: "part", part: parts[index]!, index });
-    start = Math.max(end, start + 1);
+/** The rows in runs, in their order; a run of more than one folds. */
+export function folded(rows: readonly RowPart[]): RowPart[][] {
+  const runs: RowPart[][] = [];
+  let run: RowPart[] = [];
+  const end = () => {
+    if (run.length >= AT_LEAST) runs.push(run);
+    else runs.push(...run.map((row) => [row]));
+    run = [];
+  };
+  for (const row of rows) {
+    if (isFinished(row)) run.push(row);
+    else {
+      end();
+      runs.push([row]);
+    }
   }
-  return drawn;
+  end();
+  return runs;
 }
 
-/** Seconds that the calls took together; null where none is known. */
-export function together(tools: ToolPart[]): number | null {
-  const known = tools.flatMap((tool) => (tool.seconds === null ? [] : [tool.seconds]));
+/** Seconds that they took together; null where none is known. */
+export function together(rows: readonly RowPart[]): number | null {
+  const known = rows.flatMap((row) => (row.seconds === null ? [] : [row.seconds]));
   return known.length > 0 ? known.reduce((sum, each) => sum + each, 0) : null;
 }
 
-/** What was denied stands by itself: a person's word is not folded away. */
-const foldable = (part: Part): boolean => part.kind === "tool" && (part.status === "done" || part.status === "failed");
-
-function endOfRun(parts: Part[], start: number): number {
-  let end = start;
-  while (end < parts.length && foldable(parts[end]!)) end++;
-  return end;
+/** What a person denied, or nobody answered, stands by itself. */
+function isFinished(row: RowPart): boolean {
+  return row.kind === "thinking" ? row.seconds !== null : row.status === "done" || row.status === "failed";
 }

@@ -26,6 +26,8 @@ export interface Ui {
   draft: string;
   editing: { turn_id: string; text: string } | null;
   inspector: Inspect | null;
+  /** The turn that the keys of the transcript act on; null: the newest. */
+  current: string | null;
   /** What is folded open or shut against its default, by a key of its own. */
   folds: Readonly<Record<string, boolean>>;
   scroll: { top: number; stick: boolean };
@@ -39,6 +41,10 @@ export interface Pending {
   command: Command;
   /** `performance.now()` when it was sent. */
   at: number;
+  /** The newest turn when it was sent; null if there was none. */
+  after: string | null;
+  /** The kernel has taken it; it is here until the state shows what came of it. */
+  taken: boolean;
 }
 
 export interface View {
@@ -61,6 +67,7 @@ const NOTHING: Ui = {
   draft: "",
   editing: null,
   inspector: null,
+  current: null,
   folds: {},
   scroll: { top: 0, stick: true },
   height: null,
@@ -74,9 +81,13 @@ const GONE: Problem = {
   retry_at: null,
 };
 const PATIENCE_MS = 1000;
+/** By then the state shows a message that the kernel has taken. */
+const SHOWN_BY_MS = 500;
 
 export class Store {
   view: View = { state: null, connection: "opening", pending: [], refusal: null, ui: NOTHING };
+  /** Where the cursor is in the draft while the person is typing there. */
+  typing: [number, number] | null = null;
   /** Seconds to add to this browser's clock for the kernel's. */
   private ahead = 0;
   private number = -1;
@@ -127,7 +138,8 @@ export class Store {
     if (this.view.connection === "gone") return Promise.reject(new Refused(GONE));
     const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
     const answer = new Promise<unknown>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    this.update({ pending: [...this.view.pending, { id, command, at: performance.now() }] });
+    const after = this.view.state?.turns.at(-1)?.turn_id ?? null;
+    this.update({ pending: [...this.view.pending, { id, command, at: performance.now(), after, taken: false }] });
     this.wire.send({ ...command, id });
     this.judgeLater();
     return answer as Promise<Answer>;
@@ -222,6 +234,7 @@ export class Store {
     const ui: Ui = {
       ...this.view.ui,
       editing: null,
+      current: null,
       inspector: inspector && { ...inspector, turn_id: null },
       scroll: NOTHING.scroll,
     };
@@ -231,10 +244,17 @@ export class Store {
   private settle(id: string, data: unknown, error: Problem | undefined): void {
     const waiter = this.waiting.get(id);
     this.waiting.delete(id);
-    const pending = this.view.pending.filter((one) => one.id !== id);
-    if (pending.length !== this.view.pending.length) this.update({ pending });
+    const one = this.view.pending.find((candidate) => candidate.id === id);
+    if (one?.command.t === "send" && !error) {
+      this.update({ pending: this.view.pending.map((other) => (other === one ? { ...one, taken: true } : other)) });
+      setTimeout(() => this.drop(id), SHOWN_BY_MS);
+    } else if (one) this.drop(id);
     if (error) waiter?.reject(new Refused(error));
     else waiter?.resolve(data);
+  }
+
+  private drop(id: string): void {
+    this.update({ pending: this.view.pending.filter((one) => one.id !== id) });
   }
 
   private see(status: KernelStatus): void {
@@ -255,7 +275,7 @@ export class Store {
   private judge(): void {
     if (this.view.connection === "other-version") return;
     const now = performance.now();
-    const late = this.view.pending.some((one) => now - one.at >= PATIENCE_MS);
+    const late = this.view.pending.some((one) => !one.taken && now - one.at >= PATIENCE_MS);
     const held =
       this.kernel === "busy" ? now - this.kernelSince >= PATIENCE_MS : late && this.kernel !== "idle";
     const connection: Connection =

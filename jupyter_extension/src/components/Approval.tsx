@@ -6,8 +6,8 @@ import { count, countdown } from "../format";
 import { useClock, usePlace, useView } from "../hooks";
 import { Icon } from "../icons";
 import type { ApprovalCard, ToolPart, Turn } from "../protocol";
+import { awaitsWord } from "../selectors";
 import type { Store } from "../store";
-import { awaits } from "../turns";
 import { ToolRow } from "./ToolRow";
 import { Visible } from "./Visible";
 
@@ -19,12 +19,10 @@ interface ApprovalProps {
 
 /** A card that took the focus by itself does not answer to letters at once: they may have been meant for the composer. */
 const DEAF_MS = 700;
-/** Height of a card, in px, that must be in view for the strip to be silent. */
-const ENOUGH = 60;
 
 export function Approval(props: ApprovalProps) {
   const { store, turn, part } = props;
-  return awaits(turn, part) ? <Card {...props} card={part.approval!} /> : <ToolRow store={store} turn={turn} part={part} />;
+  return awaitsWord(turn, part) ? <Card {...props} card={part.approval!} /> : <ToolRow store={store} turn={turn} part={part} />;
 }
 
 function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard }) {
@@ -112,13 +110,13 @@ function What({ card }: { card: ApprovalCard }) {
   return (
     <div class="approval-what">
       <div class="approval-head">
-        <pre class="approval-subject" tabIndex={0} aria-label="What it would do">
+        <pre class="approval-subject" role="group" tabIndex={0} aria-label="What it would do">
           <Visible text={card.subject} />
         </pre>
         {content !== null && <span class="approval-about">{about(card)}</span>}
       </div>
       {content !== null && (
-        <pre class="approval-content" tabIndex={0} aria-label={card.diff === null ? "Content" : "Changes"}>
+        <pre class="approval-content" role="group" tabIndex={0} aria-label={card.diff === null ? "Content" : "Changes"}>
           {card.diff === null ? <Visible text={content} /> : <Diff diff={card.diff} />}
         </pre>
       )}
@@ -142,41 +140,5 @@ function Diff({ diff }: { diff: string }) {
         </span>
       ))}
     </>
-  );
-}
-
-/** Above the composer while a card waits out of view. */
-export function ApprovalStrip({ store }: { store: Store }) {
-  const call = useView(store, (view) => {
-    for (const turn of view.state?.turns ?? [])
-      for (const part of turn.parts) if (part.kind === "tool" && awaits(turn, part)) return part.call_id;
-    return null;
-  });
-  const [seen, setSeen] = useState(true);
-  const { frame } = usePlace();
-  const card = () => frame()?.querySelector<HTMLElement>(`.approval[data-call="${CSS.escape(call ?? "")}"]`);
-  useEffect(() => {
-    const element = call && card();
-    if (!element) return setSeen(true);
-    const look = ([entry]: IntersectionObserverEntry[]) =>
-      setSeen(entry!.intersectionRect.height >= Math.min(ENOUGH, entry!.boundingClientRect.height / 2));
-    const watch = new IntersectionObserver(look, { threshold: [0, 0.1, 0.25, 0.5, 0.75, 1] });
-    watch.observe(element);
-    return () => watch.disconnect();
-  }, [call]);
-  if (call === null || seen) return null;
-  const review = () => {
-    const element = card();
-    element?.scrollIntoView({ block: "center" });
-    element?.focus({ preventScroll: true });
-  };
-  return (
-    <div class="approval-strip">
-      <Icon name="alert" size={14} />
-      <span>Approval needed</span>
-      <button type="button" class="text-button" onClick={review}>
-        Review
-      </button>
-    </div>
   );
 }

@@ -6,10 +6,10 @@ import { usePlace, useView } from "../hooks";
 import { Icon, type IconName } from "../icons";
 import type { Command } from "../protocol";
 import { rove } from "../roving";
+import { isRunning } from "../selectors";
 import { Refused, type Store } from "../store";
-import { isOver } from "../turns";
 import { Popover } from "./Popover";
-import { Answers, Question } from "./Question";
+import { Answers, Confirm } from "./Confirm";
 
 type PageName = "menu" | "rename" | "export" | "rewind" | "freeze" | "end" | "delete";
 interface PageProps {
@@ -55,7 +55,7 @@ function Menu({ store, go, act }: PageProps) {
   const session = useView(store, (view) => view.state?.session ?? null);
   const turns = useView(store, (view) => view.state?.turns ?? []);
   const active = session?.status === "active";
-  const quiet = turns.every(isOver);
+  const quiet = !turns.some(isRunning);
   return (
     <Items label="This chat">
       <Item icon="edit" text="Rename…" off={!session} act={() => go("rename")} />
@@ -129,7 +129,7 @@ function Rewind({ store, act }: PageProps) {
   const index = turns.findIndex((turn) => turn.turn_id === last);
   if (index >= 0) {
     return (
-      <Question
+      <Confirm
         title={`Remove the ${count(turns.length - 1 - index, "turn")} after “${short(turns[index]!.question.text)}”?`}
         text="The session goes on from there. To keep them, fork the session first."
         yes="Rewind"
@@ -153,7 +153,7 @@ function Rewind({ store, act }: PageProps) {
 
 function Freeze({ act }: PageProps) {
   return (
-    <Question
+    <Confirm
       title="Replace this chat by plain text?"
       text="The output then holds the conversation as Markdown, as it stands now. The session is kept; run the cell again to go on."
       yes="Freeze"
@@ -166,7 +166,7 @@ function Freeze({ act }: PageProps) {
 function End({ store, act }: PageProps) {
   const longterm = store.view.state?.agent.longterm;
   return (
-    <Question
+    <Confirm
       title="End this session?"
       text={`It stays readable, but takes no more messages.${longterm ? " What is worth keeping goes to long-term memory." : ""}`}
       yes="End session"
@@ -182,7 +182,7 @@ function Delete({ store, act }: PageProps) {
   const title = session?.title ? `“${short(session.title)}”` : "this session";
   const messages = session?.message_count ?? 0;
   return (
-    <Question
+    <Confirm
       title={`Delete ${title}${messages ? ` and its ${count(messages, "message")}` : ""}?`}
       text="This cannot be undone."
       yes="Delete"
@@ -196,7 +196,7 @@ function Delete({ store, act }: PageProps) {
           Also forget what {agent.name} remembers from it
         </label>
       )}
-    </Question>
+    </Confirm>
   );
 }
 

@@ -1,57 +1,51 @@
-/** A question before something that cannot be taken back. */
-import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+/** What was asked: whole up to eight lines, then folded; edited in its place. */
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { count } from "../format";
+import { useView } from "../hooks";
+import { Icon } from "../icons";
+import type { Turn } from "../protocol";
+import type { Store } from "../store";
+import { EditQuestion } from "./EditQuestion";
+import { canChange, startEditing } from "./transcriptKeys";
 
-interface QuestionProps {
-  title: string;
-  text: string;
-  yes: string;
-  grave?: boolean;
-  cancel(): void;
-  confirm(): void;
-  children?: ComponentChildren;
-}
+const LINES = 8;
 
-/** A question before something that cannot be taken back; Cancel has the focus. */
-export function Question({ title, text, yes, grave, cancel, confirm, children }: QuestionProps) {
-  const id = useId();
+export function Question({ store, turn }: { store: Store; turn: Turn }) {
+  const editing = useView(store, (view) => view.ui.editing?.turn_id === turn.turn_id);
+  const editable = useView(store, () => canChange(store));
+  if (editing) return <EditQuestion store={store} turn={turn} />;
   return (
-    <form
-      class="ask"
-      role="alertdialog"
-      aria-labelledby={`${id}t`}
-      aria-describedby={`${id}d`}
-      onSubmit={(event) => {
-        event.preventDefault();
-        confirm();
-      }}
-    >
-      <p class="ask-title" id={`${id}t`}>
-        {title}
-      </p>
-      <p class="ask-text" id={`${id}d`}>
-        {text}
-      </p>
-      {children}
-      <Answers cancel={cancel} yes={yes} grave={grave} first />
-    </form>
+    <div class="question">
+      <h3 class="hidden">You</h3>
+      <FoldedText store={store} name={`${turn.turn_id}/question`} text={turn.question.text} />
+      {editable && (
+        <button type="button" class="icon-button edit" aria-label="Edit this question" title="Edit (E)" onClick={() => startEditing(store, turn)}>
+          <Icon name="edit" size={14} />
+        </button>
+      )}
+    </div>
   );
 }
 
-/** Cancel and the other. */
-export function Answers({ cancel, yes, grave, first }: { cancel(): void; yes: string; grave?: boolean; first?: boolean }) {
-  const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (first) button.current?.focus({ preventScroll: true });
-  }, [first]);
+function FoldedText({ store, name, text }: { store: Store; name: string; text: string }) {
+  const open = useView(store, (view) => view.ui.folds[name] ?? false);
+  const box = useRef<HTMLDivElement>(null);
+  const [long, setLong] = useState(false);
+  const lines = text.split("\n").length;
+  useLayoutEffect(() => {
+    const element = box.current!;
+    setLong(lines > LINES || element.scrollHeight > element.clientHeight + 1 || open);
+  }, [text]);
   return (
-    <div class="ask-acts">
-      <button ref={button} type="button" class="outlined" onClick={cancel}>
-        Cancel
-      </button>
-      <button type="submit" class={grave ? "outlined grave" : "filled"}>
-        {yes}
-      </button>
-    </div>
+    <>
+      <div class="question-text" data-folded={open ? undefined : ""} ref={box}>
+        {text}
+      </div>
+      {long && (
+        <button type="button" class="more" aria-expanded={open} onClick={() => store.fold(name, !open)}>
+          {open ? "Show less" : lines > LINES ? `Show all ${count(lines, "line")}` : "Show all"}
+        </button>
+      )}
+    </>
   );
 }

@@ -1,17 +1,17 @@
-/** A tool call, or thinking, in one line that opens; three or more calls in a row fold into one line. */
+/** A tool call, or thinking, in one line that opens; finished ones in a row fold into one line. */
 import type { ComponentChildren } from "preact";
 import { useId, useState } from "preact/hooks";
-import { together } from "../folding";
+import { type RowPart, together } from "../folding";
 import { count, seconds } from "../format";
 import { useView } from "../hooks";
 import { Icon, type IconName } from "../icons";
-import type { Part, ToolPart, Turn } from "../protocol";
+import type { ToolPart, Turn } from "../protocol";
+import { isRunning } from "../selectors";
 import type { Store } from "../store";
-import { isOver } from "../turns";
 import { CopyButton } from "./CopyButton";
+import { Markdown } from "./Markdown";
 import { Visible } from "./Visible";
 
-type RowPart = Exclude<Part, { kind: "text" }>;
 interface RowProps<Of> {
   store: Store;
   turn: Turn;
@@ -43,7 +43,7 @@ export function ToolRow(props: RowProps<RowPart>) {
 }
 
 function CallRow({ store, turn, part }: RowProps<ToolPart>) {
-  const running = part.status === "running" && !isOver(turn);
+  const running = part.status === "running" && isRunning(turn);
   const status = part.status === "running" && !running ? "cancelled" : part.status;
   const refused = status === "denied" || status === "expired" || status === "waiting";
   const told = [refused ? "" : WORDS[status], part.result, part.seconds === null ? "" : seconds(part.seconds)].filter(Boolean);
@@ -65,7 +65,7 @@ function CallRow({ store, turn, part }: RowProps<ToolPart>) {
 }
 
 function ThoughtRow({ store, turn, part }: RowProps<Extract<RowPart, { kind: "thinking" }>>) {
-  const running = part.seconds === null && !isOver(turn) && turn.parts.at(-1) === part;
+  const running = part.seconds === null && isRunning(turn) && turn.parts.at(-1) === part;
   const verb = running ? "Thinking" : part.seconds === null ? "Thought" : `Thought for ${seconds(part.seconds)}`;
   return (
     <Row
@@ -80,23 +80,25 @@ function ThoughtRow({ store, turn, part }: RowProps<Extract<RowPart, { kind: "th
   );
 }
 
-/** Finished calls in a row, as one: `4 tools · 1.9 s`. */
-export function ToolFold({ store, turn, tools }: { store: Store; turn: Turn; tools: ToolPart[] }) {
-  const took = together(tools);
-  const failed = tools.filter((tool) => tool.status === "failed").length;
+/** Finished rows as one: `4 tools · 1.9 s`. */
+export function RowFold({ store, turn, rows }: { store: Store; turn: Turn; rows: RowPart[] }) {
+  const calls = rows.filter((row) => row.kind === "tool");
+  const failed = calls.filter((call) => call.status === "failed").length;
+  const took = together(rows);
+  const first = rows[0]!;
   return (
     <Row
       store={store}
-      fold={`tools:${tools[0]!.call_id}`}
+      fold={`rows:${turn.turn_id}:${turn.parts.indexOf(first)}`}
       status={failed ? "failed" : "done"}
       icon={<Icon name={failed ? "alert" : "check"} size={14} />}
-      verb={count(tools.length, "tool")}
-      subject={[...new Set(tools.map((tool) => tool.name))].join(", ")}
+      verb={calls.length === rows.length ? count(calls.length, "tool") : count(rows.length, "step")}
+      subject={[...new Set(calls.map((call) => call.name))].join(", ")}
       told={[failed ? `${failed} failed` : "", took === null ? "" : seconds(took)].filter(Boolean).join(" · ")}
       bare
     >
-      {tools.map((tool) => (
-        <CallRow key={tool.call_id} store={store} turn={turn} part={tool} />
+      {rows.map((row, index) => (
+        <ToolRow key={row.kind === "tool" ? row.call_id : index} store={store} turn={turn} part={row} />
       ))}
     </Row>
   );
@@ -194,7 +196,7 @@ function Output({ store, part }: { store: Store; part: ToolPart }) {
         )}
         <CopyButton what="Copy output" text={() => (cut ? fetch() : text)} />
       </figcaption>
-      <pre tabIndex={0} aria-label="Output">
+      <pre role="group" tabIndex={0} aria-label="Output">
         <Visible text={text} />
       </pre>
     </figure>
@@ -212,7 +214,11 @@ function Nested({ store, part, running }: { store: Store; part: ToolPart; runnin
         {agent}
         <Icon name={open ? "chevronDown" : "chevronRight"} size={14} />
       </button>
-      {open && <div class="nested-text">{text || "…"}</div>}
+      {open && (
+        <div class="nested-text">
+          <Markdown text={text} writing={running} />
+        </div>
+      )}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { count } from "../../format";
 import { usePlace } from "../../hooks";
 import type { Memory, MemoryPage } from "../../protocol";
 import { Refused, type Store } from "../../store";
-import { Question } from "../Question";
+import { Confirm } from "../Confirm";
 import { Waiting } from "./ThisTurn";
 
 const NAMED = 4;
@@ -42,7 +42,7 @@ export function ForgetAll({ store, end }: { store: Store; end(done: boolean): vo
   if (forgotten !== null) return <p class="inspector-note">{`Forgot ${forgotten} of ${own.length}`}</p>;
   const sessions = bySession(own);
   return (
-    <Question
+    <Confirm
       title={`Forget ${count(own.length, "memory", "memories")} from ${count(sessions.length, "session")}?`}
       text={`${named(sessions)} This cannot be undone.`}
       yes="Forget everything"

@@ -19,7 +19,6 @@ const TABS: [Inspect["tab"], string][] = [
 export function Inspector({ store }: { store: Store }) {
   const place = useView(store, (view) => view.ui.inspector);
   const { frame } = usePlace();
-  const box = useRef<HTMLDivElement>(null);
   const tabs = useRef<HTMLDivElement>(null);
   const id = useId();
   const ledger = useLedger(store, place);
@@ -32,15 +31,8 @@ export function Inspector({ store }: { store: Store }) {
   if (!place) return null;
 
   const show = (tab: Inspect["tab"]) => store.set({ inspector: { ...place, tab } });
-  const leave = (event: KeyboardEvent) => {
-    if (event.key !== "Escape" || event.defaultPrevented || !overlaid()) return;
-    event.preventDefault();
-    event.stopPropagation();
-    store.set({ inspector: null });
-    frame()?.querySelector<HTMLElement>("[data-opens=memory]")?.focus();
-  };
   return (
-    <div ref={box} class="inspector" onKeyDown={leave}>
+    <div class="inspector">
       <div class="inspector-head">
         <div
           ref={tabs}

@@ -90,7 +90,7 @@ function Exact({ items, what }: { items: LedgerPart[]; what: string }) {
   const text = items.map((item) => item.text ?? FORGOTTEN).join("\n\n");
   return (
     <div class="exact">
-      <pre tabIndex={0} aria-label={what}>
+      <pre role="group" tabIndex={0} aria-label={what}>
         {text || "(empty)"}
       </pre>
       <CopyButton text={() => text} what={`Copy ${what.toLowerCase()}`} bare />

@@ -25,7 +25,7 @@ function Off({ agent }: { agent: string }) {
     <div class="inspector-none">
       <p>Long-term memory is off for {agent}. This turns it on:</p>
       <div class="exact">
-        <pre tabIndex={0} aria-label="Configuration">
+        <pre role="group" tabIndex={0} aria-label="Configuration">
           {yaml}
         </pre>
         <CopyButton text={() => yaml} what="Copy configuration" bare />
