@@ -1,5 +1,5 @@
 /** One question and its answer. */
-import { memo } from "preact/compat";
+import { memo } from "../memo";
 import type { Turn } from "../protocol";
 import { isRunning } from "../selectors";
 import type { Store } from "../store";
