@@ -81,6 +81,7 @@ function keepElement(element: Element, to: Node, depth: number): void {
   }
   if (copy instanceof HTMLAnchorElement) direct(copy, element.getAttribute("href"));
   keep(element, copy, depth);
+  if (name === "li" && /^\s*[☑☐] /.test(copy.textContent!)) copy.dataset.task = "";
   to.appendChild(name === "table" ? boxed(copy) : copy);
 }
 
