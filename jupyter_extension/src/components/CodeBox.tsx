@@ -1,8 +1,8 @@
 /** Code with its language, to copy, and to put into a new cell where the host lets us. */
-import { useContext, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useContext, useState } from "preact/hooks";
 import { Icon } from "../icons";
 import { InsertContext } from "../insert";
-import { coloured, plain } from "../markdown/highlight";
+import { pieces } from "../markdown/highlight";
 import { Caret } from "./Markdown";
 
 export function CodeBox({ code, language, caret = false }: { code: string; language: string; caret?: boolean }) {
@@ -21,20 +21,27 @@ export function CodeBox({ code, language, caret = false }: { code: string; langu
         <CopyButton text={code} />
       </figcaption>
       <pre tabIndex={0} role="region" aria-label={`Code, ${name || "text"}`}>
-        <Colours code={code} language={name} />
+        <Coloured code={code} language={name} />
         {caret && <Caret />}
       </pre>
     </figure>
   );
 }
 
-function Colours({ code, language }: { code: string; language: string }) {
-  const box = useRef<HTMLElement>(null);
-  useLayoutEffect(() => {
-    // Escaped by the highlighter; the only markup are its own spans.
-    box.current!.innerHTML = coloured(code, language) ?? plain(code);
-  }, [code, language]);
-  return <code ref={box} />;
+function Coloured({ code, language }: { code: string; language: string }) {
+  return (
+    <code>
+      {pieces(code, language).map(([kind, text], index) =>
+        kind ? (
+          <span key={index} class={`code-${kind}`}>
+            {text}
+          </span>
+        ) : (
+          text
+        ),
+      )}
+    </code>
+  );
 }
 
 export function CopyButton({ text }: { text: string }) {

@@ -27,6 +27,7 @@ function Field({ store }: { store: Store }) {
   const stopping = useView(store, (view) => runningTurn(view.state)?.status === "stopping");
   const gone = useView(store, (view) => view.connection === "gone");
   const blocked = useView(store, (view) => view.state!.problem !== null && !view.state!.turns.length);
+  const editable = useView(store, (view) => canChange(store) && view.state!.turns.length > 0);
   const area = useRef<HTMLTextAreaElement>(null);
   const place = usePlace();
   useGrowing(area, draft);
@@ -93,7 +94,7 @@ function Field({ store }: { store: Store }) {
       </div>
       <div class="hints">
         <span class="keys">
-          <Hints running={turn !== null} draft={draft !== ""} />
+          <Hints running={turn !== null} draft={draft !== ""} editable={editable} />
         </span>
         <span class="model" title={agent.host ? `${agent.model} at ${agent.host}` : agent.model}>
           {agent.model}
@@ -103,11 +104,11 @@ function Field({ store }: { store: Store }) {
   );
 }
 
-function Hints({ running, draft }: { running: boolean; draft: boolean }) {
+function Hints({ running, draft, editable }: { running: boolean; draft: boolean; editable: boolean }) {
   const keys: [string, string][] = [];
   if (draft) keys.push(["Enter", running ? "queue" : "send"], ["Shift+Enter", "new line"]);
   if (running) keys.push(["Esc", "stop"]);
-  else if (!draft) keys.push(["Enter", "send"], ["↑", "edit the last question"]);
+  else if (!draft && editable) keys.push(["↑", "edit the last question"]);
   return (
     <>
       {keys.map(([key, what]) => (

@@ -15,7 +15,8 @@ export function EditQuestion({ store, turn }: { store: Store; turn: Turn }) {
   const area = useRef<HTMLTextAreaElement>(null);
   useGrowing(area, text);
   useEffect(() => {
-    area.current!.focus();
+    area.current!.focus({ preventScroll: true });
+    area.current!.scrollIntoView({ block: "nearest" });
     area.current!.setSelectionRange(text.length, text.length);
   }, []);
   const leave = () => {
@@ -49,7 +50,7 @@ export function EditQuestion({ store, turn }: { store: Store; turn: Turn }) {
         onKeyDown={onKeyDown}
       />
       <div class="edit-row">
-        <span class="edit-note">{after > 0 ? `Sending this replaces the ${count(after, "turn")} after it.` : "Sending this replaces the answer."}</span>
+        <span class="edit-note">{replaced(after)}</span>
         <button type="button" class="text-button" onClick={leave}>
           Cancel
         </button>
@@ -62,4 +63,9 @@ export function EditQuestion({ store, turn }: { store: Store; turn: Turn }) {
       </div>
     </div>
   );
+}
+
+function replaced(after: number): string {
+  if (after <= 0) return "Sending this replaces the answer.";
+  return `Sending this replaces the ${after === 1 ? "turn" : count(after, "turn")} after it.`;
 }

@@ -57,7 +57,7 @@ export function Busy({ text }: { text: string }) {
 }
 
 function Done({ store, turn }: Props) {
-  const retryable = useView(store, () => canRetry(store, turn));
+  const retryable = useView(store, () => canRetry(store, turn)) && !turn.problem?.retryable;
   const text = answerText(turn);
   const [copied, setCopied] = useState(false);
   const copy = () => {

@@ -1,6 +1,6 @@
 /** An answer's text: blocks of which, while it is written, only the last is drawn again. */
 import type { Token, Tokens } from "marked";
-import { memo } from "preact/compat";
+import { memo } from "../memo";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { BlockReader } from "../markdown/blocks";
 import { elementsOf } from "../markdown/html";

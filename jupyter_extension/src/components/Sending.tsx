@@ -17,7 +17,7 @@ export function Sending({ store }: { store: Store }) {
   return (
     <>
       {pending.map((one) => (
-        <section key={one.id} class="turn sending" data-newest="">
+        <section key={one.id} class="turn sending">
           <div class="question">
             <div class="question-text">{textOf(one)}</div>
           </div>

@@ -1,5 +1,5 @@
 /** One question and its answer. */
-import { memo } from "preact/compat";
+import { memo } from "../memo";
 import type { Turn } from "../protocol";
 import { isRunning } from "../selectors";
 import type { Store } from "../store";
@@ -24,7 +24,6 @@ export const TurnView = memo(function TurnView({ store, turn, newest, far, chose
     <section
       class="turn"
       data-turn={turn.turn_id}
-      data-newest={newest ? "" : undefined}
       data-far={far ? "" : undefined}
       tabIndex={chosen ? 0 : -1}
       aria-label={`Turn: ${turn.question.text.slice(0, 80)}`}

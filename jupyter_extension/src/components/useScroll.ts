@@ -27,6 +27,7 @@ export function useScroll(store: Store, box: { current: HTMLElement | null }, co
     else scroller.scrollTop = store.view.ui.scroll.top;
     const left = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     const settle = () => {
+      if (column.current!.style.getPropertyValue("--view")) giveView(scroller, column.current!);
       if (stick.current) scroller.scrollTop = scroller.scrollHeight;
       height = scroller.scrollHeight;
       setAtEnd(stick.current || left() <= NEAR);
@@ -74,12 +75,17 @@ function useQuestionOnTop(
       const isNew = newest?.turn_id !== last && !!newest && isRunning(newest);
       if (sends > sent || isNew) {
         const scroller = box.current!;
-        const overflows = scroller.scrollHeight > scroller.clientHeight + 1;
-        column.current!.style.setProperty("--view", overflows ? `${scroller.clientHeight - 40}px` : "0px");
+        if (scroller.scrollHeight > scroller.clientHeight + 1) giveView(scroller, column.current!);
         requestAnimationFrame(toEnd);
       } else if (newest?.turn_id !== last) column.current?.style.removeProperty("--view");
       last = newest?.turn_id;
       sent = sends;
     });
   }, [store]);
+}
+
+function giveView(scroller: HTMLElement, column: HTMLElement): void {
+  const { paddingTop, paddingBottom } = getComputedStyle(column);
+  const height = scroller.clientHeight - Number.parseFloat(paddingTop) - Number.parseFloat(paddingBottom);
+  column.style.setProperty("--view", `${Math.max(0, height)}px`);
 }

@@ -1,18 +1,33 @@
-/** Markdown tokens as elements that are safe to show: nothing runs, nothing loads, nothing looks like a part of the chat. */
-import createPurifier, { type DOMPurify } from "dompurify";
+/**
+ * Markdown tokens as elements that are safe to show: nothing runs, nothing loads, nothing looks like a part of the chat.
+ *
+ * What the Markdown stands for is read by the browser's parser into a document that is never shown, where nothing runs or loads. From
+ * there only elements and attributes of the lists below are made anew. They are never written out as HTML and read again, which is where
+ * other ways of cleaning can be tricked.
+ */
 import { Parser, Renderer, type Token, type Tokens } from "marked";
 
-const TAGS =
-  "a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre q s small strong sub summary sup table tbody td tfoot th thead tr u ul var";
-const RULES = {
-  ALLOWED_TAGS: TAGS.split(" "),
-  ALLOWED_ATTR: ["align", "colspan", "href", "open", "rowspan", "start", "title"],
-  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
-  ALLOW_ARIA_ATTR: false,
-  ALLOW_DATA_ATTR: false,
-  ALLOW_SELF_CLOSE_IN_ATTR: false,
-  RETURN_DOM_FRAGMENT: true as const,
+const KEPT = new Set(
+  "a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre q s small strong sub summary sup table tbody td tfoot th thead tr u ul var".split(
+    " ",
+  ),
+);
+/** Left out with all that is in them; of everything else that is not kept, what is in it is. */
+const DROPPED = new Set(
+  "applet audio base button canvas embed frame frameset head iframe input link math meta noembed noframes noscript object option script select style svg template textarea title video xmp".split(
+    " ",
+  ),
+);
+const ATTRIBUTES: Record<string, RegExp> = {
+  align: /^(?:left|right|center)$/,
+  colspan: /^\d{1,2}$/,
+  rowspan: /^\d{1,2}$/,
+  start: /^\d{1,6}$/,
+  title: /^[^\0]*$/,
 };
+const LINK = /^(?:https?:\/\/|mailto:)/i;
+/** Deeper than anybody writes. */
+const DEEPEST = 60;
 const NUMBER = /^[\s*_]*[-+−±~≈<>]?\s*(?:[$€£¥]\s*)?[\d.,'\u202f\u00a0 ]*\d\s*(?:%|‰|[a-zA-Zµ°€$£]{1,4})?[\s*_]*$/;
 
 /** Images are links: what is loaded by itself tells others what was read. Columns of numbers stand right. */
@@ -37,29 +52,60 @@ class Careful extends Renderer {
 }
 
 const renderer = new Careful();
-let purifier: DOMPurify | null = null;
 
 /** The elements of a token. */
 export function elementsOf(token: Token): DocumentFragment {
-  const fragment = purified().sanitize(Parser.parse([token], { gfm: true, renderer }), RULES);
-  for (const link of fragment.querySelectorAll("a")) {
-    if (!link.hasAttribute("href")) continue;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
-  }
-  for (const table of fragment.querySelectorAll("table")) {
-    const box = document.createElement("div");
-    box.className = "table";
-    table.replaceWith(box);
-    box.append(table);
-  }
+  const read = new DOMParser().parseFromString(Parser.parse([token], { gfm: true, renderer }), "text/html");
+  const fragment = document.createDocumentFragment();
+  keep(read.body, fragment, 0);
   return fragment;
 }
 
-/** Our own, so that nobody else's hooks act here. */
-function purified(): DOMPurify {
-  purifier ??= createPurifier(window);
-  return purifier;
+/** Makes what may be kept of a node's content anew in another. */
+function keep(from: Node, to: Node, depth: number): void {
+  for (const node of from.childNodes) {
+    if (node.nodeType === Node.TEXT_NODE) to.appendChild(document.createTextNode(node.nodeValue!));
+    else if (node instanceof Element && depth < DEEPEST) keepElement(node, to, depth + 1);
+  }
+}
+
+function keepElement(element: Element, to: Node, depth: number): void {
+  const name = element.localName;
+  if (name === "img") return keepImage(element, to);
+  if (DROPPED.has(name) || element.namespaceURI !== "http://www.w3.org/1999/xhtml") return;
+  if (!KEPT.has(name)) return keep(element, to, depth);
+  const copy = document.createElement(name);
+  for (const [attribute, allowed] of Object.entries(ATTRIBUTES)) {
+    const value = element.getAttribute(attribute);
+    if (value !== null && allowed.test(value)) copy.setAttribute(attribute, value);
+  }
+  if (copy instanceof HTMLAnchorElement) direct(copy, element.getAttribute("href"));
+  keep(element, copy, depth);
+  if (name === "li" && /^\s*[☑☐] /.test(copy.textContent!)) copy.dataset.task = "";
+  to.appendChild(name === "table" ? boxed(copy) : copy);
+}
+
+function keepImage(image: Element, to: Node): void {
+  const link = document.createElement("a");
+  direct(link, image.getAttribute("src"));
+  link.textContent = image.getAttribute("alt") || "image";
+  to.appendChild(link);
+}
+
+/** Lets a link lead out, never into this page or to anything that runs. */
+function direct(link: HTMLAnchorElement, href: string | null): void {
+  if (!href || !LINK.test(href.trim())) return;
+  link.href = href.trim();
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+}
+
+/** A wide table scrolls by itself. */
+function boxed(table: HTMLElement): HTMLElement {
+  const box = document.createElement("div");
+  box.className = "table";
+  box.append(table);
+  return box;
 }
 
 function escaped(text: string): string {
