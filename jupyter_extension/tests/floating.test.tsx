@@ -53,7 +53,7 @@ test("the list ends with what begins a session", async () => {
 
 test("a click outside shuts what floats", async () => {
   await sessions();
-  fireEvent.pointerDown(document.body);
+  document.body.dispatchEvent(new Event("pointerdown", { bubbles: true }));
   await waitFor(() => expect(screen.queryByRole("listbox")).toBeNull());
 });
 

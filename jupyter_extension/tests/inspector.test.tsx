@@ -67,7 +67,7 @@ describe("this turn", () => {
     await userEvent.click(screen.getByRole("button", { name: "Older turn" }));
     expect(store.view.ui.inspector?.turn_id).toBe(SECOND.turn_id);
     expect(screen.getByText("2 of 2")).toBeTruthy();
-    expect(sent("context").at(-1)?.turn_id).toBe(SECOND.turn_id);
+    await waitFor(() => expect(sent("context").at(-1)?.turn_id).toBe(SECOND.turn_id));
   });
 
   test("names what was forgotten since, and what leaves the window next", async () => {
@@ -152,7 +152,7 @@ describe("long-term memory", () => {
     const [forget] = await screen.findAllByRole("button", { name: "Forget" });
     vi.useFakeTimers();
     fireEvent.click(forget!);
-    await act(async () => {});
+    await act(async () => void (await vi.advanceTimersByTimeAsync(1000)));
     expect(screen.getByRole("button", { name: "Undo" })).toBeTruthy();
     act(() => void vi.advanceTimersByTime(10_000));
     expect(screen.queryByRole("button", { name: "Undo" })).toBeNull();
