@@ -31,6 +31,10 @@ async function show(name: string, scene: Scene): Promise<void> {
       const scroller = el.shadowRoot?.querySelector<HTMLElement>(".transcript");
       scroller?.scrollTo({ top: scroller.scrollHeight - scroller.clientHeight - up });
     }
+    if (scene.then) {
+      await new Promise((done) => setTimeout(done, 120));
+      await scene.then(el.shadowRoot!);
+    }
   }
 }
 

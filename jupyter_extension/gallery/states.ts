@@ -21,6 +21,7 @@ import {
   UNREACHABLE,
   WRITING,
 } from "./fixtures";
+import { INSPECTOR_STATES } from "./states_inspector";
 import type { Answers } from "./wire";
 
 export interface Scene {
@@ -34,6 +35,8 @@ export interface Scene {
   up?: number;
   /** Two views of one model. */
   twice?: boolean;
+  /** What the person does then. */
+  then?(root: ShadowRoot): Promise<void>;
 }
 
 const PROMPT = "Write a report for the third quarter and run it.";
@@ -166,6 +169,8 @@ export const STATES: Record<string, Scene> = {
   "over-threshold": { state: chat(BOTH, { meter: { ...METER, tokens: 3350, folds_next: true, parts: METER.parts.map((one) => (one.part === "message" ? { ...one, tokens: 2123 } : one)) } }) },
   "over-budget": { state: chat(BOTH, { meter: { ...METER, tokens: 4420, folds_next: true, parts: METER.parts.map((one) => (one.part === "message" ? { ...one, tokens: 3193 } : one)) } }) },
 };
+
+Object.assign(STATES, INSPECTOR_STATES);
 
 /** What a kernel of fixtures answers, unless a scene says otherwise. */
 export function answersOf(scene: Scene): Answers {

@@ -15,10 +15,15 @@ export function runningTurn(state: ChatState | null): Turn | null {
   return last && isRunning(last) ? last : null;
 }
 
+/** Whether a call waits for a person's word, and a word would still do something. */
+export function awaitsWord(turn: Turn, part: ToolPart): boolean {
+  return part.status === "waiting" && part.approval !== null && isRunning(turn) && turn.status !== "stopping";
+}
+
 /** The call that waits for a person's word, and its turn. */
 export function openApproval(state: ChatState | null): { turn: Turn; part: ToolPart } | null {
   const turn = runningTurn(state);
-  for (const part of turn?.parts ?? []) if (part.kind === "tool" && part.approval) return { turn: turn!, part };
+  for (const part of turn?.parts ?? []) if (part.kind === "tool" && awaitsWord(turn!, part)) return { turn: turn!, part };
   return null;
 }
 

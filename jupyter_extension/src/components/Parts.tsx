@@ -1,18 +1,12 @@
 /** What an answer is made of, in order: text, thinking and tools; finished rows in a row fold into one. */
+import { folded, type RowPart } from "../folding";
 import type { Part, Turn } from "../protocol";
-import { count, seconds } from "../format";
-import { useView } from "../hooks";
-import { Icon } from "../icons";
 import type { Store } from "../store";
 import { Approval } from "./Approval";
 import { Markdown } from "./Markdown";
-import { ToolRow } from "./ToolRow";
+import { RowFold, ToolRow } from "./ToolRow";
 
-type RowPart = Exclude<Part, { kind: "text" }>;
 type Group = { kind: "text"; text: string } | { kind: "rows"; rows: RowPart[] };
-
-/** From so many finished rows on they fold into one. */
-const MANY = 3;
 
 export function Parts({ store, turn }: { store: Store; turn: Turn }) {
   const groups = grouped(turn.parts);
@@ -22,7 +16,7 @@ export function Parts({ store, turn }: { store: Store; turn: Turn }) {
         group.kind === "text" ? (
           <Markdown key={index} text={group.text} writing={turn.status === "writing" && index === groups.length - 1} />
         ) : (
-          <Rows key={index} store={store} turn={turn} rows={group.rows} name={`${turn.turn_id}/${index}`} />
+          <Rows key={index} store={store} turn={turn} rows={group.rows} />
         ),
       )}
     </>
@@ -41,36 +35,15 @@ function grouped(parts: readonly Part[]): Group[] {
   return groups;
 }
 
-function Rows({ store, turn, rows, name }: { store: Store; turn: Turn; rows: RowPart[]; name: string }) {
-  const open = useView(store, (view) => view.ui.folds[name] ?? false);
-  const over = rows.filter(isOver);
-  const fold = over.length >= MANY && over.length === rows.length;
-  const shown = rows.map((part, index) =>
-    part.kind === "tool" && part.approval ? (
-      <Approval key={part.call_id} store={store} turn={turn} part={part} />
-    ) : (
-      <ToolRow key={part.kind === "tool" ? part.call_id : index} store={store} turn={turn} part={part} />
-    ),
-  );
-  if (!fold) return <div class="rows">{shown}</div>;
-  const took = rows.reduce((sum, part) => sum + (part.seconds ?? 0), 0);
-  const failed = rows.filter((part) => part.kind === "tool" && part.status === "failed").length;
+function Rows({ store, turn, rows }: { store: Store; turn: Turn; rows: RowPart[] }) {
   return (
     <div class="rows">
-      <button type="button" class="fold" aria-expanded={open} onClick={() => store.fold(name, !open)}>
-        <Icon name={failed ? "alert" : "check"} size={14} />
-        <span>
-          {[count(rows.length, rows.every((part) => part.kind === "tool") ? "tool" : "step"), seconds(took), failed && `${failed} failed`]
-            .filter(Boolean)
-            .join(" · ")}
-        </span>
-        <Icon name={open ? "chevronDown" : "chevronRight"} size={14} />
-      </button>
-      {open && shown}
+      {folded(rows).map((run, index) => {
+        const [part] = run as [RowPart];
+        if (run.length > 1) return <RowFold key={index} store={store} turn={turn} rows={run} />;
+        if (part.kind === "tool" && part.approval) return <Approval key={part.call_id} store={store} turn={turn} part={part} />;
+        return <ToolRow key={part.kind === "tool" ? part.call_id : index} store={store} turn={turn} part={part} />;
+      })}
     </div>
   );
-}
-
-function isOver(part: RowPart): boolean {
-  return part.kind === "thinking" ? part.seconds !== null : !["waiting", "running"].includes(part.status);
 }
