@@ -43,6 +43,11 @@ class NotebookService:
         opened = self._open()
         return RunningTurn(opened.service, agent, request, loop=opened.loop)
 
+    def attach(self) -> tuple[SessionService, LoopThread]:
+        """The service, opened, and the event loop that it belongs to, for what goes on beside the cells."""
+        opened = self._open()
+        return opened.service, opened.loop
+
     def close(self) -> None:
         """Free everything; the next call opens it again."""
         if self._opened is not None and self.is_open:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from hector_nb.errors import AgentNotFound, StoreError, Unavailable
 from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.forgotten import Forgotten
 from hector_nb.runtime.lifecycle import Lifecycle
 from hector_nb.runtime.recovery import Recovery
 from hector_nb.runtime.remembering import Remembering
@@ -32,6 +33,7 @@ class Runtime:
         self.holder = f"{new_id('node')}.{place}" if place else new_id("node")
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
+        self.forgotten = Forgotten()
         self.remembering = Remembering(store=store, agents=self.agents)
         self._lifecycle = Lifecycle(
             store=store,

@@ -137,12 +137,13 @@ class MessagesHandler(RestHandler):
 
     @guarded("read")
     async def get(self, agent: str, session_id: str) -> None:
-        """One page of the transcript, oldest first."""
+        """One page of the transcript, each oldest first; with `order=newest` the last page comes first."""
         page = await (await self.service()).list_messages(
             agent,
             check_session_id(session_id),
             limit=read_limit(self.query("limit"), default=100, most=1000),
             cursor=self.query("cursor") or None,
+            newest=read_choice("order", self.query("order"), ("oldest", "newest")) == "newest",
         )
         self.reply(encode_page(page, "messages", encode_message))
 

@@ -9,6 +9,7 @@ from hector_nb.transports.memory import (
     MemoryHandler,
     MemorySearchHandler,
     OneMemoryHandler,
+    RestoreHandler,
 )
 from hector_nb.transports.rest import (
     AgentsHandler,
@@ -45,6 +46,7 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_SESSION}/memory", MemoryHandler),
     (f"{_SESSION}/memory/search", MemorySearchHandler),
     (f"{_SESSION}/memory/([^/]+)", OneMemoryHandler),
+    (f"{_SESSION}/memory/([^/]+)/restore", RestoreHandler),
     (f"{_SESSION}/turns/([^/]+)/context", ContextHandler),
     (f"{_SESSION}/approvals", ApprovalsHandler),
     (f"{_SESSION}/approvals/([^/]+)", OneApprovalHandler),

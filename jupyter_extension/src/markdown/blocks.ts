@@ -4,29 +4,24 @@
  * A block that is followed by two others cannot change any more by what comes at the end, so it keeps its identity, and what is drawn of
  * it stays as it is. Link definitions that come later than their use are found once the text is whole.
  */
-import { Lexer, type Token, type TokensList } from "marked";
-
-export interface Block {
-  readonly raw: string;
-  readonly token: Token;
-}
+import { type Block, blocksOf, type Links } from "./parse";
 
 export class BlockReader {
+  links: Links = new Map();
   private text = "";
+  private whole = false;
   private blocks: readonly Block[] = [];
-  private links: TokensList["links"] = {};
 
   /** The blocks of the text; `whole` once nothing more will come. */
   read(text: string, whole = false): readonly Block[] {
-    if (text === this.text && !whole) return this.blocks;
+    if (text === this.text && whole === this.whole) return this.blocks;
     const kept = !whole && this.text && text.startsWith(this.text) ? settled(this.blocks) : [];
+    if (!kept.length) this.links = new Map();
     const from = kept.reduce((length, block) => length + block.raw.length, 0);
-    const lexer = new Lexer({ gfm: true });
-    if (kept.length) lexer.tokens.links = this.links;
-    const fresh = lexer.lex(text.slice(from).replace(/\r\n?/g, "\n"));
-    this.links = fresh.links;
+    const fresh = blocksOf(text.slice(from).replace(/\r\n?/g, "\n"), this.links);
     this.text = text;
-    this.blocks = [...kept, ...reused(fresh, this.blocks.slice(kept.length))];
+    this.whole = whole;
+    this.blocks = [...kept, ...fresh];
     return this.blocks;
   }
 }
@@ -37,15 +32,7 @@ function settled(blocks: readonly Block[]): readonly Block[] {
   let end = blocks.length;
   while (end > 0 && open > 0) {
     end -= 1;
-    if (blocks[end]!.token.type !== "space") open -= 1;
+    if (blocks[end]!.type !== "space") open -= 1;
   }
   return blocks.slice(0, end);
-}
-
-/** The tokens as blocks; the old block where it says the same. */
-function reused(tokens: Token[], old: readonly Block[]): Block[] {
-  return tokens.map((token, index) => {
-    const before = old[index];
-    return before?.raw === token.raw && before.token.type === token.type ? before : { raw: token.raw, token };
-  });
 }

@@ -1,11 +1,10 @@
 /**
- * Markdown tokens as elements that are safe to show: nothing runs, nothing loads, nothing looks like a part of the chat.
+ * HTML in Markdown as elements that are safe to show: nothing runs, nothing loads, nothing looks like a part of the chat.
  *
- * What the Markdown stands for is read by the browser's parser into a document that is never shown, where nothing runs or loads. From
- * there only elements and attributes of the lists below are made anew. They are never written out as HTML and read again, which is where
- * other ways of cleaning can be tricked.
+ * It is read by the browser's parser into a document that is never shown, where nothing runs or loads. From there only elements and
+ * attributes of the lists below are made anew. They are never written out as HTML and read again, which is where other ways of cleaning
+ * can be tricked.
  */
-import { Parser, Renderer, type Token, type Tokens } from "marked";
 
 const KEPT = new Set(
   "a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre q s small strong sub summary sup table tbody td tfoot th thead tr u ul var".split(
@@ -28,37 +27,19 @@ const ATTRIBUTES: Record<string, RegExp> = {
 const LINK = /^(?:https?:\/\/|mailto:)/i;
 /** Deeper than anybody writes. */
 const DEEPEST = 60;
-const NUMBER = /^[\s*_]*[-+−±~≈<>]?\s*(?:[$€£¥]\s*)?[\d.,'\u202f\u00a0 ]*\d\s*(?:%|‰|[a-zA-Zµ°€$£]{1,4})?[\s*_]*$/;
 
-/** Images are links: what is loaded by itself tells others what was read. Columns of numbers stand right. */
-class Careful extends Renderer {
-  override image({ href, text }: Tokens.Image): string {
-    return `<a href="${escaped(href)}">${escaped(text || "image")}</a>`;
-  }
-
-  override checkbox({ checked }: Tokens.Checkbox): string {
-    return checked ? "☑ " : "☐ ";
-  }
-
-  override table(table: Tokens.Table): string {
-    table.header.forEach((head, column) => {
-      const cells = table.rows.map((row) => row[column]!);
-      if (head.align || !cells.some((cell) => NUMBER.test(cell.text))) return;
-      if (!cells.every((cell) => NUMBER.test(cell.text) || /^[\s–—-]*$/.test(cell.text))) return;
-      for (const cell of [head, ...cells]) cell.align = "right";
-    });
-    return super.table(table);
-  }
-}
-
-const renderer = new Careful();
-
-/** The elements of a token. */
-export function elementsOf(token: Token): DocumentFragment {
-  const read = new DOMParser().parseFromString(Parser.parse([token], { gfm: true, renderer }), "text/html");
+/** The elements of a piece of HTML. */
+export function elementsOf(html: string): DocumentFragment {
+  const read = new DOMParser().parseFromString(html, "text/html");
   const fragment = document.createDocumentFragment();
   keep(read.body, fragment, 0);
   return fragment;
+}
+
+/** Where a link may lead: out, never into this page or to anything that runs; null: nowhere. */
+export function safeAddress(href: string | null): string | null {
+  const address = href?.trim() ?? "";
+  return LINK.test(address) ? address : null;
 }
 
 /** Makes what may be kept of a node's content anew in another. */
@@ -81,7 +62,6 @@ function keepElement(element: Element, to: Node, depth: number): void {
   }
   if (copy instanceof HTMLAnchorElement) direct(copy, element.getAttribute("href"));
   keep(element, copy, depth);
-  if (name === "li" && /^\s*[☑☐] /.test(copy.textContent!)) copy.dataset.task = "";
   to.appendChild(name === "table" ? boxed(copy) : copy);
 }
 
@@ -92,10 +72,10 @@ function keepImage(image: Element, to: Node): void {
   to.appendChild(link);
 }
 
-/** Lets a link lead out, never into this page or to anything that runs. */
 function direct(link: HTMLAnchorElement, href: string | null): void {
-  if (!href || !LINK.test(href.trim())) return;
-  link.href = href.trim();
+  const address = safeAddress(href);
+  if (!address) return;
+  link.href = address;
   link.target = "_blank";
   link.rel = "noopener noreferrer";
 }
@@ -106,8 +86,4 @@ function boxed(table: HTMLElement): HTMLElement {
   box.className = "table";
   box.append(table);
   return box;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
