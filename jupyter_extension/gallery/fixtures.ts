@@ -42,7 +42,7 @@ export const SESSION: SessionHead = {
 };
 
 export const METER: Meter = {
-  tokens: 2431,
+  tokens: 2122,
   budget: 4000,
   estimated: false,
   parts: [

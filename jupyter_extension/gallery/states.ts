@@ -166,8 +166,8 @@ export const STATES: Record<string, Scene> = {
     ui: { inspector: { tab: "longterm", turn_id: null, query: "zebra" } },
     answers: { memories: { ...MEMORY_PAGE, memories: [] } },
   },
-  "over-threshold": { state: chat(BOTH, { meter: { ...METER, tokens: 3350, folds_next: true, parts: METER.parts.map((one) => (one.part === "message" ? { ...one, tokens: 2123 } : one)) } }) },
-  "over-budget": { state: chat(BOTH, { meter: { ...METER, tokens: 4420, folds_next: true, parts: METER.parts.map((one) => (one.part === "message" ? { ...one, tokens: 3193 } : one)) } }) },
+  "over-threshold": { state: chat(BOTH, { meter: { ...METER, tokens: 3350, folds_next: true, parts: METER.parts.map((one) => (one.part === "message" ? { ...one, tokens: 2432 } : one)) } }) },
+  "over-budget": { state: chat(BOTH, { meter: { ...METER, tokens: 4420, folds_next: true, parts: METER.parts.map((one) => (one.part === "message" ? { ...one, tokens: 3502 } : one)) } }) },
 };
 
 Object.assign(STATES, INSPECTOR_STATES);

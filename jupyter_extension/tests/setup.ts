@@ -1,13 +1,10 @@
-/** What jsdom lacks of a browser: sizes never change there, and all is in view. */
-import { afterEach } from "vitest";
-import { cleanup } from "@testing-library/preact";
-
-class Observer {
-  observe(): void {}
-  unobserve(): void {}
-  disconnect(): void {}
+/** What browsers have and jsdom lacks. */
+class Watches {
+  observe() {}
+  unobserve() {}
+  disconnect() {}
 }
-
-Object.assign(globalThis, { ResizeObserver: Observer, IntersectionObserver: Observer });
+Object.assign(globalThis, { ResizeObserver: Watches, IntersectionObserver: Watches });
+globalThis.CSS ??= {} as typeof CSS;
+CSS.escape ??= (text: string) => text.replace(/[^\w-]/g, (sign) => `\\${sign}`);
 Element.prototype.scrollIntoView ??= () => undefined;
-afterEach(cleanup);

@@ -1,6 +1,6 @@
 /** A question before something that cannot be taken back. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 interface ConfirmProps {
   title: string;
@@ -41,7 +41,7 @@ export function Confirm({ title, text, yes, grave, cancel, confirm, children }: 
 /** Cancel and the other. */
 export function Answers({ cancel, yes, grave, first }: { cancel(): void; yes: string; grave?: boolean; first?: boolean }) {
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (first) button.current?.focus({ preventScroll: true });
   }, [first]);
   return (

@@ -1,16 +1,9 @@
 /** How much of the budget the model's view takes: opens the memory of the newest turn. */
-import { brief, percent, whole } from "../format";
+import { brief } from "../format";
 import { useView } from "../hooks";
-import type { Meter as MeterState, PartName } from "../protocol";
+import type { Meter as MeterState } from "../protocol";
 import type { Store } from "../store";
-
-export const PART_LABELS: Record<PartName, string> = {
-  system: "System prompt",
-  summary: "Summary",
-  memory: "Memories",
-  message: "Messages",
-  tools: "Tools",
-};
+import { barLabel, barOf } from "./inspector/budget";
 
 export function Meter({ store }: { store: Store }) {
   const meter = useView(store, (view) => view.state?.meter ?? null);
@@ -20,8 +13,8 @@ export function Meter({ store }: { store: Store }) {
   return (
     <button type="button" class="text-button meter" title={described(meter)} onClick={() => store.inspect()}>
       <span class="meter-bar" role="img" aria-label={described(meter)}>
-        {shares(meter).map(({ part, share }) => (
-          <span key={part} data-part={part} style={{ width: `${share * 100}%` }} />
+        {barOf(meter.parts, meter.budget).segments.map(({ part, width }) => (
+          <span key={part} data-part={part} style={{ width: `${width}%` }} />
         ))}
       </span>
       <span class="meter-text" data-warn={over || meter.folds_next ? "" : undefined} aria-hidden="true">
@@ -32,16 +25,8 @@ export function Meter({ store }: { store: Store }) {
   );
 }
 
-/** How much of the bar each part takes: of the budget, or of all tokens where they are more. */
-export function shares(meter: MeterState): { part: PartName; share: number }[] {
-  const sum = meter.parts.reduce((total, one) => total + one.tokens, 0);
-  const full = Math.max(meter.budget, sum, 1);
-  return meter.parts.map(({ part, tokens }) => ({ part, share: tokens / full }));
-}
-
-function described({ tokens, budget, estimated, parts, folds_next }: MeterState): string {
-  const list = parts.map((one) => `${PART_LABELS[one.part]} ${whole(one.tokens)}`).join(", ");
-  const about = estimated ? "about " : "";
-  const next = tokens > budget ? "; over budget" : folds_next ? "; folds next turn" : "";
-  return `${about}${whole(tokens)} of ${whole(budget)} tokens, ${percent(tokens / budget)}: ${list}${next}`;
+function described(meter: MeterState): string {
+  const { tokens, budget, estimated, parts, folds_next } = meter;
+  const next = tokens > budget ? "" : folds_next ? "; folds next turn" : "";
+  return `${barLabel(barOf(parts, budget), tokens, budget, estimated)}${next}`;
 }

@@ -1,6 +1,6 @@
 /** A box that floats below its button, above all that would cut it off; Esc gives the focus back to the button. */
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface PopoverProps {
   /** The button that opened it. */
@@ -38,7 +38,7 @@ export function Popover({ anchor, label, width, align = "start", onClose, childr
     };
   }, [anchor, width, align]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const outside = (event: PointerEvent) => {
       const path = event.composedPath();
       if (!path.includes(box.current!) && !path.includes(anchor.current!)) close.current();

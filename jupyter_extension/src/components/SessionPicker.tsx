@@ -1,5 +1,5 @@
 /** The session's title, which opens the list of sessions: search, go to another one, begin one, fork this one. */
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { nearEnd, usePages } from "../asking";
 import { type Day, dayOf, moment, whole } from "../days";
 import { count } from "../format";
@@ -89,7 +89,7 @@ function Sessions({ store, chosen }: { store: Store; chosen(command: Command | n
   ];
 
   useLayoutEffect(() => input.current?.focus({ preventScroll: true }), []);
-  useEffect(() => setActive(query && pages.items.length > 0 ? 0 : null), [pages.first, query]);
+  useLayoutEffect(() => setActive(query && pages.items.length > 0 ? 0 : null), [pages.first, query]);
   useLayoutEffect(() => {
     list.current?.querySelector("[aria-selected=true]")?.scrollIntoView?.({ block: "nearest" });
   }, [active]);

@@ -71,7 +71,7 @@ function ThoughtRow({ store, turn, part }: RowProps<Extract<RowPart, { kind: "th
     <Row
       store={store}
       fold={`thought:${turn.turn_id}:${turn.parts.indexOf(part)}`}
-      status={running ? "running" : "done"}
+      status={running ? "running" : "thought"}
       icon={running ? <i class="ring" /> : <Icon name="thought" size={14} />}
       verb={verb}
     >

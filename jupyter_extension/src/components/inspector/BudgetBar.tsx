@@ -2,6 +2,9 @@
 import type { PartName } from "../../protocol";
 import { type Bar, LABELS, type Mark } from "./budget";
 
+/** Per cent of the bar up to which a label has room at the right of its mark. */
+const ROOM = 72;
+
 interface BudgetBarProps {
   bar: Bar;
   marks: Mark[];
@@ -32,7 +35,7 @@ export function BudgetBar({ bar, marks, label, lit, light }: BudgetBarProps) {
           {marks.map((mark, index) => (
             <span key={mark.label}>
               <i class="budget-tick" style={{ left: `${mark.at}%` }} />
-              <span class="budget-mark" data-first={(index === 0 && marks.length > 1) || undefined} style={{ "--at": `${mark.at}%` }}>
+              <span class="budget-mark" data-side={sideOf(mark, index, marks)} style={{ "--at": `${mark.at}%` }}>
                 {mark.label}
               </span>
             </span>
@@ -41,4 +44,10 @@ export function BudgetBar({ bar, marks, label, lit, light }: BudgetBarProps) {
       )}
     </div>
   );
+}
+
+/** The last label stands right of its mark, or ends where the bar does; the one before it stands left of its own. */
+function sideOf({ at }: Mark, index: number, marks: Mark[]): "left" | "right" | "end" {
+  if (index < marks.length - 1) return "left";
+  return at > ROOM ? "end" : "right";
 }

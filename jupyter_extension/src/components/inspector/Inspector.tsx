@@ -1,5 +1,5 @@
 /** What the model saw, turn by turn, and what is remembered: beside the transcript where there is room, over it where not. */
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { usePlace, useView } from "../../hooks";
 import type { Ledger } from "../../protocol";
 import { useAnswer } from "../../asking";
@@ -25,7 +25,7 @@ export function Inspector({ store }: { store: Store }) {
   const overlaid = () => (frame()?.clientWidth ?? Infinity) <= OVERLAY;
   const opened = place !== null;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (opened && overlaid()) tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus({ preventScroll: true });
   }, [opened]);
   if (!place) return null;

@@ -1,5 +1,5 @@
 /** One memory: its text, how well it matched, where it comes from; corrected in place, forgotten with ten seconds to think again. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { date, whole } from "../../days";
 import { usePlace, useView } from "../../hooks";
 import { hits } from "../../hits";
@@ -169,7 +169,7 @@ interface ForgottenProps {
 
 function Forgotten({ box, text, undo, problem }: ForgottenProps) {
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => button.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => button.current?.focus({ preventScroll: true }), []);
   return (
     <div ref={box} class="memory memory-forgotten">
       <span class="memory-forgotten-text">

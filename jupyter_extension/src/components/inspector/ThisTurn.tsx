@@ -3,7 +3,6 @@ import { useState } from "preact/hooks";
 import type { Asked } from "../../asking";
 import { count, percent, whole } from "../../format";
 import { useView } from "../../hooks";
-import { Icon } from "../../icons";
 import type { Ledger, PartName } from "../../protocol";
 import type { Inspect, Store } from "../../store";
 import { barLabel, barOf, groupsOf, marksOf } from "./budget";
@@ -88,10 +87,7 @@ function Total({ ledger, threshold }: { ledger: Ledger; threshold: number | null
       </strong>{" "}
       of {whole(ledger.budget)} tokens, {percent(ledger.budget > 0 ? ledger.tokens / ledger.budget : 0)}
       {warning && (
-        <span class="total-warning">
-          <Icon name="alert" size={14} />
-          {warning}
-        </span>
+        <span class="total-warning">{warning}</span>
       )}
     </p>
   );
