@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from hector_nb.config.home import cache_folder, store_url
 from hector_nb.config.loader import LoadedConfig, load_config
@@ -42,16 +43,32 @@ _LEAST_SUMMARY = 64
 _MOST_TOKENS_PER_BYTE = 2
 
 
-async def open_runtime(loaded: LoadedConfig | None = None) -> Runtime:
+class ModelMaker(Protocol):
+    """Makes the model of an `llms` entry; `folder` is what relative paths start from."""
+
+    def __call__(self, llm: LLMConfig, *, environ: Mapping[str, str], folder: Path) -> Model:
+        """The model."""
+        ...
+
+
+async def open_runtime(
+    loaded: LoadedConfig | None = None,
+    *,
+    store: Store | None = None,
+    make: ModelMaker | None = None,
+    given: Mapping[str, ToolSource] = MappingProxyType({}),
+) -> Runtime:
     """The engine that a configuration describes, opened on the running event loop.
+
+    Tests put something in place of what it names: another `store`, what `make`s its models, `given` tools by their names.
 
     Raises:
         ConfigError: the configuration cannot be used.
         StoreError: the database cannot be opened.
     """
     loaded = loaded or load_config()
-    store, turns = make_store(loaded), NestedTurns()
-    agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns)
+    store, turns = store or make_store(loaded), NestedTurns()
+    agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns, make=make, given=given)
     runtime = turns.runtime = Runtime(store=store, agents=agents, place=place_of(loaded))
     await runtime.aopen()
     return runtime
@@ -79,19 +96,21 @@ async def make_agents(
     *,
     outputs: OutputReader | None = None,
     turns: AgentTurns | None = None,
+    make: ModelMaker | None = None,
+    given: Mapping[str, ToolSource] = MappingProxyType({}),
 ) -> dict[str, Agent]:
     """Every configured agent; those with the same `llms` entry share one model.
 
-    `outputs` gives long outputs of tools back; with `turns` agents can call one another.
+    `outputs` gives long outputs of tools back; with `turns` agents can call one another. `make` and `given` are as for `open_runtime`.
     """
-    config = loaded.config
-    sources = make_sources(config, loaded.folder)
+    config, make = loaded.config, make or make_model
+    sources = make_sources(config, loaded.folder, given)
     models: dict[str | None, tuple[LLMConfig, Model]] = {}
 
     async def model_of(key: str | None) -> tuple[LLMConfig, Model]:
         if key not in models:
             llm = config.llms[key] if key is not None else await first_available(environ)
-            models[key] = llm, make_model(llm, environ=environ, folder=loaded.folder)
+            models[key] = llm, make(llm, environ=environ, folder=loaded.folder)
         return models[key]
 
     agents = {}
@@ -202,10 +221,12 @@ def make_agent(
     )
 
 
-def make_sources(config: Config, folder: Path) -> dict[str, ToolSource]:
-    """Every tool that some agent uses, by its name in the configuration; agents that use the same one share it."""
+def make_sources(
+    config: Config, folder: Path, given: Mapping[str, ToolSource] = MappingProxyType({})
+) -> dict[str, ToolSource]:
+    """Every tool that some agent uses, by its name in the configuration; agents that use the same one share it. Some are `given`."""
     used = dict.fromkeys(tool for agent in config.agents.values() for tool in agent.tools if tool != AGENT_CALL)
-    return {name: make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
+    return {name: given.get(name) or make_source(name, config.tools.get(name, ToolConfig()), folder) for name in used}
 
 
 def agent_calls(agent: str, config: Config, turns: AgentTurns | None) -> dict[str, ToolSource]:

@@ -6,6 +6,7 @@ answers 503 with what is wrong, until the file is mended.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,17 +14,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.extension.application import ExtensionApp
+from tornado.web import Application
 from traitlets import Unicode
 
-from hector_nb.errors import HectorError, Unavailable
+from hector_nb.errors import ConfigError, HectorError, Unavailable
 from hector_nb.service import SessionService
 from hector_nb.transports.handlers import ENGINE, Engine
+from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.transports.routes import ROUTES
 from hector_nb.transports.websocket import close_sockets
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
     from hector_nb.runtime.runtime import Runtime
+    from hector_nb.transports.grpc_server import GrpcServer
 
 _log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
@@ -124,11 +128,32 @@ class EngineOnDemand(Engine):
             _log.debug("The engine did not stop cleanly", exc_info=True)
 
 
+async def start_grpc(application: Application, listen: GrpcListen) -> "GrpcServer":
+    """Serve gRPC, too, to those whom the application's server knows.
+
+    Raises:
+        ConfigError: what it needs is not installed, or the certificate cannot be used.
+        Unavailable: the port is in use.
+    """
+    os.environ.setdefault(
+        "GRPC_ENABLE_FORK_SUPPORT", "0"
+    )  # forks end in another program here: nothing is to be carried over
+    try:
+        from hector_nb.transports.grpc_server import GrpcServer
+    except ImportError as error:
+        raise ConfigError(
+            f"gRPC cannot be served: {error}.", hint='Install it: pip install "hector_nb[grpc]"'
+        ) from error
+    return await GrpcServer.start(application, listen)
+
+
 class HectorExtension(ExtensionApp):
     """Agents, sessions and streams under the Jupyter server's own address, identity and rules."""
 
     name = "hector_nb"
     config_path = Unicode("", config=True, help="The configuration, hector.yaml. Empty: the first that is found.")
+    _serving: asyncio.Task[None] | None = None
+    _calls: "GrpcServer | None" = None
 
     def initialize_settings(self) -> None:
         """Provide the engine, unless the server has brought one."""
@@ -139,13 +164,35 @@ class HectorExtension(ExtensionApp):
         """Mount the routes."""
         self.handlers.extend(ROUTES)
 
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Serve gRPC where the configuration says so, once the server runs. Reading it does not hold the server up."""
+        self._serving = asyncio.create_task(self._serve_grpc(serverapp.web_app))
+
+    async def _serve_grpc(self, application: Application) -> None:
+        try:
+            loaded = await asyncio.to_thread(self._load)
+        except HectorError:
+            _log.debug("gRPC is not served, for the configuration cannot be used", exc_info=True)
+            return
+        try:
+            if (listen := where_grpc(loaded)) is not None:
+                self._calls = await start_grpc(application, listen)
+                self.log.info("Hector's gRPC: %s", listen.address(self._calls.port))
+        except HectorError as error:
+            self.log.warning("Hector's gRPC is not served. %s", error)
+        except Exception:
+            self.log.exception("Hector's gRPC is not served, for a reason that is ours")
+
     def current_activity(self) -> int | None:
         """The number of running turns keeps the server from stopping for want of activity."""
         return self.engine.turns or None
 
     async def stop_extension(self) -> None:
         """Stop the engine, then say goodbye to those who are connected."""
-        await self.engine.aclose()
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.wait([self._serving])
+        await asyncio.gather(self.engine.aclose(), *([self._calls.stop()] if self._calls else []))
         if self.serverapp is not None:
             close_sockets(self.serverapp.web_app.settings)
 

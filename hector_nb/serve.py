@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hector_nb.config.loader import LoadedConfig, load_config
-from hector_nb.transports.listen import Listen, where
+from hector_nb.transports.listen import GrpcListen, Listen, where, where_grpc
+
+if TYPE_CHECKING:
+    from hector_nb.transports.grpc_server import GrpcServer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _log = logging.getLogger("hector_nb.serve")
@@ -23,6 +26,7 @@ def serve(
     token: str | None = None,
     no_token: bool = False,
     base_url: str = "/",
+    grpc_port: int | None = None,
 ) -> None:
     """Serve until a signal comes. What is not given comes from `HECTOR_TOKEN` and the configuration's `server` block.
 
@@ -33,37 +37,47 @@ def serve(
         token: what callers must show; none anywhere: one is made and printed.
         no_token: let everybody in; only on loopback.
         base_url: the path under which everything is.
+        grpc_port: the port for gRPC; 0: any that is free; nowhere: no gRPC.
 
     Raises:
         ConfigError: the configuration or these settings cannot be used.
-        Unavailable: the port is in use.
+        Unavailable: a port is in use.
     """
     loaded = load_config(config)
     listen = where(loaded, os.environ, host=host, port=port, token=token, no_token=no_token, base_url=base_url)
-    asyncio.run(run(loaded, listen))
+    asyncio.run(run(loaded, listen, where_grpc(loaded, host=host, port=grpc_port)))
 
 
-async def run(loaded: LoadedConfig, listen: Listen) -> None:
+async def run(loaded: LoadedConfig, listen: Listen, grpc: GrpcListen | None = None) -> None:
     """Serve until a signal comes.
 
     Raises:
-        ConfigError: the certificate cannot be used.
-        Unavailable: the port is in use.
+        ConfigError: the certificate cannot be used, or what gRPC needs is not installed.
+        Unavailable: a port is in use.
     """
     _leave_out_what_is_slow()
-    from hector_nb.extension import EngineOnDemand
+    from hector_nb.extension import EngineOnDemand, start_grpc
     from hector_nb.transports.standalone import HectorServer
 
     engine = EngineOnDemand(lambda: loaded)
     server = HectorServer.start_listening(listen, engine)
     stopped = _stopped_by_signal()
-    print(f"Hector listens at {listen.address(server.port)}", flush=True)  # noqa: T201 -- the program's answer
-    opening = asyncio.create_task(engine.runtime())
-    opening.add_done_callback(_report)
+    calls: GrpcServer | None = None
     try:
+        if grpc is not None:
+            calls = await start_grpc(server.web_app, grpc)
+        _say(f"Hector listens at {listen.address(server.port)}")
+        if grpc is not None and calls is not None:
+            _say(f"gRPC: {grpc.address(calls.port)}")
+        opening = asyncio.create_task(engine.runtime())
+        opening.add_done_callback(_report)
         await stopped.wait()
     finally:
-        await server.stop_listening()
+        await asyncio.gather(server.stop_listening(), *([calls.stop()] if calls else []))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 -- the program's answer
 
 
 def _stopped_by_signal() -> asyncio.Event:

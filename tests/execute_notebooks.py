@@ -17,7 +17,8 @@ def execute(path: Path) -> None:
     """Run one notebook as a person would and save what came out."""
     notebook = nbformat.read(path, as_version=4)
     os.environ["JPY_SESSION_NAME"] = path.name
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=300, resources=resources, coalesce_streams=True).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata = nbformat.from_dict(

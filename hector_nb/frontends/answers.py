@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from hector_nb.errors import ModelInterrupted, error_classes
+from hector_nb.errors import ModelInterrupted
 from hector_nb.events import (
     Event,
     FinishReason,
@@ -14,8 +15,10 @@ from hector_nb.events import (
     TurnFailed,
     TurnReset,
 )
+from hector_nb.frontends.answer_forms import code_of, json_of
 from hector_nb.frontends.render import plain
 from hector_nb.messages import ToolCall, Usage
+from hector_nb.service import failure
 from hector_nb.wire.safe_markdown import neutralise
 
 
@@ -31,6 +34,20 @@ class Answer:
     usage: Usage
     tool_calls: Sequence[ToolCall] = ()
     thinking: str = ""
+
+    @property
+    def code(self) -> str | None:
+        """The code in it; None: there is none."""
+        return code_of(self.text)
+
+    @property
+    def json(self) -> Any:
+        """The value that it is written as.
+
+        Raises:
+            InvalidRequest: it is not JSON.
+        """
+        return json_of(self.text)
 
     def __str__(self) -> str:
         return self.text
@@ -52,7 +69,12 @@ class AnswerParts:
     thinking: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     done: TurnDone | None = None
-    failed: bool = False
+    failed: TurnFailed | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the last event has come."""
+        return self.done is not None or self.failed is not None
 
     def feed(self, event: Event) -> str:
         """The text that the event adds.
@@ -73,8 +95,8 @@ class AnswerParts:
             case TurnDone():
                 self.done = event
             case TurnFailed():
-                self.failed = True
-                raise error_classes().get(event.code, ModelInterrupted)(event.message, hint=event.hint)
+                self.failed = event
+                raise failure(event)
         return ""
 
     @property
@@ -83,7 +105,10 @@ class AnswerParts:
 
         Raises:
             ModelInterrupted: the last event has not come.
+            HectorError: the turn has failed.
         """
+        if self.failed is not None:
+            raise failure(self.failed)
         if self.done is None:
             raise ModelInterrupted("The answer is not complete.", hint="Read the stream to its end.")
         return Answer(

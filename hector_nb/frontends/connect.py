@@ -1,6 +1,6 @@
 """How front ends reach the service, and how plain calls reach an event loop.
 
-`open_service` gives the service on the running event loop. `LoopThread` is the one background loop of a process, for callers that
+`open_service` gives the service on the running event loop: that of a server where its address is named, else the engine in this process. `LoopThread` is the one background loop of a process, for callers that
 have no loop of their own or whose loop is not to be blocked: notebooks above all.
 """
 
@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from hector_nb.errors import AgentNotFound, HectorError
+from hector_nb.client.address import Address, is_address
+from hector_nb.errors import AgentNotFound, HectorError, InvalidRequest
 from hector_nb.service import SessionService
 from hector_nb.tools.main_thread import MAIN_THREAD
 
@@ -33,28 +34,53 @@ _LAST_WORDS = 2.0
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine in this process, and one user's way in."""
+    """One user's way in, and the engine, where it is in this process."""
 
     service: SessionService
-    _runtime: "Runtime"
+    _runtime: "Runtime | None" = None
 
     def runs(self, turn_id: str) -> bool:
         """Whether this turn is under way in this process, and not in another one."""
-        return turn_id in self._runtime.runs
+        return self._runtime is not None and turn_id in self._runtime.runs
+
+
+def shown_address(url: str) -> str:
+    """The address of a server without a secret.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    return Address.parse(url).base
 
 
 @asynccontextmanager
-async def open_engine(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[Engine]:
-    """The engine, opened on the running event loop.
+async def open_engine(
+    config: str | Path | None = None, *, user: str | None = None, token: str | None = None
+) -> AsyncIterator[Engine]:
+    """The engine, opened on the running event loop, or the line to a server.
 
     Args:
-        config: the configuration file; None: the first that is found.
-        user: the owner of the sessions; None: `HECTOR_USER`, `JUPYTERHUB_USER` or `local`.
+        config: the configuration file, or a server's address, such as `http://127.0.0.1:8080`; None: the first file that is found.
+        user: the owner of the sessions; None: `HECTOR_USER`, `JUPYTERHUB_USER` or `local`. A server knows whose its token is.
+        token: what the server wants to see; None: the `?token=` of its address, else `HECTOR_TOKEN`.
 
     Raises:
         ConfigError: the configuration cannot be used.
         StoreError: the database cannot be opened.
+        Unavailable: the server cannot be reached.
+        Unauthenticated: the server wants another token.
+        InvalidRequest: these do not go together.
     """
+    if isinstance(config, str) and is_address(config):
+        if user is not None:
+            raise InvalidRequest("A server knows its users by their tokens.", hint="Give `token`, and no `user`.")
+        from hector_nb.client.sessions import open_sessions
+
+        async with open_sessions(config, token=token, otherwise=os.environ.get("HECTOR_TOKEN")) as sessions:
+            yield Engine(sessions)
+        return
+    if token is not None:
+        raise InvalidRequest("A token is for a server.", hint="Name the server, for example http://127.0.0.1:8080.")
     from hector_nb.bootstrap import open_runtime
     from hector_nb.config.home import current_user
     from hector_nb.config.loader import load_config
@@ -67,9 +93,11 @@ async def open_engine(config: str | Path | None = None, *, user: str | None = No
 
 
 @asynccontextmanager
-async def open_service(config: str | Path | None = None, *, user: str | None = None) -> AsyncIterator[SessionService]:
-    """The sessions of one user (default: the one this process belongs to), with the engine in this process; see `open_engine`."""
-    async with open_engine(config, user=user) as engine:
+async def open_service(
+    config: str | Path | None = None, *, user: str | None = None, token: str | None = None
+) -> AsyncIterator[SessionService]:
+    """The sessions of one user (default: the one this process belongs to); see `open_engine`."""
+    async with open_engine(config, user=user, token=token) as engine:
         yield engine.service
 
 

@@ -17,8 +17,20 @@ class NotebookService:
     """One open service in this process; after a fork the child opens its own."""
 
     def __init__(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]] = open_service) -> None:
-        self._opener = opener
+        self._first = self._opener = opener
         self._opened: _Opened | None = None
+
+    def connect(self, opener: Callable[[], AbstractAsyncContextManager[SessionService]] | None) -> None:
+        """Use another service from now on, once it has been opened; None: the first one again.
+
+        Raises:
+            HectorError: it cannot be opened; the one before stays.
+        """
+        chosen = opener or self._first
+        opened = _Opened(chosen, LoopThread.shared())
+        opened.loop.run(opened.open())
+        self.close()
+        self._opener, self._opened = chosen, opened
 
     @property
     def is_open(self) -> bool:
@@ -38,10 +50,16 @@ class NotebookService:
         opened = self._open()
         return opened.loop.run(answer())
 
-    def start(self, agent: str, request: SendMessage) -> RunningTurn:
-        """Send a message and begin to read its turn."""
+    def start(
+        self,
+        agent: str,
+        request: SendMessage,
+        *,
+        on_stored: Callable[[SessionService, str], Awaitable[None]] | None = None,
+    ) -> RunningTurn:
+        """Send a message and begin to read its turn; see `RunningTurn`."""
         opened = self._open()
-        return RunningTurn(opened.service, agent, request, loop=opened.loop)
+        return RunningTurn(opened.service, agent, request, loop=opened.loop, on_stored=on_stored)
 
     def attach(self) -> tuple[SessionService, LoopThread]:
         """The service, opened, and the event loop that it belongs to, for what goes on beside the cells."""

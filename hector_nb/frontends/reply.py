@@ -1,40 +1,32 @@
 """An answer as a value in the notebook."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hector_nb.errors import TurnNotFound
-from hector_nb.events import FinishReason, encode_usage
+from hector_nb.events import encode_usage
+from hector_nb.frontends.answers import Answer
 from hector_nb.frontends.ledger_view import LedgerView
-from hector_nb.frontends.render import plain
-from hector_nb.messages import ToolCall, Usage
+from hector_nb.messages import Usage
 from hector_nb.service import AgentInfo
-from hector_nb.wire.safe_markdown import neutralise
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class CellReply:
-    """What an agent answered to a cell. `str()` and the plain form are the text; the rich form is safe Markdown.
+class CellReply(Answer):
+    """What an agent answered to a cell.
 
     `seconds` is from sending to the end; `recalled` counts the memories that the model was shown; `shown_in` is the number of the cell
-    that has displayed it already.
+    that has displayed it already; `kept` is the session that keeps what followed the cell's old turn.
     """
 
-    text: str
     agent: str
     model: str
     host: str | None
-    session_id: str
-    turn_id: str
-    message_id: str | None
-    finish_reason: FinishReason
-    usage: Usage
-    tool_calls: Sequence[ToolCall] = ()
-    thinking: str = ""
     seconds: float = 0.0
     recalled: int = 0
     shown_in: int | None = None
+    kept: str | None = None
     look: Callable[[str], LedgerView] | None = field(default=None, compare=False)
 
     @property
@@ -47,15 +39,6 @@ class CellReply:
         if self.look is None:
             raise TurnNotFound("This reply does not know its turn.", hint="Use %hector why.")
         return self.look(self.turn_id)
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        return plain(self.text)
-
-    def _repr_markdown_(self) -> str:
-        return neutralise(self.text)
 
     def _repr_llm_(self) -> str:
         return self.text

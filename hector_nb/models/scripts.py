@@ -21,6 +21,7 @@ object. A script that shall start again after its last reply is written `{replie
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,7 +29,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from hector_nb.errors import ConfigError, HectorError, ModelError, error_classes
-from hector_nb.events import ThinkingDelta
+from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import INVALID_ARGUMENTS, ToolCall
 from hector_nb.models.base import ModelDelta, ModelFinished
 
@@ -86,11 +87,20 @@ def read_script(path: Path) -> tuple[list[list[Step]], bool]:
             f"The script {path} must be a list of replies, or {{replies: [...], repeat: true}}.",
             hint="A reply is a list of steps, for example: - [Hello, ' world']",
         )
+    return read_replies(document, f"{path}: "), repeat
+
+
+def read_replies(replies: Sequence[object], where: str = "") -> list[list[Step]]:
+    """Replies of steps that are written as in a YAML file, or are steps already; `where` stands before problems.
+
+    Raises:
+        ConfigError: some are none; all problems at once.
+    """
     problems: list[str] = []
-    replies = [_read_reply(reply, f"{path}: reply {number}", problems) for number, reply in enumerate(document, 1)]
+    read = [_read_reply(reply, f"{where}reply {number}", problems) for number, reply in enumerate(replies, 1)]
     if problems:
         raise ConfigError(problems=problems)
-    return replies, repeat
+    return read
 
 
 def _read_reply(reply: object, where: str, problems: list[str]) -> list[Step]:
@@ -119,6 +129,10 @@ def _read_step(raw: object) -> Step | None:
             return Expect(text)
         case {"finish": "stop" | "length" | "content_filter" as reason, **rest} if not rest:
             return ModelFinished(finish_reason=reason)
+        case BaseException() | asyncio.Event() | Wait() | Call() | Expect() | ModelFinished() | ToolCall():
+            return raw
+        case TextDelta() | ThinkingDelta():
+            return raw
         case {"error": str(code), **rest} if set(rest) <= {"message"}:
             return _error(code, rest.get("message"))
         case {"wait_ms": int() | float() as milliseconds, **rest} if not rest and milliseconds >= 0:

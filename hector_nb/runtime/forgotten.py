@@ -20,8 +20,7 @@ _PAGE = 1000
 class Forgotten:
     """Memories that were forgotten less than `KEPT` seconds ago; at most 100, the oldest go first."""
 
-    def __init__(self, *, kept: float = KEPT) -> None:
-        self._kept = kept
+    def __init__(self) -> None:
         self._memories: dict[str, Memory] = {}
 
     def keep(self, memory: Memory) -> None:
@@ -29,7 +28,7 @@ class Forgotten:
         while len(self._memories) >= _MOST:
             del self._memories[next(iter(self._memories))]
         self._memories[memory.memory_id] = memory
-        asyncio.get_running_loop().call_later(self._kept, self._memories.pop, memory.memory_id, None)
+        asyncio.get_running_loop().call_later(KEPT, self._memories.pop, memory.memory_id, None)
 
     async def put_back(
         self, store: Store, longterm: LongTermMemory, *, user: str, session_id: str, memory_id: str

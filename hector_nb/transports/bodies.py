@@ -14,7 +14,7 @@ from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
 from hector_nb.sessions import IfBusy
 from hector_nb.wire.codec import without_surrogates
-from hector_nb.wire.frames import EVENT_GROUPS
+from hector_nb.wire.frames import EVENT_GROUPS, LOG
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """The largest body: a message of 1 MiB may be written with escapes."""
@@ -41,11 +41,18 @@ class NewSession(Body):
     metadata: dict[str, Any] | None = None
 
 
+class Metadata(BaseModel):
+    """Any JSON object, in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
 class NewMessage(Body):
     """`POST …/messages` and `POST …/messages/stream`."""
 
     message: str
     if_busy: IfBusy = "queue"
+    on_disconnect: Literal["cancel", "continue"] | None = None
 
 
 class SessionChange(Body):
@@ -98,7 +105,7 @@ class SocketMessage(Body):
     session_id: SessionId | None = None
 
 
-Shape = TypeVar("Shape", bound=Body)
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 def read_body(raw: bytes, content_type: str | None, shape: type[Shape]) -> Shape:
@@ -110,7 +117,7 @@ def read_body(raw: bytes, content_type: str | None, shape: type[Shape]) -> Shape
         InvalidRequest: something in it is wrong.
     """
     if not raw:
-        return _shaped({}, shape)
+        return shaped({}, shape)
     kind = (content_type or "").partition(";")[0].strip().lower()
     if not _JSON_TYPE.fullmatch(kind):
         told = f"The body is declared as {kind}." if kind else "The body has no Content-Type."
@@ -137,7 +144,7 @@ def read_json(raw: bytes, shape: type[Shape]) -> Shape:
         raise MalformedRequest(hint='Send an object, for example {"message": "Hi"}.')
     if _SURROGATE_ESCAPE.search(raw):
         value = _scrubbed(value)
-    return _shaped(value, shape)
+    return shaped(value, shape)
 
 
 def check_metadata(metadata: Mapping[str, Any] | None) -> None:
@@ -200,15 +207,24 @@ def read_events(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     names = {name.strip() for name in text.split(",")} - {""}
+    if names == LOG:
+        return LOG
     if "all" in names:
         return EVENT_GROUPS
-    known = ("all", *sorted(EVENT_GROUPS))
+    known = ("all", "log", *sorted(EVENT_GROUPS))
+    if names & LOG:
+        raise InvalidRequest("`events=log` stands alone: the log has everything.")
     for name in sorted(names - EVENT_GROUPS):
         raise InvalidRequest(f"`events` cannot be {name!r}; it is {', '.join(known)}.", hint=_did_you_mean(name, known))
     return frozenset(names)
 
 
-def _shaped(value: dict[str, Any], shape: type[Shape]) -> Shape:
+def shaped(value: dict[str, Any], shape: type[Shape]) -> Shape:
+    """A value of this shape.
+
+    Raises:
+        InvalidRequest: something in it is wrong; all of it is told.
+    """
     try:
         return shape.model_validate(value)
     except ValidationError as error:
@@ -216,7 +232,7 @@ def _shaped(value: dict[str, Any], shape: type[Shape]) -> Shape:
         raise InvalidRequest(" ".join(problems), details={"problems": problems}) from None
 
 
-def _problem(error: ErrorDetails, shape: type[Body]) -> str:
+def _problem(error: ErrorDetails, shape: type[BaseModel]) -> str:
     where = ".".join(str(step) for step in error["loc"])
     if error["type"] == "missing":
         return f"`{where}` is missing."

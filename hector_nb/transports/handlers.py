@@ -155,7 +155,8 @@ class HectorMixin:
         if origin in allowed or "*" in allowed or self._showed_token():
             self.set_header("Access-Control-Allow-Origin", origin)  # type: ignore[attr-defined]
             self.set_header(  # type: ignore[attr-defined]
-                "Access-Control-Expose-Headers", "Hector-Session-Id, Hector-Turn-Id, Location"
+                "Access-Control-Expose-Headers",
+                "Hector-Heartbeat, Hector-Last-Event-Id, Hector-Session-Id, Hector-Turn-Id, Location",
             )
             if self.settings.get("allow_credentials") and "*" not in allowed:
                 self.set_header("Access-Control-Allow-Credentials", "true")  # type: ignore[attr-defined]

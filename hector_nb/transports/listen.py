@@ -1,6 +1,7 @@
 """Where `hector serve` listens, and to whom: what was asked for, the environment and the configuration put together."""
 
 import secrets
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -11,6 +12,21 @@ from hector_nb.errors import ConfigError
 from hector_nb.sessions import LOCAL_USER
 
 _SHOWN_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- where these are bound, loopback answers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GrpcListen:
+    """Where to listen for gRPC."""
+
+    host: str
+    port: int
+    certfile: str | None = None
+    keyfile: str | None = None
+
+    def address(self, port: int | None = None) -> str:
+        """`host:port`, at the port that was given in the end."""
+        host = self.host or "[::]"
+        return f"{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port if port is None else port}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +85,44 @@ def where(
         certfile=_file(loaded, "certfile", server.certfile),
         keyfile=_file(loaded, "keyfile", server.keyfile),
     )
+
+
+def where_grpc(loaded: LoadedConfig, *, host: str | None = None, port: int | None = None) -> GrpcListen | None:
+    """Where to listen for gRPC: what is asked for goes before the configuration's `server` block; None: nowhere.
+
+    Raises:
+        ConfigError: tokens and prompts would cross a network as they are, or a file is not there.
+    """
+    server = loaded.config.server
+    host = server.host if host is None else host
+    port = server.grpc_port if port is None else port
+    if port is None:
+        return None
+    if server.certfile is None and not _is_loopback(host):
+        raise ConfigError(
+            f"gRPC on {host or 'every address'} would send tokens and messages over the network as they are.",
+            hint="Set server.certfile and server.keyfile, or listen on 127.0.0.1.",
+        )
+    return GrpcListen(
+        host=host,
+        port=port,
+        certfile=_file(loaded, "certfile", server.certfile),
+        keyfile=_file(loaded, "keyfile", server.keyfile),
+    )
+
+
+def tls(certfile: str, keyfile: str | None) -> ssl.SSLContext:
+    """A server's side of TLS.
+
+    Raises:
+        ConfigError: certificate or key cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certfile, keyfile)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"server.certfile or server.keyfile cannot be used: {error}.") from error
+    return context
 
 
 def _check_no_token(host: str, *, tokens: bool) -> None:

@@ -65,6 +65,15 @@ class RestoreHandler(RestHandler):
         self.reply(encode_memory(memory))
 
 
+class TurnContextHandler(RestHandler):
+    """`/agents/{agent}/turns/{turn_id}/context`."""
+
+    @guarded("read")
+    async def get(self, agent: str, turn_id: str) -> None:
+        """What a turn's model saw, whatever the session; so it is for one-off turns."""
+        self.reply(encode_ledger(await (await self.service()).get_context(agent, turn_id)))
+
+
 class ContextHandler(RestHandler):
     """`/agents/{agent}/sessions/{id}/turns/{turn_id}/context`."""
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
+from hector_nb.errors import InvalidRequest, SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.events import LoggedEvent, TurnFailed, TurnReset, is_last
 from hector_nb.service import AgentInfo, SessionFeed, SessionService, TurnStream
 from hector_nb.wire.framer import Framer
-from hector_nb.wire.frames import START, Cursor, View
+from hector_nb.wire.frames import LOG, START, Cursor, View
+from hector_nb.wire.log_framer import LogFramer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +22,10 @@ class Reader:
     info: AgentInfo
     view: View
 
-    def framer(self, cursor: Cursor | None = None) -> Framer:
+    def framer(self, cursor: Cursor | None = None) -> Framer | LogFramer:
         """A framer with the agent's settings, from the cursor on."""
+        if self.view.events == LOG:
+            return LogFramer(seq=cursor.seq if cursor else 0)
         at = cursor or Cursor(turn_id="")
         whole = not self.info.reasoning.enable_streaming
         return Framer(self.view, seq=at.seq, offset=at.offset, streaming=self.info.streaming, whole=whole)
@@ -89,6 +92,18 @@ class Following:
     cursor: Cursor | None
     rest: TurnStream | None
     feed: SessionFeed | None
+
+
+def cursor_at(turn_id: str | None, last: str | None) -> Cursor:
+    """Where to go on in a turn: after the event `last`, or at the beginning.
+
+    Raises:
+        InvalidRequest: `last` is no id of an event, or one of another turn.
+    """
+    cursor = Cursor.parse(last if last is not None else f"{turn_id}:0")
+    if turn_id not in {None, cursor.turn_id}:
+        raise InvalidRequest("The id of the last event belongs to another turn than `turn_id`.")
+    return cursor
 
 
 def is_over(stream: TurnStream, cursor: Cursor) -> bool:
@@ -186,14 +201,14 @@ class Silence:
     """Calls `act` whenever nothing was sent for `seconds`."""
 
     def __init__(self, seconds: float, act: Callable[[], None]) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._act = act
         self._since = 0.0
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self.broken()
-        self._timer = self._loop.call_later(self._seconds, self._look)
+        self._timer = self._loop.call_later(self.seconds, self._look)
         return self
 
     def broken(self) -> None:
@@ -201,11 +216,11 @@ class Silence:
         self._since = self._loop.time()
 
     def _look(self) -> None:
-        due = self._since + self._seconds
+        due = self._since + self.seconds
         if self._loop.time() >= due - 0.001:
             self._act()
             self.broken()
-            due = self._since + self._seconds
+            due = self._since + self.seconds
         self._timer = self._loop.call_at(due, self._look)
 
     def __exit__(self, *_: object) -> None:

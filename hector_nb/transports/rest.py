@@ -21,7 +21,15 @@ from hector_nb.transports.bodies import (
 )
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
 from hector_nb.wire import openapi
-from hector_nb.wire.codec import encode_agent, encode_message, encode_page, encode_reply, encode_session, encode_turn
+from hector_nb.wire.codec import (
+    encode_agent,
+    encode_message,
+    encode_page,
+    encode_reply,
+    encode_session,
+    encode_tool,
+    encode_turn,
+)
 
 
 class AgentsHandler(RestHandler):
@@ -32,6 +40,34 @@ class AgentsHandler(RestHandler):
         """The agents, with model, tools and memory settings."""
         agents = await (await self.service()).list_agents()
         self.reply({"agents": [encode_agent(agent) for agent in agents]})
+
+
+class ToolsHandler(RestHandler):
+    """`/agents/{agent}/tools`."""
+
+    @guarded("read")
+    async def get(self, agent: str) -> None:
+        """What the agent can call now."""
+        tools = await (await self.service()).list_tools(agent)
+        self.reply({"tools": [encode_tool(tool) for tool in tools]})
+
+
+class AllSessionsHandler(RestHandler):
+    """`/hector/sessions`."""
+
+    @guarded("read")
+    async def get(self) -> None:
+        """One page of the caller's sessions with every agent, newest activity first."""
+        await reply_with_sessions(self, None)
+
+
+class AnySessionHandler(RestHandler):
+    """`/hector/sessions/{id}`."""
+
+    @guarded("read")
+    async def get(self, session_id: str) -> None:
+        """One session, whatever its agent."""
+        self.reply(encode_session(await (await self.service()).find_session(check_session_id(session_id))))
 
 
 class SessionsHandler(RestHandler):
@@ -56,15 +92,7 @@ class SessionsHandler(RestHandler):
     @guarded("read")
     async def get(self, agent: str) -> None:
         """One page of the caller's sessions with this agent, newest activity first."""
-        status = read_choice("status", self.query("status"), ("active", "ended", "expired"))
-        page = await (await self.service()).list_sessions(
-            agent,
-            limit=read_limit(self.query("limit"), default=50),
-            cursor=self.query("cursor") or None,
-            status=cast("SessionStatus | None", status),
-            query=self.query("q") or None,
-        )
-        self.reply(encode_page(page, "sessions", encode_session))
+        await reply_with_sessions(self, agent)
 
 
 class SessionHandler(RestHandler):
@@ -189,6 +217,19 @@ class HealthHandler(RestHandler):
         self.reply({"status": "ok" if self.engine.healthy else "unavailable"})
 
 
+async def reply_with_sessions(handler: RestHandler, agent: str | None) -> None:
+    """Answer with the page of the caller's sessions that the query asks for."""
+    status = read_choice("status", handler.query("status"), ("active", "ended", "expired"))
+    page = await (await handler.service()).list_sessions(
+        agent,
+        limit=read_limit(handler.query("limit"), default=50),
+        cursor=handler.query("cursor") or None,
+        status=cast("SessionStatus | None", status),
+        query=handler.query("q") or None,
+    )
+    handler.reply(encode_page(page, "sessions", encode_session))
+
+
 def reply_with_session(handler: RestHandler, session: Session, *, created: bool) -> None:
     """Answer with a session and where it is: 201 if it is new."""
     folder = handler.request.path.partition("/sessions")[0]
@@ -201,7 +242,11 @@ async def start_turn(handler: RestHandler, service: SessionService, agent: str, 
     await service.get_agent(agent)
     body = handler.body(NewMessage)
     request = SendMessage(
-        message=body.message, session_id=session_id, if_busy=body.if_busy, idempotency_key=handler.idempotency_key
+        message=body.message,
+        session_id=session_id,
+        if_busy=body.if_busy,
+        idempotency_key=handler.idempotency_key,
+        on_disconnect=body.on_disconnect,
     )
     return await service.stream_message(agent, request)
 

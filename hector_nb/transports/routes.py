@@ -10,9 +10,12 @@ from hector_nb.transports.memory import (
     MemorySearchHandler,
     OneMemoryHandler,
     RestoreHandler,
+    TurnContextHandler,
 )
 from hector_nb.transports.rest import (
     AgentsHandler,
+    AllSessionsHandler,
+    AnySessionHandler,
     CancelHandler,
     ContractHandler,
     EndHandler,
@@ -23,6 +26,7 @@ from hector_nb.transports.rest import (
     RewindHandler,
     SessionHandler,
     SessionsHandler,
+    ToolsHandler,
 )
 from hector_nb.transports.sse import OneOffStreamHandler, SessionStreamHandler
 from hector_nb.transports.transfer import ExportHandler, ImportHandler
@@ -33,6 +37,7 @@ _SESSION = f"{_AGENT}/sessions/([^/]+)"
 
 ROUTES: list[tuple[str, type[Any]]] = [
     ("/agents", AgentsHandler),
+    (f"{_AGENT}/tools", ToolsHandler),
     (f"{_AGENT}/sessions", SessionsHandler),
     (f"{_AGENT}/sessions/(import)", ImportHandler),
     (_SESSION, SessionHandler),
@@ -53,7 +58,10 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_SESSION}/outputs/([^/]+)", OutputHandler),
     (f"{_AGENT}/messages", OneOffMessagesHandler),
     (f"{_AGENT}/messages/stream", OneOffStreamHandler),
+    (f"{_AGENT}/turns/([^/]+)/context", TurnContextHandler),
     (f"{_AGENT}/stream", AgentSocket),
+    ("/hector/sessions", AllSessionsHandler),
+    ("/hector/sessions/([^/]+)", AnySessionHandler),
     ("/hector/health", HealthHandler),
     (r"/hector/openapi\.json", ContractHandler),
     ("/agents(?:/.*)?", UnknownPath),

@@ -21,7 +21,8 @@ after an id are gone, `event: reset` brings the text that replaces what the read
 starts it, each with its last frame; with `Last-Event-ID`, all that came after it. Then 204 means that the session is over.
 
 `POST` sends its headers with the first frame or the first heartbeat, so that a failure before is an HTTP status. `GET` sends them at
-once, with a block that carries an `id` and no data: whoever is cut before the first frame resumes the turn too.
+once, with a block that carries an `id` and no data: whoever is cut before the first frame resumes the turn too. So does `POST` with
+`?events=log`, which gives programs the turn's log as it is (see `wire/log_framer.py`).
 """
 
 import asyncio
@@ -34,10 +35,11 @@ from hector_nb.events import LoggedEvent
 from hector_nb.service import AgentInfo, SendMessage, TurnStream, failure
 from hector_nb.transports.bodies import read_events, read_flag
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
-from hector_nb.transports.reader import Following, Reader, Silence, is_over
+from hector_nb.transports.reader import Following, Reader, Silence, cursor_at, is_over
 from hector_nb.transports.rest import start_turn
 from hector_nb.wire.framer import Framer
-from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame, View, sse_blocks
+from hector_nb.wire.frames import LOG, Chunk, Cursor, Failed, Frame, View, sse_blocks
+from hector_nb.wire.log_framer import LogFramer
 
 TYPE = "text/event-stream; charset=utf-8"
 _HEARTBEAT = b": ping\n\n"
@@ -51,7 +53,8 @@ class StreamHandler(RestHandler):
         reader = await self._reader(agent)
         stream = await start_turn(self, reader.service, agent, session_id)
         line = _Line(self, reader.info)
-        await self.while_connected(line.run(line.turn(stream, reader.framer())))
+        at_once = str(Cursor(turn_id=stream.turn_id)) if reader.view.events == LOG else None
+        await self.while_connected(line.run(line.turn(stream, reader.framer(), position=at_once)))
 
     async def open(self, agent: str, session_id: str | None) -> None:
         """`GET`: start a turn, join one, go on in one, or follow the session."""
@@ -62,7 +65,7 @@ class StreamHandler(RestHandler):
         if message is None and turn_id is None and session_id is not None:
             await self._follow(reader, session_id, last)
         elif last is not None or turn_id is not None:
-            await self._resume(reader, session_id, _cursor(turn_id, last))
+            await self._resume(reader, session_id, cursor_at(turn_id, last))
         elif message is not None:
             await self._start(reader, session_id, message)
         else:
@@ -91,6 +94,7 @@ class StreamHandler(RestHandler):
         stream = await reader.resume(cursor, session_id)
         if is_over(stream, cursor):
             async with stream:
+                self.name_turn(stream)
                 self._say_nothing_is_left()
         else:
             await self._relay(reader, stream, cursor)
@@ -107,6 +111,13 @@ class StreamHandler(RestHandler):
     async def _relay(self, reader: Reader, stream: TurnStream, cursor: Cursor) -> None:
         line = _Line(self, reader.info)
         await self.while_connected(line.run(line.turn(stream, reader.framer(cursor), position=str(cursor))))
+
+    def name_turn(self, stream: TurnStream) -> None:
+        """Tell which turn this is, and where it ends if that is known."""
+        self.set_header("Hector-Session-Id", stream.session_id)
+        self.set_header("Hector-Turn-Id", stream.turn_id)
+        if stream.last_seq is not None:
+            self.set_header("Hector-Last-Event-Id", str(Cursor(turn_id=stream.turn_id, seq=stream.last_seq)))
 
     def _say_nothing_is_left(self) -> None:
         self.set_status(204)
@@ -149,7 +160,7 @@ class _Line:
         self._delay = info.streaming.delay_ms / 1000
         self._silence = Silence(info.streaming.heartbeat, self._beat)
         self._turn_id = ""
-        self._framer = Framer(View())
+        self._framer: Framer | LogFramer = Framer(View())
         self._begun = False
         self._writing = False
 
@@ -167,10 +178,9 @@ class _Line:
         self._begin()
         self._handler.finish(set_content_type=TYPE)
 
-    async def turn(self, stream: TurnStream, framer: Framer, *, position: str | None = None) -> None:
+    async def turn(self, stream: TurnStream, framer: Framer | LogFramer, *, position: str | None = None) -> None:
         """One turn, and nothing else."""
-        self._handler.set_header("Hector-Session-Id", stream.session_id)
-        self._handler.set_header("Hector-Turn-Id", stream.turn_id)
+        self._handler.name_turn(stream)
         async with stream:
             await self._open(position)
             await self._relay(stream, framer)
@@ -191,7 +201,7 @@ class _Line:
         if position is not None:
             await self._write(f"id: {position}\n\n".encode())
 
-    async def _relay(self, stream: TurnStream, framer: Framer) -> None:
+    async def _relay(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
         """A turn's frames to its last, or until its log ends without one."""
         self._turn_id, self._framer = stream.turn_id, framer
         while not framer.finished and (events := await stream.read()):
@@ -218,6 +228,7 @@ class _Line:
             self._handler.set_header("Content-Type", TYPE)
             self._handler.set_header("Cache-Control", "no-cache, no-transform")
             self._handler.set_header("X-Accel-Buffering", "no")
+            self._handler.set_header("Hector-Heartbeat", f"{self._silence.seconds:g}")
             self._handler.write("retry: 2000\n")
 
     async def _write(self, data: bytes) -> None:
@@ -236,11 +247,3 @@ class _Line:
         held: list[Frame] = self._framer.flush()
         self._handler.write(sse_blocks(self._turn_id, held) if held else _HEARTBEAT)
         self._handler.flush()
-
-
-def _cursor(turn_id: str | None, last: str | None) -> Cursor:
-    """Where to go on in a turn: after the last event, or at the beginning."""
-    cursor = Cursor.parse(last if last is not None else f"{turn_id}:0")
-    if turn_id not in {None, cursor.turn_id}:
-        raise InvalidRequest("The id of the last event belongs to another turn than `turn_id`.")
-    return cursor

@@ -7,7 +7,6 @@ a token, `origins.py` keeps foreign pages out. It reads no Jupyter configuration
 import hmac
 import logging
 import os
-import ssl
 from typing import Any, Self
 
 from jupyter_server.auth.identity import IdentityProvider, User
@@ -18,10 +17,10 @@ from tornado.web import RequestHandler
 from traitlets import Dict, Unicode
 from traitlets.config import Config
 
-from hector_nb.errors import ConfigError, Unavailable
+from hector_nb.errors import Unavailable
 from hector_nb.sessions import LOCAL_USER
 from hector_nb.transports.handlers import ENGINE, Engine, UnknownPath
-from hector_nb.transports.listen import Listen
+from hector_nb.transports.listen import Listen, tls
 
 _BACKLOG = 4096
 _MAX_BODY_BYTES = 1024 * 1024 * 1024
@@ -118,7 +117,10 @@ class HectorServer(ServerApp):
     def init_httpserver(self) -> None:
         """Bind to the port that was asked for, and to no other."""
         self._http_server = HTTPServer(
-            self.web_app, ssl_options=_tls(self.listen), max_body_size=_MAX_BODY_BYTES, idle_connection_timeout=3600
+            self.web_app,
+            ssl_options=tls(self.listen.certfile, self.listen.keyfile) if self.listen.certfile else None,
+            max_body_size=_MAX_BODY_BYTES,
+            idle_connection_timeout=3600,
         )
         try:
             sockets = bind_sockets(self.port, self.ip, backlog=_BACKLOG)
@@ -151,14 +153,3 @@ def _log_request(handler: RequestHandler) -> None:
     """What failed because of the server; never a query."""
     if handler.get_status() >= 500:
         _log.warning("%d %s %s", handler.get_status(), handler.request.method, handler.request.path)
-
-
-def _tls(listen: Listen) -> ssl.SSLContext | None:
-    if listen.certfile is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(listen.certfile, listen.keyfile)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"server.certfile or server.keyfile cannot be used: {error}.") from error
-    return context

@@ -31,6 +31,7 @@ from hector_nb.transports.reader import Following, Reader, Silence, is_over
 from hector_nb.wire.codec import dumps, to_bytes
 from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import Chunk, Cursor, Frame, View, socket_message
+from hector_nb.wire.log_framer import LogFramer
 from hector_nb.wire.status import encode_error, status_of
 
 _DEAF_AFTER = 30.0
@@ -188,7 +189,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         if self.ws_connection is None:
             self.on_close()
 
-    async def _relay(self, stream: TurnStream, framer: Framer) -> None:
+    async def _relay(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
         """Send one turn's frames."""
         try:
             async with stream:
@@ -220,7 +221,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         async with self._starting:
             return turn_id in self._own
 
-    async def _relay_frames(self, stream: TurnStream, framer: Framer) -> None:
+    async def _relay_frames(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
         with Silence(self._reader.info.streaming.heartbeat, lambda: self._let_go(stream.turn_id, framer)) as silence:
             while not framer.finished and (events := await stream.read()):
                 silence.broken()
@@ -235,7 +236,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
             if delay and isinstance(frame, Chunk):
                 await asyncio.sleep(delay)
 
-    def _let_go(self, turn_id: str, framer: Framer) -> None:
+    def _let_go(self, turn_id: str, framer: Framer | LogFramer) -> None:
         """The model is silent: send what waits for its chunk to be filled."""
         for frame in framer.flush():
             if (message := socket_message(turn_id, frame)) and self.ws_connection is not None:

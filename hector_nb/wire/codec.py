@@ -1,6 +1,7 @@
 """The one JSON form of what travels: agents, sessions, messages, turns, pages, replies. Times are RFC 3339 in UTC.
 
-Below are the vocabulary's values; above every transport. Errors are in `status.py`, a turn's events in `frames.py`.
+Below are the vocabulary's values; above every transport and client: `decoding.py` reads what is written here. Errors are in `status.py`,
+a turn's events in `frames.py`.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from hector_nb.approvals import Approval
 from hector_nb.events import encode_usage
 from hector_nb.messages import Message, ToolCall
-from hector_nb.service import AgentInfo, Reply
+from hector_nb.service import AgentInfo, Reply, ToolInfo
 from hector_nb.sessions import Page, Session, Turn
 
 T = TypeVar("T")
@@ -61,8 +62,19 @@ def encode_agent(agent: AgentInfo) -> dict[str, Any]:
     }
 
 
+def encode_tool(tool: ToolInfo) -> dict[str, Any]:
+    """A tool of an agent."""
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+        "require_approval": tool.require_approval,
+    }
+
+
 def encode_session(session: Session) -> dict[str, Any]:
-    """A session."""
+    """A session; `listed` only where it is not."""
+    unlisted = {} if session.listed else {"listed": False}
     return {
         "session_id": session.session_id,
         "agent": session.agent,
@@ -76,6 +88,7 @@ def encode_session(session: Session) -> dict[str, Any]:
         "message_count": session.message_count,
         "token_count": session.token_count,
         "running_turn": session.running_turn,
+        **unlisted,
     }
 
 
@@ -86,7 +99,7 @@ def encode_tool_call(call: ToolCall) -> dict[str, Any]:
 
 def encode_approval(approval: Approval) -> dict[str, Any]:
     """A tool call and a person's word on it; `decision` is null while it waits."""
-    return {
+    encoded = {
         "call_id": approval.call_id,
         "turn_id": approval.turn_id,
         "session_id": approval.session_id,
@@ -97,6 +110,7 @@ def encode_approval(approval: Approval) -> dict[str, Any]:
         "decision": approval.decision,
         "edited": None if approval.edited is None else dict(approval.edited),
     }
+    return encoded if approval.diff is None else {**encoded, "diff": approval.diff}
 
 
 def encode_message(message: Message) -> dict[str, Any]:
@@ -110,6 +124,8 @@ def encode_message(message: Message) -> dict[str, Any]:
         "tokens": message.tokens,
         "created_at": encode_time(message.created_at),
     }
+    if message.estimated:
+        encoded["estimated"] = True
     if message.tool_calls:
         encoded["tool_calls"] = [encode_tool_call(call) for call in message.tool_calls]
     if message.thinking:

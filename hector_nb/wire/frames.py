@@ -17,7 +17,9 @@ from hector_nb.wire.codec import dumps, quote, to_bytes
 from hector_nb.wire.status import encode_failure
 
 EVENT_GROUPS = frozenset({"tools", "thinking", "usage", "context", "debug"})
-"""What `?events=` may name, besides `all`."""
+"""What `?events=` may name, besides `all` and `log`."""
+LOG = frozenset({"log"})
+"""`?events=log`: every event of the turn's log as it is, for programs; see `log_framer.py`."""
 START = "start"
 """The id of the last event of a session that has none yet."""
 _CURSOR = re.compile(r"(turn_[A-Za-z0-9_.-]{1,64}):(\d{1,12})(?:\+(\d{1,12}))?")
@@ -102,6 +104,8 @@ class View:
         cls, reasoning: ReasoningConfig, *, events: frozenset[str] | None = None, debug: bool | None = None
     ) -> Self:
         """The agent's settings, and what one request asks for over them."""
+        if events == LOG:
+            return cls(events=LOG)
         shown = reasoning.show_debug_info if debug is None else debug
         if events is not None:
             return cls(events=events | {"debug"} if shown else events - ({"debug"} if debug is False else set()))

@@ -19,6 +19,7 @@ def encode_memory(memory: Memory) -> dict[str, Any]:
         "tokens": memory.tokens,
         "created_at": encode_time(memory.created_at),
         "corrected_at": encode_time(memory.corrected_at),
+        "version": memory.version,
     }
 
 

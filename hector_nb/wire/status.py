@@ -1,4 +1,4 @@
-"""One table: what each error means to HTTP, WebSocket and gRPC clients, and the one JSON form of an error.
+"""One table: what each error means to HTTP, WebSocket and gRPC clients, and the one JSON form of an error, to and fro.
 
 A class that is not listed means what its nearest listed parent means.
 """
@@ -6,7 +6,7 @@ A class that is not listed means what its nearest listed parent means.
 from typing import Any, NamedTuple
 
 from hector_nb import errors
-from hector_nb.errors import HectorError
+from hector_nb.errors import HectorError, error_classes
 from hector_nb.events import TurnFailed
 
 
@@ -81,3 +81,24 @@ def encode_failure(event: TurnFailed) -> dict[str, Any]:
     body = error_body(event.code, event.message, hint=event.hint)
     body["error"]["retryable"] = event.retryable
     return body
+
+
+def decode_error(error: Any) -> HectorError | None:
+    """The exception that a response's `error` stands for, of the same class as in the server; None: it is none of ours."""
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return None
+    cls = error_classes().get(error.get("code", ""), HectorError)
+    if cls is errors.ConfigError:
+        problems = (error.get("details") or {}).get("problems", ())
+        return errors.ConfigError(error["message"], problems=problems, hint=error.get("hint"))
+    return cls(error["message"], hint=error.get("hint"), details=error.get("details"))
+
+
+def decode_failure(error: dict[str, Any]) -> TurnFailed:
+    """What `encode_failure` encoded."""
+    return TurnFailed(
+        code=error["code"],
+        message=error["message"],
+        hint=error.get("hint"),
+        retryable=error.get("retryable", False),
+    )

@@ -81,6 +81,8 @@ const GONE: Problem = {
   retry_at: null,
 };
 const PATIENCE_MS = 1000;
+/** After so long an answer that all depends on is asked for again. */
+const LOST_MS = 5000;
 /** By then the state shows a message that the kernel has taken. */
 const SHOWN_BY_MS = 500;
 
@@ -91,7 +93,8 @@ export class Store {
   /** Seconds to add to this browser's clock for the kernel's. */
   private ahead = 0;
   private number = -1;
-  private syncing = false;
+  /** When all was asked for and has not come yet, on the clock of `performance`; null: it was not. */
+  private asked: number | null = null;
   private kernel: KernelStatus = "unknown";
   private kernelSince = 0;
   private readonly listeners = new Set<() => void>();
@@ -183,17 +186,19 @@ export class Store {
   }
 
   private sync(): void {
-    if (this.syncing) return;
-    this.syncing = true;
-    this.ask({ t: "sync" }).catch(() => {
-      this.syncing = false;
-    });
+    const now = performance.now();
+    if (this.asked !== null && now - this.asked < LOST_MS) return;
+    this.asked = now;
+    const heard = () => {
+      this.asked = null;
+    };
+    this.ask({ t: "sync" }).then(heard, heard);
   }
 
   private hear(message: FromKernel): void {
     switch (message.t) {
       case "snapshot":
-        this.syncing = false;
+        this.asked = null;
         this.take(message.snapshot);
         break;
       case "ops":

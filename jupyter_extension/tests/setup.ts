@@ -7,3 +7,4 @@ class Watches {
 Object.assign(globalThis, { ResizeObserver: Watches, IntersectionObserver: Watches });
 globalThis.CSS ??= {} as typeof CSS;
 CSS.escape ??= (text: string) => text.replace(/[^\w-]/g, (sign) => `\\${sign}`);
+Element.prototype.scrollIntoView ??= () => undefined;

@@ -1,7 +1,7 @@
 """An engine with several agents that call one another, each with a model that plays a script."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,6 +12,7 @@ from hector_nb.messages import ToolCall
 from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
+from hector_nb.service import SessionService
 from hector_nb.tools.agent_call import AgentCall
 from hector_nb.tools.base import Tool
 from hector_nb.tools.builtin import BuiltinSource
@@ -25,8 +26,10 @@ Replies = Mapping[str, Sequence[Sequence[Step]]]
 class Agents(world.World):
     """The first agent is called `assistant`. `models` are those of all agents."""
 
-    def __init__(self, runtime: Runtime, models: Mapping[str, ScriptedModel]) -> None:
-        super().__init__(runtime, models["assistant"])
+    def __init__(
+        self, runtime: Runtime, models: Mapping[str, ScriptedModel], of: Callable[[str], SessionService]
+    ) -> None:
+        super().__init__(runtime, models["assistant"], of)
         self.models = models
 
 
@@ -53,10 +56,11 @@ async def opened_agents(
     runtime = turns.runtime = Runtime(store=store, agents=agents)
     await runtime.aopen()
     try:
-        async with asyncio.timeout(within):
-            yield Agents(runtime, models)
+        async with asyncio.timeout(within), world.services(runtime) as of:
+            yield Agents(runtime, models, of)
     finally:
-        await runtime.aclose()
+        if not runtime.closing:
+            await runtime.aclose()
 
 
 def ask(agent: str, message: str = "Well?") -> ToolCall:

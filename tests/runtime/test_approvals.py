@@ -246,7 +246,7 @@ async def test_what_does_not_wait_cannot_be_decided() -> None:
             await world.service.decide_approval("assistant", session, "call_unknown", "approve")
         with pytest.raises(ApprovalNotFound):
             await world.service.decide_approval("assistant", session, "call_unknown", "approve", edited={"what": "x"})
-        eve = world.runtime.for_user("eve")
+        eve = world.of("eve")
         for refused in (
             eve.list_approvals("assistant", session),
             eve.decide_approval("assistant", session, "call_unknown", "approve"),
@@ -366,7 +366,8 @@ async def test_a_plain_call_whose_process_stops_is_told_where_to_go_on() -> None
     async with opened([[call()]], tools=[careful()]) as here:
         stream = await here.send("go", await here.session())
         reading = asyncio.create_task(collect(stream))
-        await until_asked(await here.service.follow_turn("assistant", stream.turn_id))
+        async with await here.service.follow_turn("assistant", stream.turn_id) as other:
+            await until_asked(other)
     with pytest.raises(ModelInterrupted):
         await reading
 

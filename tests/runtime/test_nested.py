@@ -96,7 +96,7 @@ async def test_the_other_agent_belongs_to_the_same_user() -> None:
     async with opened_agents({"assistant": [[ask("helper")], ["Done."]], "helper": [["It works."]]}) as here:
         await collect(await here.send("go", await here.session()))
         assert (await nested_of(here)).user == "ada"
-        assert (await here.runtime.for_user("bob").list_sessions("helper")).items == []
+        assert (await here.of("bob").list_sessions("helper")).items == []
 
 
 async def test_what_a_one_off_turn_calls_is_not_listed_either() -> None:
@@ -336,7 +336,7 @@ async def test_nobody_else_can_answer() -> None:
         with pytest.raises(ApprovalNotFound):
             await here.service.decide_approval("assistant", other, asked.call_id, "approve")
         with pytest.raises(SessionNotFound):
-            await here.runtime.for_user("bob").decide_approval("assistant", session, asked.call_id, "approve")
+            await here.of("bob").decide_approval("assistant", session, asked.call_id, "approve")
 
 
 async def test_a_turn_whose_agent_waits_for_a_person_is_not_cut_when_its_readers_leave() -> None:

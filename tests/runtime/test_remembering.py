@@ -94,14 +94,14 @@ async def test_sessions_that_cannot_be_taken_in_do_not_keep_a_process_busy(monke
 async def test_only_other_sessions_of_the_same_user_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     async with talking() as world:
         gate = Gate(longterm_of(world), monkeypatch)
-        bob = world.runtime.for_user("bob")
+        bob = world.of("bob")
         session = (await bob.create_session("assistant"))[0].session_id
         await bob.send_message("assistant", SendMessage(message=FACT, session_id=session))
         await gate.asked.wait()
         monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", 1.0)
         waited: list[float] = []
         for user, where in (("ada", None), ("bob", session), ("bob", None)):
-            service = world.runtime.for_user(user)
+            service = world.of(user)
             here = where or (await service.create_session("assistant"))[0].session_id
             started = monotonic()
             await service.send_message("assistant", SendMessage(message="What of the bees?", session_id=here))

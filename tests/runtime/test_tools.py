@@ -361,7 +361,8 @@ async def test_what_a_provider_wants_back_is_kept_with_its_calls() -> None:
         session = await world.session()
         await text_of(await world.send("go", session))
         assert world.model.requests[1].messages[1].provider_state == state
-        assert [each.provider_state for each in await world.messages(session)] == [None, state, None, None, None]
+        stored = await world.runtime.for_user("ada").list_messages("assistant", session)
+        assert [each.provider_state for each in stored.items] == [None, state, None, None, None]
 
 
 async def test_a_tool_that_is_slow_to_start_does_not_keep_the_message_from_being_stored() -> None:

@@ -287,7 +287,7 @@ async def test_a_session_is_its_owners_alone() -> None:
         session = await world.session()
         stream = await world.send("hello", session)
         await text_of(stream)
-        eve = world.runtime.for_user("eve")
+        eve = world.of("eve")
         for call in (
             eve.get_session("assistant", session),
             eve.list_messages("assistant", session),

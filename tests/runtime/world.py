@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 from hector_nb.bootstrap import make_agent
@@ -22,13 +22,24 @@ new_store: Callable[[], Store] = InMemoryStore
 """Gives each engine of a test its store."""
 
 
+@asynccontextmanager
+async def in_process(runtime: Runtime) -> AsyncIterator[Callable[[str], SessionService]]:
+    """Gives a test the sessions of a user, by name."""
+    yield runtime.for_user
+
+
+services: Callable[[Runtime], AbstractAsyncContextManager[Callable[[str], SessionService]]] = in_process
+"""How tests reach an engine: in process, or over a wire."""
+
+
 class World:
     """An engine with one agent whose model plays a script."""
 
-    def __init__(self, runtime: Runtime, model: ScriptedModel) -> None:
+    def __init__(self, runtime: Runtime, model: ScriptedModel, of: Callable[[str], SessionService]) -> None:
         self.runtime = runtime
         self.model = model
-        self.service: SessionService = runtime.for_user("ada")
+        self.of = of
+        self.service = of("ada")
 
     async def session(self) -> str:
         """A new session's id."""
@@ -72,10 +83,11 @@ async def opened(
     runtime = Runtime(store=store, agents={"assistant": replace(made, toolbox=toolbox)})
     await runtime.aopen()
     try:
-        async with asyncio.timeout(within):
-            yield World(runtime, model)
+        async with asyncio.timeout(within), services(runtime) as of:
+            yield World(runtime, model, of)
     finally:
-        await runtime.aclose()
+        if not runtime.closing:
+            await runtime.aclose()
 
 
 async def text_of(stream: TurnStream) -> str:

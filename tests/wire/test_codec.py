@@ -26,7 +26,9 @@ def test_a_session_shows_what_the_contract_lists() -> None:
 
 
 def test_a_message_leaves_out_what_it_does_not_have() -> None:
-    message = Message(message_id="msg_1", turn_id="turn_1", role="user", content="Hi", created_at=NOON, tokens=5)
+    message = Message(
+        message_id="msg_1", turn_id="turn_1", role="user", content="Hi", created_at=NOON, tokens=5, estimated=False
+    )
     assert encode_message(message) == {
         "message_id": "msg_1",
         "turn_id": "turn_1",

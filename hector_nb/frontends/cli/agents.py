@@ -2,10 +2,25 @@
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, memory_of, place_of, with_service
+from hector_nb.frontends.cli.options import (
+    ConfigOption,
+    JsonOption,
+    ServerOption,
+    TokenOption,
+    chosen_place,
+    memory_of,
+    place_of,
+    with_service,
+)
 
 
-def agents(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def agents(
+    ctx: typer.Context,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the agents: the model that each of them uses, its tools, its memory."""
     from hector_nb.frontends.cli.tables import print_table
     from hector_nb.service import AgentInfo, SessionService
@@ -14,7 +29,7 @@ def agents(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption 
     async def work(service: SessionService) -> list[AgentInfo]:
         return list(await service.list_agents())
 
-    found = with_service(chosen_config(ctx, config), work)
+    found = with_service(chosen_place(ctx, config, server, token), work)
     if as_json:
         typer.echo(dumps({"agents": [encode_agent(agent) for agent in found]}))
         return

@@ -7,7 +7,7 @@ import typer
 from hector_nb._version import __version__
 from hector_nb.frontends.cli import agents, approvals, call, chat, memory, models, serve, sessions, setup
 from hector_nb.frontends.cli.exits import HELP, Commands
-from hector_nb.frontends.cli.options import ConfigOption
+from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption
 
 app = typer.Typer(
     name="hector",
@@ -41,6 +41,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def hector(
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,

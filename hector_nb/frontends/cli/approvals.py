@@ -11,8 +11,10 @@ import typer
 from hector_nb.frontends.cli.options import (
     ConfigOption,
     JsonOption,
+    ServerOption,
+    TokenOption,
     agent_names,
-    chosen_config,
+    chosen_place,
     with_engine,
     with_service,
 )
@@ -46,6 +48,8 @@ def approvals(
     ] = None,
     session: SessionArgument = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the tool calls that wait for a word. No answer in time means no."""
@@ -53,7 +57,7 @@ def approvals(
     async def work(service: "SessionService") -> "list[Waiting]":
         return [each async for each in _waiting(service, agent, session)]
 
-    found = with_service(chosen_config(ctx, config), work)
+    found = with_service(chosen_place(ctx, config, server, token), work)
     if as_json:
         from hector_nb.wire.codec import dumps, encode_approval
 
@@ -64,19 +68,33 @@ def approvals(
 
 
 def approve(
-    ctx: typer.Context, call_id: CallArgument, session: SessionArgument = None, config: ConfigOption = None
+    ctx: typer.Context,
+    call_id: CallArgument,
+    session: SessionArgument = None,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
 ) -> None:
     """Allow a tool call. The turn goes on in the process that holds it; here, if that is gone."""
     raise typer.Exit(
-        with_engine(chosen_config(ctx, config), lambda engine: _decide(engine, call_id, "approve", session))
+        with_engine(
+            chosen_place(ctx, config, server, token), lambda engine: _decide(engine, call_id, "approve", session)
+        )
     )
 
 
 def deny(
-    ctx: typer.Context, call_id: CallArgument, session: SessionArgument = None, config: ConfigOption = None
+    ctx: typer.Context,
+    call_id: CallArgument,
+    session: SessionArgument = None,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
 ) -> None:
     """Refuse a tool call. The turn goes on without it, in the process that holds it; here, if that is gone."""
-    raise typer.Exit(with_engine(chosen_config(ctx, config), lambda engine: _decide(engine, call_id, "deny", session)))
+    raise typer.Exit(
+        with_engine(chosen_place(ctx, config, server, token), lambda engine: _decide(engine, call_id, "deny", session))
+    )
 
 
 async def _waiting(service: "SessionService", agent: str | None, session_id: str | None) -> "AsyncIterator[Waiting]":

@@ -14,11 +14,13 @@ from hector_nb.frontends.cli.options import (
     ConfigOption,
     DebugOption,
     JsonOption,
+    ServerOption,
     SessionOption,
     ThinkingOption,
+    TokenOption,
     agent_names,
     choose_agent,
-    chosen_config,
+    chosen_place,
     place_of,
     with_service,
 )
@@ -48,6 +50,8 @@ def call(
     ],
     session: SessionOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
     thinking: ThinkingOption = False,
     debug: DebugOption = False,
@@ -81,7 +85,7 @@ def call(
             return await _answer_as_json(service, agent, request)
         return await _answer(service, agent, request, thinking=thinking, debug=debug)
 
-    raise typer.Exit(with_service(chosen_config(ctx, config), work))
+    raise typer.Exit(with_service(chosen_place(ctx, config, server, token), work))
 
 
 async def _answer(

@@ -9,11 +9,13 @@ from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
     ConfigOption,
     DebugOption,
+    ServerOption,
     SessionOption,
     ThinkingOption,
+    TokenOption,
     agent_names,
     choose_agent,
-    chosen_config,
+    chosen_place,
     with_service,
 )
 
@@ -35,6 +37,8 @@ def chat(
     ] = None,
     session: SessionOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     thinking: ThinkingOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -55,7 +59,7 @@ def chat(
             await conversation.open(session)
         return await (_talk(conversation) if interactive else _feed(conversation))
 
-    raise typer.Exit(with_service(chosen_config(ctx, config), work))
+    raise typer.Exit(with_service(chosen_place(ctx, config, server, token), work))
 
 
 async def _talk(conversation: "Conversation") -> int:

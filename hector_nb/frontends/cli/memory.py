@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, agent_names, chosen_config, with_service
+from hector_nb.frontends.cli.options import (
+    ConfigOption,
+    JsonOption,
+    ServerOption,
+    TokenOption,
+    agent_names,
+    chosen_config,
+    chosen_place,
+    with_service,
+)
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SessionService
@@ -49,6 +58,8 @@ def show(
         str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)
     ] = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what the model would see now against its budget, and what is remembered; or what it saw in a turn."""
@@ -59,7 +70,7 @@ def show(
         else:
             await _show_session(service, agent, session, limit=limit, cursor=cursor, as_json=as_json)
 
-    with_service(chosen_config(ctx, config), work)
+    with_service(chosen_place(ctx, config, server, token), work)
 
 
 async def _show_turn(
@@ -112,6 +123,8 @@ def search(
     session: LookIntoOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="The most memories.")] = 10,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the memories that a text would recall, best first."""
@@ -131,7 +144,7 @@ def search(
         else:
             typer.echo("Nothing is remembered that fits.", err=True)
 
-    with_service(chosen_config(ctx, config), work)
+    with_service(chosen_place(ctx, config, server, token), work)
 
 
 @app.command()
@@ -142,6 +155,8 @@ def correct(
     agent: AgentOption = None,
     session: LookIntoOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a memory another text. That is what is recalled from now on."""
@@ -161,7 +176,7 @@ def correct(
         else:
             typer.echo(f"Corrected {memory.memory_id}: {quoted(memory.text)}", err=True)
 
-    with_service(chosen_config(ctx, config), work)
+    with_service(chosen_place(ctx, config, server, token), work)
 
 
 @app.command()
@@ -172,6 +187,8 @@ def forget(
     session: LookIntoOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a memory, everywhere and for good."""
@@ -192,7 +209,7 @@ def forget(
         else:
             typer.echo(f"Forgotten: {memory_id}.", err=True)
 
-    with_service(chosen_config(ctx, config), work)
+    with_service(chosen_place(ctx, config, server, token), work)
 
 
 def _confirm(memory: str) -> None:

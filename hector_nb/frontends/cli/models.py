@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, with_service
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, Place, chosen_config, place_of, with_service
 
 if TYPE_CHECKING:
     from hector_nb.config.schema import AgentConfig, Config, LLMConfig
@@ -30,7 +30,7 @@ def models(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption 
     async def work(service: "SessionService") -> "tuple[list[AgentInfo], list[Choice]]":
         return list(await service.list_agents()), [choice async for choice in choices(os.environ)]
 
-    agents, found = with_service(path, work)
+    agents, found = with_service(Place(config=path), work)
     reasons = _reasons(load_config(path).config, found)
     if as_json:
         typer.echo(dumps(_encode(agents, reasons, found)))

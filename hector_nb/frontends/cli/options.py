@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -17,6 +18,16 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="the first found"),
 ]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="URL", help="Use the server that runs there.", show_default="the engine in this process"
+    ),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(help="What the server wants to see; else the URL's ?token=, else HECTOR_TOKEN.", show_default=False),
+]
 SessionOption = Annotated[
     str | None,
     typer.Option(
@@ -28,25 +39,53 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show session, memory
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where the sessions are: on a server, or in this process with a configuration."""
+
+    config: Path | None = None
+    server: str | None = None
+    token: str | None = None
+
+
 def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
-    """The file named after the command, else the one named before it."""
-    before: Path | None = ctx.find_root().params.get("config")
-    return config or before
+    """The file named after the command, else the one named before it, for commands that work on this machine alone."""
+    before = ctx.find_root().params
+    if before.get("server") is not None:
+        raise typer.BadParameter(f"`hector {ctx.info_name}` works on this machine, not on a server.")
+    return config or before.get("config")
 
 
-def with_service(config: Path | None, work: "Callable[[SessionService], Awaitable[T]]") -> T:
+def chosen_place(ctx: typer.Context, config: Path | None, server: str | None, token: str | None) -> Place:
+    """What is named after the command, else what is named before it."""
+    before = ctx.find_root().params
+    place = Place(
+        config=config or before.get("config"),
+        server=server if server is not None else before.get("server"),
+        token=token if token is not None else before.get("token"),
+    )
+    if place.server is not None and place.config is not None:
+        raise typer.BadParameter("A server has its own configuration: give --server or --config.")
+    if place.server is None and place.token is not None:
+        raise typer.BadParameter("--token is for a server: name it with --server.")
+    return place
+
+
+def with_service(place: Place, work: "Callable[[SessionService], Awaitable[T]]") -> T:
     """Open the service, do the work, close it."""
-    return with_engine(config, lambda engine: work(engine.service))
+    return with_engine(place, lambda engine: work(engine.service))
 
 
-def with_engine(config: Path | None, work: "Callable[[Engine], Awaitable[T]]") -> T:
+def with_engine(place: Place, work: "Callable[[Engine], Awaitable[T]]") -> T:
     """The same for work that wants to know what runs in this process."""
     import asyncio
 
     async def opened() -> T:
-        from hector_nb.frontends.connect import open_engine
+        from hector_nb.frontends.connect import open_engine, shown_address
 
-        async with open_engine(config) as engine:
+        if place.server is not None:
+            shown_address(place.server)  # else its name would be taken for a file's
+        async with open_engine(place.server or place.config, token=place.token) as engine:
             return await work(engine)
 
     return asyncio.run(opened())

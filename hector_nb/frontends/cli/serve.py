@@ -19,11 +19,21 @@ def serve(
     ] = None,
     no_token: Annotated[bool, typer.Option("--no-token", help="Let everybody in; only on loopback.")] = False,
     base_url: Annotated[str, typer.Option(metavar="PATH", help="The path under which everything is.")] = "/",
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="The port for gRPC; 0: any.", show_default="no gRPC"),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Serve the agents over HTTP: REST, server-sent events and WebSocket. Ctrl-C stops the server."""
+    """Serve the agents over HTTP: REST, server-sent events and WebSocket; and over gRPC. Ctrl-C stops the server."""
     from hector_nb import serve as server
 
     server.serve(
-        config=chosen_config(ctx, config), host=host, port=port, token=token, no_token=no_token, base_url=base_url
+        config=chosen_config(ctx, config),
+        host=host,
+        port=port,
+        token=token,
+        no_token=no_token,
+        base_url=base_url,
+        grpc_port=grpc_port,
     )

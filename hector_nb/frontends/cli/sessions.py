@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, agent_names, chosen_config, with_service
+from hector_nb.frontends.cli.options import (
+    ConfigOption,
+    JsonOption,
+    ServerOption,
+    TokenOption,
+    agent_names,
+    chosen_place,
+    with_service,
+)
 
 if TYPE_CHECKING:
     from hector_nb.service import SessionService
@@ -38,6 +46,8 @@ def list_sessions(
         str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)
     ] = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List sessions, the newest activity first."""
@@ -45,7 +55,7 @@ def list_sessions(
     async def work(service: "SessionService") -> "Page[Session]":
         return await service.list_sessions(agent, limit=limit, cursor=cursor, status=status, query=query)
 
-    page = with_service(chosen_config(ctx, config), work)
+    page = with_service(chosen_place(ctx, config, server, token), work)
     if as_json:
         from hector_nb.wire.codec import dumps, encode_page, encode_session
 
@@ -69,7 +79,12 @@ def _print_page(page: "Page[Session]") -> None:
 
 @app.command()
 def show(
-    ctx: typer.Context, session_id: SessionArgument, config: ConfigOption = None, as_json: JsonOption = False
+    ctx: typer.Context,
+    session_id: SessionArgument,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print a session and all that was said in it."""
 
@@ -86,7 +101,7 @@ def show(
             _print_session(session)
             await print_transcript(service, session, make_console())
 
-    with_service(chosen_config(ctx, config), work)
+    with_service(chosen_place(ctx, config, server, token), work)
 
 
 def _print_session(session: "Session") -> None:
@@ -115,6 +130,8 @@ def delete(
     session_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The sessions.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
 ) -> None:
     """Erase sessions and all that was said in them. What runs in them is stopped."""
 
@@ -126,7 +143,7 @@ def delete(
             await service.delete_session(session.agent, session.session_id)
             typer.echo(f"Deleted {session.session_id}.", err=True)
 
-    with_service(chosen_config(ctx, config), work)
+    with_service(chosen_place(ctx, config, server, token), work)
 
 
 def _confirm(sessions: "list[Session]") -> None:

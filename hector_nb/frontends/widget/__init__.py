@@ -5,7 +5,6 @@ want), and a front end draws it: `front.py` with anywidget, or `basic.py` where 
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from hector_nb.errors import InvalidRequest
@@ -48,9 +47,10 @@ def open_chat(
     """
     if frontend not in ("auto", "full", "basic"):
         raise InvalidRequest(f"There is no front end {frontend!r}.", hint="Choose auto, full or basic.")
+    from hector_nb.frontends.widget import bundle
     from hector_nb.frontends.widget.controller import Controller
 
-    full = frontend == "full" or (frontend == "auto" and full_works())
+    full = frontend == "full" or (frontend == "auto" and bundle.works())
     controller = Controller(service, loop, allowed=allowed, on_close=on_close)
     try:
         controller.start(agent, session_id)
@@ -64,12 +64,3 @@ def open_chat(
     except BaseException:
         controller.close()
         raise
-
-
-def full_works() -> bool:
-    """Whether the custom front end can be shown from here: anywidget is installed, and the bundle was built."""
-    if find_spec("anywidget") is None:
-        return False
-    from pathlib import Path
-
-    return (Path(__file__).parent.parent / "static" / "chat.js").is_file()

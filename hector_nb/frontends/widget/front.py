@@ -5,21 +5,19 @@ messages; see `jupyter_extension/src/protocol.ts`.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from hector_nb.frontends.memory_view import MemoryView
+from hector_nb.frontends.widget import bundle
 from hector_nb.frontends.widget.controller import Controller
 from hector_nb.frontends.widget.kernel import post_comm_message
 from hector_nb.frontends.widget.outputs import Outputs
 from hector_nb.frontends.widget.transcript import as_markdown, in_a_line
 from hector_nb.sessions import Session
 
-BUNDLE = Path(__file__).parent.parent / "static" / "chat.js"
-"""The front end, built."""
 _LONG = 320, 2000
 """Least and greatest height in pixels."""
 
@@ -36,10 +34,10 @@ class Chat(anywidget.AnyWidget):
     snapshot = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
     height = traitlets.Int(600).tag(sync=True)
 
-    def __init__(self, controller: Controller, *, height: int = 600, bundle: Path = BUNDLE) -> None:
+    def __init__(self, controller: Controller, *, height: int = 600) -> None:
         self._controller = controller
         self._outputs = Outputs()
-        super().__init__(_esm=bundle.read_text(encoding="utf-8"), height=min(max(height, _LONG[0]), _LONG[1]))
+        super().__init__(_esm=bundle.read(), height=min(max(height, _LONG[0]), _LONG[1]))
         self.on_msg(self._obey)
         controller.on_message = self._post
         controller.on_freeze = self._outputs.replace
@@ -90,18 +88,15 @@ class Chat(anywidget.AnyWidget):
         return in_a_line(self._controller.state)
 
     def _ipython_display_(self, **_: Any) -> None:
-        data, metadata = self.bundle()
+        data, metadata = self._repr_mimebundle_()
         self._outputs.show(data, metadata)
 
-    def bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget beside what is shown where there are no widgets: a line, and the conversation so far."""
         data, metadata = super()._repr_mimebundle_() or ({"text/plain": repr(self)}, {})
         if text := as_markdown(self._controller.state):
             data = {**data, "text/markdown": text}
         return data, metadata
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.bundle()
 
     # -- messages
 

@@ -9,10 +9,10 @@ from hector_nb.wire.codec import to_bytes
 
 INTERVAL = 0.05
 """Seconds between two messages."""
-ENVELOPE = 560
+ENVELOPE = 520
 """Bytes of a message beside its text, roughly."""
 _AT_ONCE = 12_000
-_RATIO = 5.5
+_RATIO = 6.5
 _PATIENCE = 1.0
 
 

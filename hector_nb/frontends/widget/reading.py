@@ -21,7 +21,7 @@ from hector_nb.events import (
     TurnReset,
     TurnStarted,
 )
-from hector_nb.frontends.asking import question
+from hector_nb.frontends.asking import question, visible
 from hector_nb.frontends.widget import words
 from hector_nb.frontends.widget.problems import turn_problem
 from hector_nb.frontends.widget.state import Recorder
@@ -97,6 +97,11 @@ class TurnReader:
                 self._fail(event)
 
     @property
+    def is_shown(self) -> bool:
+        """Whether the turn is still in the state."""
+        return self._record.find("turn_id", self.turn_id, "turns") is not None
+
+    @property
     def spoke(self) -> bool:
         """Whether the answer has text."""
         return any(part["kind"] == "text" for part in self._record.get(*self._at("parts")))
@@ -105,6 +110,11 @@ class TurnReader:
         """Say which agent asks, where it is not the one that the turn is of."""
         if (place := self._part(call_id)) is not None and self._record.get(*place, "approval") is not None:
             self._record.set([*place, "approval", "question"], question(self._record.get(*place, "name"), agent))
+
+    def show_diff(self, call_id: str, diff: str | None) -> None:
+        """Say what a call that waits would change."""
+        if diff and (place := self._part(call_id)) is not None and self._record.get(*place, "approval") is not None:
+            self._record.set([*place, "approval", "diff"], visible(diff))
 
     def _write(self, kind: str, text: str) -> None:
         place = self._record.size(*self._at("parts")) - 1

@@ -53,9 +53,7 @@ def tool_part(call_id: str, name: str, arguments: Mapping[str, Any], *, status: 
     }
 
 
-def approval_card(
-    name: str, arguments: Mapping[str, Any], *, agent: str, deadline: float, diff: str | None = None
-) -> dict[str, Any]:
+def approval_card(name: str, arguments: Mapping[str, Any], *, agent: str, deadline: float) -> dict[str, Any]:
     """The question whether a call may be made: the whole call, with every character that could hide something written out."""
     said = arguments.get({"execute_command": "command", "write_file": "path"}.get(name, ""))
     if not isinstance(said, str):
@@ -70,7 +68,7 @@ def approval_card(
         "question": question(name, agent),
         "subject": subject,
         "body": body,
-        "diff": None if diff is None else visible(diff),
+        "diff": None,
         "deadline": deadline,
         "wider": words.wider(name),
     }

@@ -22,7 +22,7 @@ export function CodeBox({ code, language, caret = false }: { code: string; langu
       </figcaption>
       <pre tabIndex={0} role="region" aria-label={`Code, ${name || "text"}`}>
         <Coloured code={code} language={name} />
-        {caret && <Caret />}
+        {caret && <Caret key={code.length} />}
       </pre>
     </figure>
   );

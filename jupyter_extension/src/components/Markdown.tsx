@@ -151,7 +151,7 @@ function Line({ text, links, caret }: { text: string; links: Links; caret: boole
   return (
     <>
       <Tree nodes={inlineOf(text, links)} />
-      {caret && <Caret />}
+      {caret && <Caret key={text.length} />}
     </>
   );
 }
@@ -190,6 +190,7 @@ function Html({ html }: { html: string }) {
   return <div class="block" ref={box} />;
 }
 
+/** A key that changes with the text keeps it from blinking while text comes. */
 export function Caret() {
   return <span class="caret" aria-hidden="true" />;
 }

@@ -1,5 +1,5 @@
 /** Tells screen readers what happens, in sentences: that an answer begins, what it says once it is there, and what needs them. */
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { seconds, tokens } from "../format";
 import type { Turn } from "../protocol";
 import { answerText, isRunning, openApproval } from "../selectors";
@@ -9,7 +9,7 @@ import type { Store } from "../store";
 const MOST = 600;
 
 export function useAnnouncements(store: Store, say: (text: string) => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     let turn = store.view.state?.turns.at(-1);
     let asked = openApproval(store.view.state)?.part.call_id;
     return store.subscribe(() => {

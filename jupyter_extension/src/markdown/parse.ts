@@ -141,7 +141,7 @@ function list(lines: string[], at: number, links: Links, depth: number): Found {
     if (task) inner[0] = inner[0]!.slice(task[0].length);
     const blocks = blocksOf(inner.join("\n").replace(/\s+$/, ""), links, depth + 1);
     items.push({ done: task ? task[1] !== " " : null, blocks });
-    if (blocks.some((block, index) => block.type === "space" && blocks[index + 1]?.type === "paragraph")) loose = true;
+    if (blocks.some((block, index) => block.type === "space" && index < blocks.length - 1)) loose = true;
     end = after;
     let blank = end;
     while (blank < lines.length && !lines[blank]!.trim()) blank += 1;
