@@ -279,9 +279,9 @@ test("when the kernel is gone the draft stays and Send is off", async () => {
 test("the meter says every part in words", () => {
   const { find } = open(chat([FIRST], { meter: { ...METER, estimated: true, folds_next: true } }));
   expect(find(".meter-bar").getAttribute("aria-label")).toBe(
-    "about 2,431 of 4,000 tokens, 61 %: System prompt 312, Summary 420, Memories 186, Messages 1,204, Tools 309; folds next turn",
+    "about 2,122 of 4,000 tokens, 53 %: System prompt 312, Summary 420, Memories 186, Messages 1,204, 1,878 free; folds next turn",
   );
-  expect(find(".meter-text").textContent).toBe("~2.4k / 4k");
+  expect(find(".meter-text").textContent).toBe("~2.1k / 4k");
 });
 
 test("a suggestion is sent by pressing it", () => {
