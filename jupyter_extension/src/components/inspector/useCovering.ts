@@ -11,7 +11,8 @@ export function useCovering(open: boolean): void {
     const chat = frame();
     const under = chat?.querySelector<HTMLElement>(".main");
     if (!open || !chat || !under) return;
-    const look = () => under.toggleAttribute("inert", chat.clientWidth <= COVERS);
+    // A chat that is not laid out has no width.
+    const look = () => under.toggleAttribute("inert", chat.clientWidth > 0 && chat.clientWidth <= COVERS);
     const size = new ResizeObserver(look);
     size.observe(chat);
     look();
