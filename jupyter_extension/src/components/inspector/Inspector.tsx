@@ -28,9 +28,9 @@ export function Inspector({ store }: { store: Store }) {
   useCovering(opened);
 
   useLayoutEffect(() => {
-    // Who opened it from within the chat goes on in it; a view that is drawn anew leaves the focus where it is.
+    // Who opened it from within the chat goes on in it; a view made anew goes on where the person was typing.
     const before = (tabs.current?.getRootNode() as Document | ShadowRoot | undefined)?.activeElement;
-    const opener = before && frame()?.contains(before) && !before.matches("textarea");
+    const opener = !store.typing && before && frame()?.contains(before);
     if (opened && opener && overlaid()) tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus({ preventScroll: true });
   }, [opened]);
   if (!place) return null;
