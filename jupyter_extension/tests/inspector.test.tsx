@@ -72,7 +72,7 @@ describe("this turn", () => {
 
   test("names what was forgotten since, and what leaves the window next", async () => {
     const parts = NOW.parts.map((part, index) => (part.kind === "system" ? { ...part, text: null } : index === 5 ? { ...part, drops_next: true } : part));
-    await inspect({}, { context: { ...NOW, parts } });
+    await inspect({}, { context: { ...NOW, parts, tokens: 2800 } });
     fireEvent.click(await screen.findByRole("button", { name: /System prompt/ }));
     expect(screen.getByText("(forgotten since)")).toBeTruthy();
     fireEvent.click(screen.getByRole("button", { name: /^Messages/ }));

@@ -50,11 +50,13 @@ function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard 
   useLayoutEffect(() => {
     const root = box.current!.getRootNode() as Document | ShadowRoot;
     // Only a person who is in this chat and has nothing typed is led here; all others have the strip.
-    if (!(root instanceof ShadowRoot && root.activeElement) || store.view.ui.draft) return;
+    const here = root instanceof ShadowRoot && root.activeElement;
+    if (!here || here.closest(".approval") || store.view.ui.draft) return;
     deafUntil.current = performance.now() + DEAF_MS;
     box.current!.focus({ preventScroll: true });
-    box.current!.scrollIntoView?.({ block: "nearest" });
+    box.current!.scrollIntoView({ block: "nearest" });
   }, [store]);
+  useFocusOnwards(box);
 
   return (
     <div
@@ -86,6 +88,23 @@ function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard 
         </label>
       </div>
     </div>
+  );
+}
+
+/** A card that goes while it has the focus leaves it to the next one, else to the composer. */
+function useFocusOnwards(box: { current: HTMLElement | null }): void {
+  const { frame } = usePlace();
+  useLayoutEffect(
+    () => () => {
+      const root = box.current?.getRootNode() as Document | ShadowRoot | undefined;
+      if (!box.current?.contains(root?.activeElement ?? null)) return;
+      const gone = box.current;
+      queueMicrotask(() => {
+        const cards = [...(frame()?.querySelectorAll<HTMLElement>(".approval") ?? [])].filter((card) => card !== gone);
+        (cards[0] ?? frame()?.querySelector<HTMLElement>("textarea.draft"))?.focus({ preventScroll: cards.length === 0 });
+      });
+    },
+    [box, frame],
   );
 }
 
