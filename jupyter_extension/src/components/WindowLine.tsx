@@ -5,7 +5,7 @@ import type { Store } from "../store";
 
 export function WindowLine({ store, line, above }: { store: Store; line: Line; above: number }) {
   return (
-    <div class="window-line" role="separator">
+    <div class="window-line">
       <span>
         {line.folding !== null && <span class="ring" aria-hidden="true" />}
         {words(line, above)}
