@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -27,6 +28,9 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
+from hector_nb.telemetry.base import Telemetry
+from hector_nb.telemetry.log import TurnLog
+from hector_nb.telemetry.several import Several
 from hector_nb.tools.agent_call import AGENT_CALL, AgentCall
 from hector_nb.tools.base import AgentTurns, ToolSource
 from hector_nb.tools.builtin import BuiltinSource
@@ -54,13 +58,15 @@ class ModelMaker(Protocol):
 async def open_runtime(
     loaded: LoadedConfig | None = None,
     *,
+    telemetry: Telemetry | None = None,
     store: Store | None = None,
     make: ModelMaker | None = None,
     given: Mapping[str, ToolSource] = MappingProxyType({}),
 ) -> Runtime:
     """The engine that a configuration describes, opened on the running event loop.
 
-    Tests put something in place of what it names: another `store`, what `make`s its models, `given` tools by their names.
+    `telemetry` is told what it does; unset: that of a process which nobody asks for metrics. Tests put something in place of what the
+    configuration names: another `store`, what `make`s its models, `given` tools by their names.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -69,9 +75,25 @@ async def open_runtime(
     loaded = loaded or load_config()
     store, turns = store or make_store(loaded), NestedTurns()
     agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns, make=make, given=given)
-    runtime = turns.runtime = Runtime(store=store, agents=agents, place=place_of(loaded))
+    runtime = turns.runtime = Runtime(
+        store=store, agents=agents, place=place_of(loaded), telemetry=telemetry or make_telemetry()
+    )
     await runtime.aopen()
     return runtime
+
+
+def make_telemetry(*, metrics: bool = False) -> Telemetry:
+    """Who is told of turns: the log, OpenTelemetry where it is installed, and Prometheus in servers (`metrics`)."""
+    told: list[Telemetry] = [TurnLog()]
+    if metrics:
+        from hector_nb.telemetry.metrics import Metrics
+
+        told.append(Metrics())
+    if find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None:
+        from hector_nb.telemetry.spans import Spans
+
+        told.append(Spans())
+    return Several(told)
 
 
 def place_of(loaded: LoadedConfig) -> str:
@@ -88,6 +110,12 @@ def make_store(loaded: LoadedConfig) -> Store:
 
         return SQLiteStore(Path(path.removeprefix("/")))
     raise ConfigError(f"storage.url: {scheme}:// is not supported yet.", hint="Use sqlite:///path/to/file.db.")
+
+
+def has_store(loaded: LoadedConfig) -> bool:
+    """Whether the database is there already, as far as that can be told without opening it."""
+    scheme, _, path = store_url(loaded.config, folder=loaded.folder).partition("://")
+    return scheme != "sqlite" or Path(path.removeprefix("/")).exists()
 
 
 async def make_agents(

@@ -14,6 +14,7 @@ from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
 from hector_nb.stores.base import NewTurn, Store
+from hector_nb.telemetry.base import Telemetry
 
 _STOP_WITHIN = 4.0
 """Seconds that a stopping process gives its turns to be written down."""
@@ -24,11 +25,15 @@ _REMEMBER_WITHIN = 2.0
 class Runtime:
     """Runs turns. Open it on the event loop that it is to use, and close it there.
 
-    `place` names where the agents' tools are: a call that was allowed there is made by no process of another place.
+    `place` names where the agents' tools are: a call that was allowed there is made by no process of another place. `telemetry` is told
+    what the turns do.
     """
 
-    def __init__(self, *, store: Store, agents: Mapping[str, Agent], place: str = "") -> None:
+    def __init__(
+        self, *, store: Store, agents: Mapping[str, Agent], place: str = "", telemetry: Telemetry | None = None
+    ) -> None:
         self.store = store
+        self.telemetry = telemetry or Telemetry()
         self.agents = dict(agents)
         self.holder = f"{new_id('node')}.{place}" if place else new_id("node")
         self.runs: dict[str, TurnRun] = {}
@@ -105,6 +110,7 @@ class Runtime:
             runs=self.runs,
             grace=grace,
             above=above,
+            telemetry=self.telemetry,
         )
         self.runs[run.turn_id] = run
         self._lifecycle.wake()

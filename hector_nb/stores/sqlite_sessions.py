@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from hector_nb.errors import Conflict, SessionNotFound
-from hector_nb.sessions import Session, SessionStatus
+from hector_nb.sessions import STATUSES, Session, SessionStatus
 from hector_nb.stores import codec, sql, sqlite_texts
 from hector_nb.stores.sqlite_database import Database
 
@@ -70,6 +70,12 @@ def find(db: Database, user: str, session_id: str) -> SessionRow:
     if row is None:
         raise SessionNotFound(f"There is no session {codec.clean(session_id)!r}.")
     return SessionRow(*row)
+
+
+def count(db: Database) -> Mapping[SessionStatus, int]:
+    """See `Store.count_sessions`."""
+    found = dict(db.all(_SQL["count_sessions"], {}))
+    return {status: found.get(status, 0) for status in STATUSES}
 
 
 def create(db: Database, session: Session) -> tuple[Session, bool]:

@@ -3,8 +3,6 @@
 import asyncio
 from typing import cast
 
-from jupyter_server.auth.decorator import allow_unauthenticated
-
 from hector_nb.service import SendMessage, SessionService, TurnStream, collect
 from hector_nb.sessions import Session, SessionStatus
 from hector_nb.transports.bodies import (
@@ -205,18 +203,6 @@ class ContractHandler(RestHandler):
         self.finish(await asyncio.to_thread(openapi.served, self.settings["base_url"]))
 
 
-class HealthHandler(RestHandler):
-    """`/hector/health`: the one route that is open to all, and tells nothing else."""
-
-    open_to_all = True
-    _track_activity = False
-
-    @allow_unauthenticated
-    def get(self) -> None:
-        """Whether the process lives, and whether it can work."""
-        self.reply({"status": "ok" if self.engine.healthy else "unavailable"})
-
-
 async def reply_with_sessions(handler: RestHandler, agent: str | None) -> None:
     """Answer with the page of the caller's sessions that the query asks for."""
     status = read_choice("status", handler.query("status"), ("active", "ended", "expired"))
@@ -254,6 +240,7 @@ async def start_turn(handler: RestHandler, service: SessionService, agent: str, 
 async def answer(handler: RestHandler, agent: str, session_id: str | None) -> None:
     """Send a message and reply with the whole answer."""
     stream = await start_turn(handler, await handler.service(), agent, session_id)
-    reply = await handler.while_connected(collect(stream))
+    with handler.engine.telemetry.reading("rest"):
+        reply = await handler.while_connected(collect(stream))
     if reply is not None:
         handler.reply(encode_reply(reply))

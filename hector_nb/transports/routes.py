@@ -12,6 +12,7 @@ from hector_nb.transports.memory import (
     RestoreHandler,
     TurnContextHandler,
 )
+from hector_nb.transports.operations import HealthHandler, LiveHandler, MetricsHandler
 from hector_nb.transports.rest import (
     AgentsHandler,
     AllSessionsHandler,
@@ -20,7 +21,6 @@ from hector_nb.transports.rest import (
     ContractHandler,
     EndHandler,
     ForkHandler,
-    HealthHandler,
     MessagesHandler,
     OneOffMessagesHandler,
     RewindHandler,
@@ -63,6 +63,8 @@ ROUTES: list[tuple[str, type[Any]]] = [
     ("/hector/sessions", AllSessionsHandler),
     ("/hector/sessions/([^/]+)", AnySessionHandler),
     ("/hector/health", HealthHandler),
+    ("/hector/health/live", LiveHandler),
+    ("/hector/metrics", MetricsHandler),
     (r"/hector/openapi\.json", ContractHandler),
     ("/agents(?:/.*)?", UnknownPath),
     ("/hector(?:/.*)?", UnknownPath),

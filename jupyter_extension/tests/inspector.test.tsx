@@ -23,7 +23,7 @@ describe("this turn", () => {
   test("says how much of the budget it takes, by number and by a bar that has words", async () => {
     await inspect();
     expect(await screen.findByText("2,122")).toBeTruthy();
-    expect(screen.getByRole("img", { name: /^2,122 of 4,000 tokens: System prompt 312, / })).toBeTruthy();
+    expect(screen.getByRole("img", { name: /^2,122 of 4,000 tokens, 53 %: System prompt 312, / })).toBeTruthy();
     expect(screen.getByText("folds at 80 %")).toBeTruthy();
     expect(screen.getByText("14 messages")).toBeTruthy();
   });
