@@ -50,13 +50,14 @@ function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard 
   useLayoutEffect(() => {
     const root = box.current!.getRootNode() as Document | ShadowRoot;
     // Only a person who is in this chat and has nothing typed is led here; all others have the strip.
-    const here = root instanceof ShadowRoot && root.activeElement;
-    if (!here || here.closest(".approval") || store.view.ui.draft) return;
-    deafUntil.current = performance.now() + DEAF_MS;
-    box.current!.focus({ preventScroll: true });
-    box.current!.scrollIntoView({ block: "nearest" });
+    const active = root instanceof ShadowRoot ? root.activeElement : null;
+    if (active && !active.closest(".approval") && !store.view.ui.draft) {
+      deafUntil.current = performance.now() + DEAF_MS;
+      box.current!.focus({ preventScroll: true });
+      box.current!.scrollIntoView?.({ block: "nearest" });
+    }
+    return () => leave(box.current!);
   }, [store]);
-  useFocusOnwards(box);
 
   return (
     <div
@@ -91,21 +92,12 @@ function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard 
   );
 }
 
-/** A card that goes while it has the focus leaves it to the next one, else to the composer. */
-function useFocusOnwards(box: { current: HTMLElement | null }): void {
-  const { frame } = usePlace();
-  useLayoutEffect(
-    () => () => {
-      const root = box.current?.getRootNode() as Document | ShadowRoot | undefined;
-      if (!box.current?.contains(root?.activeElement ?? null)) return;
-      const gone = box.current;
-      queueMicrotask(() => {
-        const cards = [...(frame()?.querySelectorAll<HTMLElement>(".approval") ?? [])].filter((card) => card !== gone);
-        (cards[0] ?? frame()?.querySelector<HTMLElement>("textarea.draft"))?.focus({ preventScroll: cards.length === 0 });
-      });
-    },
-    [box, frame],
-  );
+/** Takes the focus of a card that goes to the next one, else back to where the person writes. */
+function leave(card: HTMLElement): void {
+  const root = card.getRootNode();
+  if (!(root instanceof ShadowRoot) || !card.contains(root.activeElement)) return;
+  const others = [...root.querySelectorAll<HTMLElement>(".approval")].filter((other) => other !== card);
+  (others[0] ?? root.querySelector<HTMLElement>("textarea.draft"))?.focus();
 }
 
 /** Seconds left; spoken at the start, at 60 and at 10. */
