@@ -5,11 +5,7 @@ import type { Store } from "../store";
 
 export function WindowLine({ store, line, above }: { store: Store; line: Line; above: number }) {
   return (
-<<<<<<< HEAD
-    <div class="window-line">
-=======
     <div class="window-line" role="note">
->>>>>>> winspect
       <span>
         {line.folding !== null && <span class="ring" aria-hidden="true" />}
         {words(line, above)}
