@@ -2,15 +2,17 @@
 
 `{name}`, `{name.attribute}`, `{name[0]}` and `{name["key"]}` (and chains of these) are replaced where `name` is a variable of the
 notebook; every other brace stays as it was typed: JSON, code, `{{name}}`, `${name}`. Nothing is evaluated and nothing called, except that
-reading an attribute may run a property. Names that begin with `_` cannot be read behind a dot.
+reading an attribute may run a property. What is named like a secret is kept back. Names that begin with `_` cannot be read behind a dot.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import StringIO
+from itertools import islice
 from typing import Any
 
-from IPython.lib.pretty import pretty
+from IPython.lib.pretty import RepresentationPrinter
 
 from hector_nb.errors import InvalidRequest
 
@@ -42,12 +44,17 @@ def interpolate(prompt: str, variables: Mapping[str, Any], *, secrets: bool = Fa
     return _FIELD.sub(lambda field: _filled(field, variables, secrets=secrets), prompt)
 
 
+def is_secret(name: str) -> bool:
+    """Whether something of this name is kept from models."""
+    return _SECRET.search(_SNAKE.sub("_", name)) is not None
+
+
 def _filled(field: re.Match[str], variables: Mapping[str, Any], *, secrets: bool) -> str:
     if field["root"] not in variables:
         return field[0]
     steps = list(_STEP.finditer(field["path"]))
     for name in (field["root"], *(step["name"] or step["key"] or "" for step in steps)):
-        if not secrets and _SECRET.search(_SNAKE.sub("_", name)):
+        if not secrets and is_secret(name):
             raise InvalidRequest(
                 f"{field[0]} looks like a secret and was not sent.",
                 hint="Use --raw to send the braces as typed, or give the value a name that does not say secret.",
@@ -91,8 +98,36 @@ def _described(value: Any) -> str:
     if (own := _said_by(value, "_repr_markdown_")) is not None:
         return own
     if isinstance(value, _BUILT_IN):
-        return str(pretty(value, max_width=_WIDTH, max_seq_length=_ITEMS))  # type: ignore[no-untyped-call]
+        return _pretty(value)
     return repr(value)
+
+
+def _pretty(value: Any) -> str:
+    """A built-in value laid out; in its dictionaries, what stands under a secret's name is left out."""
+    stream = StringIO()
+    printer = RepresentationPrinter(stream, max_width=_WIDTH, max_seq_length=_ITEMS)  # type: ignore[no-untyped-call]
+    print_all = printer.type_pprinters[dict]
+
+    def print_open(each: dict[Any, Any], to: RepresentationPrinter, cycle: bool) -> None:
+        print_all(_without_secrets(each), to, cycle)
+
+    printer.type_pprinters = {**printer.type_pprinters, dict: print_open}
+    printer.pretty(value)  # type: ignore[no-untyped-call]
+    printer.flush()  # type: ignore[no-untyped-call]
+    return stream.getvalue()
+
+
+def _without_secrets(value: dict[Any, Any]) -> dict[Any, Any]:
+    first = islice(value.items(), _ITEMS + 1)
+    return {key: _LEFT_OUT if isinstance(key, str) and is_secret(key) else each for key, each in first}
+
+
+class _LeftOut:
+    def __repr__(self) -> str:
+        return "(secret, not sent)"
+
+
+_LEFT_OUT = _LeftOut()
 
 
 def _said_by(value: Any, *names: str) -> str | None:

@@ -188,3 +188,14 @@ def test_long_lists_and_dictionaries_are_cut_before_they_are_written() -> None:
     assert len(text) < 5000
     assert "0: [0, 1, 2" in text
     assert as_text([1, 2]) == "[1, 2]"
+
+
+def test_what_stands_under_the_name_of_a_secret_is_left_out() -> None:
+    login = {"user": "ada", "password": "hunter2", "more": [{"apiKey": "sk-1"}]}
+    assert as_text(login) == "{'user': 'ada', 'password': (secret, not sent), 'more': [{'apiKey': (secret, not sent)}]}"
+
+
+def test_a_value_that_holds_itself_is_written_once() -> None:
+    value: dict[str, object] = {"a": 1}
+    value["self"] = [value] * 3
+    assert "{...}" in as_text(value)
