@@ -3,6 +3,7 @@
 It is kept by the hook `post_run_cell`, as text, so that no frame and none of its variables outlives the cell.
 """
 
+import sysconfig
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ _MAX_CODE = 3000
 _MAX_MESSAGE = 2000
 _FIRST_FRAMES = 3
 _LAST_FRAMES = 7
+_PYTHON = f"{sysconfig.get_path('stdlib')}/".replace("\\", "/")
 _OWN = (HectorError, KeyboardInterrupt, SystemExit)
 """Not errors of the notebook's code."""
 
@@ -33,7 +35,7 @@ class LastError:
         from IPython.core.error import UsageError
 
         error = result.error_before_exec or result.error_in_exec
-        if error is None or isinstance(error, (*_OWN, UsageError)):
+        if error is None or isinstance(error, _OWN) or (isinstance(error, UsageError) and _is_of_hector(error)):
             return
         described = _Described(
             code=str(getattr(result.info, "raw_cell", "")),
@@ -74,14 +76,21 @@ class _Described:
 
     def _message(self) -> list[str]:
         """The error, and those that it came of."""
-        lines = ["".join(traceback.format_exception_only(self.error)).rstrip("\n")]
+        lines = [self._said(self.error)]
         cause, seen = self.error, {id(self.error)}
         while (cause := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)) is not None:  # type: ignore[assignment]
             if id(cause) in seen:
                 break
             seen.add(id(cause))
-            lines.append(f"It came of: {''.join(traceback.format_exception_only(cause)).rstrip()}")
+            lines.append(f"It came of: {self._said(cause).strip()}")
         return lines
+
+    def _said(self, error: BaseException) -> str:
+        """An error in Python's words; a file that does not parse is named as people know it."""
+        said = "".join(traceback.format_exception_only(error)).rstrip("\n")
+        if isinstance(error, SyntaxError) and error.filename:
+            said = said.replace(f'  File "{error.filename}"', self._place(error.filename), 1)
+        return said
 
     def _path(self, room: int) -> str:
         """The frames, outermost first, without IPython's; those in the middle are left out."""
@@ -104,8 +113,19 @@ class _Described:
         _, installed, module = path.replace("\\", "/").rpartition("/site-packages/")
         if installed:
             return module
+        _, of_python, module = path.replace("\\", "/").rpartition(_PYTHON)
+        if of_python:
+            return module
         file = Path(path)
         return file.relative_to(Path.cwd()).as_posix() if file.is_relative_to(Path.cwd()) else file.name
+
+
+def _is_of_hector(error: BaseException) -> bool:
+    """Whether it says that a `%hector` line was written wrong."""
+    return any(
+        "/hector_nb/frontends/" in frame.filename.replace("\\", "/")
+        for frame in traceback.extract_tb(error.__traceback__)
+    )
 
 
 def _outside_ipython(trace: TracebackType | None) -> TracebackType | None:
