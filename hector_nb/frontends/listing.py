@@ -8,6 +8,8 @@ from hector_nb.frontends.render import plain
 from hector_nb.wire.safe_markdown import safe_html
 
 Row = TypeVar("Row")
+_SHORT = 20
+"""The most characters of what is not broken into lines, such as a time."""
 
 
 class Shown(str):
@@ -59,7 +61,10 @@ def local(moment: datetime) -> str:
 
 
 def _cells(tag: str, line: list[str]) -> str:
-    return "".join(f'<{tag} style="text-align: left; white-space: pre-wrap">{safe_html(cell)}</{tag}>' for cell in line)
+    return "".join(
+        f'<{tag} style="text-align: left; white-space: {"pre" if len(cell) <= _SHORT else "pre-wrap"}">{safe_html(cell)}</{tag}>'
+        for cell in line
+    )
 
 
 def _cell(value: object) -> str:
