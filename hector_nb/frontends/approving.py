@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from hector_nb.approvals import Approval
+from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.asking import Word, call_text, choices, question, read_word
 from hector_nb.tools.main_thread import MAIN_THREAD, NobodyWaits
 
@@ -21,6 +22,8 @@ def speaker(approve: Approver, *, plain: bool) -> Speaker | None:
     """The one who answers for a program; `plain`: functions are called on the main thread, where a plain call waits."""
     if approve is None:
         return None
+    if approve != "ask" and not callable(approve):
+        raise InvalidRequest(f"approve is a function, 'ask' or None, not {approve!r}.")
     if approve != "ask" and inspect.iscoroutinefunction(approve):
         return _awaiting(approve)
     ask = _AtTheTerminal() if approve == "ask" else _function(approve)

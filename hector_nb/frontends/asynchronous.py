@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, get_args
 
 from hector_nb.approvals import Approval, Decision
-from hector_nb.errors import HectorError, TurnNotFound
+from hector_nb.errors import HectorError, InvalidRequest, TurnNotFound
 from hector_nb.frontends.answer_stream import AsyncStream, Beginning
 from hector_nb.frontends.answers import Answer
 from hector_nb.frontends.approving import Approver, speaker
@@ -28,6 +28,7 @@ from hector_nb.service import AgentInfo, SendMessage, SessionService, ToolInfo, 
 from hector_nb.sessions import IfBusy, Session, SessionStatus
 
 _PAGE = 100
+Value = TypeVar("Value")
 _AGENT: Mapping[str, Callable[[AgentInfo], object]] = {
     "agent": lambda each: each.name,
     "model": lambda each: each.model,
@@ -160,6 +161,8 @@ class AsyncHector:
             status: Only `active`, `ended` or `expired` ones.
             limit: The most sessions; None: all.
         """
+        if status is not None:
+            _one_of("status", status, SessionStatus)
         found: list[Session] = []
         cursor: str | None = None
         while limit is None or len(found) < limit:
@@ -188,7 +191,7 @@ class AsyncHector:
     async def ask(self, message: str, agent: str | None = None) -> Answer:
         """One question without a session."""
         info = await self._agent(agent)
-        return await _whole(Beginning(self._begin(info.name, SendMessage(message=message))))
+        return await _whole(Beginning(self._begin(info.name, SendMessage(message=_text(message)))))
 
     async def context(self, turn: Answer | str, agent: str | None = None) -> LedgerView:
         """What a turn's model saw; `turn` is an answer or the id of a turn, `agent` the one that was asked (default: the first one)."""
@@ -251,9 +254,9 @@ class AsyncSession:
             HectorError: the message was refused, or (while the text is read) the turn failed; the class says which.
         """
         request = SendMessage(
-            message=message,
+            message=_text(message),
             session_id=self.session_id,
-            if_busy=if_busy,
+            if_busy=_one_of("if_busy", if_busy, IfBusy),
             idempotency_key=idempotency_key,
             on_disconnect="continue",  # this program stops its turns itself
         )
@@ -320,6 +323,7 @@ class AsyncSession:
 
     async def decide(self, call_id: str, decision: Decision, *, edited: Mapping[str, Any] | None = None) -> Approval:
         """Approve or deny a tool call; with `edited` it is made with these arguments."""
+        _one_of("decision", decision, Decision)
         return await self._service.decide_approval(self.agent, self.session_id, call_id, decision, edited=edited)
 
     async def cancel(self) -> bool:
@@ -350,6 +354,19 @@ class AsyncSession:
     async def delete(self, *, forget: bool = False) -> None:
         """Erase it; with `forget` also what it gave to wider memories."""
         await self._service.delete_session(self.agent, self.session_id, forget=forget)
+
+
+def _text(message: str) -> str:
+    if not isinstance(message, str):
+        raise InvalidRequest(f"A message is a text, not {type(message).__name__}.", hint="Write it out: str(value).")
+    return message
+
+
+def _one_of(name: str, value: Value, allowed: Any) -> Value:
+    """Refuse what a type checker would have refused."""
+    if value not in get_args(allowed):
+        raise InvalidRequest(f"There is no {name} {value!r}.", hint=f"One of {', '.join(get_args(allowed))}.")
+    return value
 
 
 async def _whole(beginning: Beginning) -> Answer:

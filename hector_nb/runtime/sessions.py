@@ -36,7 +36,7 @@ from hector_nb.service import (
     ToolInfo,
     TurnStream,
 )
-from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
+from hector_nb.sessions import MAX_TITLE, SESSION_ID, Page, Session, SessionStatus, Turn
 from hector_nb.stores.base import Idempotency, NewTurn
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class UserSessions(SessionService):
             raise InvalidRequest(
                 "This is not a session id.", hint="Use 1 to 64 letters, digits, '_', '.' or '-', or none: one is made."
             )
+        _check_title(title)
         return await self._store.create_session(
             self._new_session(found, session_id or new_id("sess"), title=title or "", metadata=metadata or {}),
             idempotency=_idempotency(idempotency_key, "session", agent, session_id, title, metadata),
@@ -140,6 +141,7 @@ class UserSessions(SessionService):
     ) -> Session:
         """See `SessionService`."""
         await self.get_session(agent, session_id)
+        _check_title(title)
         return await self._store.update_session(self._user, session_id, title=title, metadata=metadata)
 
     async def end_session(self, agent: str, session_id: str) -> Session:
@@ -395,6 +397,11 @@ def _position(cursor: str | None) -> int:
 def _takes_copies(agent: Agent) -> bool:
     """Whether long-term memory takes in what a fork copies: where sessions are blind to one another, for else it has it already."""
     return agent.longterm is not None and agent.longterm.scope == "session"
+
+
+def _check_title(title: str | None) -> None:
+    if title is not None and len(title) > MAX_TITLE:
+        raise InvalidRequest(f"A title has at most {MAX_TITLE} characters.")
 
 
 def _check(message: str) -> None:

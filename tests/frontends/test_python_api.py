@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -356,3 +356,25 @@ async def test_an_asynchronous_function_gives_the_word(config: Path, tmp_path: P
     async with hector_nb.aconnect(config, approve=approve) as hector:
         assert (await hector.ask("Write", "writer")).text == "It is done."
     assert (tmp_path / "a.txt").exists()
+
+
+def test_what_no_type_checker_has_refused_is_refused_in_words(hector: Hector) -> None:
+    session = hector.session("assistant")
+    with pytest.raises(InvalidRequest, match="A message is a text, not NoneType"):
+        session.send(cast(Any, None))
+    with pytest.raises(InvalidRequest, match="There is no if_busy 'wait'"):
+        session.send("Hi", if_busy=cast(Any, "wait"))
+    with pytest.raises(InvalidRequest, match=r"There is no status .open.\.\nOne of active, ended, expired"):
+        hector.sessions(status=cast(Any, "open"))
+    with pytest.raises(InvalidRequest, match="There is no decision 'yes'"):
+        session.decide("call_1", cast(Any, "yes"))
+    with pytest.raises(InvalidRequest, match="approve is a function, 'ask' or None"):
+        hector_nb.connect(approve=cast(Any, "yes"))
+
+
+def test_a_title_that_an_import_would_refuse_is_refused_at_once(hector: Hector) -> None:
+    session = hector.session("assistant")
+    with pytest.raises(InvalidRequest, match="at most 500 characters"):
+        session.rename("x" * 501)
+    with pytest.raises(InvalidRequest, match="at most 500 characters"):
+        hector.session("assistant", title="x" * 501)
