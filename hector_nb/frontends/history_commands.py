@@ -23,8 +23,7 @@ async def run_history_command(arguments: CommandArguments, asked: SessionService
     Raises:
         HectorError: it cannot be done.
     """
-    info, session_id = await sessions.open(asked, arguments.session)
-    session = await asked.get_session(info.name, session_id)
+    session = await sessions.spoken(asked, arguments.session)
     match arguments.name:
         case "fork":
             return await _fork(asked, session, arguments, sessions)
@@ -50,8 +49,6 @@ async def _fork(
 async def _rewind(asked: SessionService, session: Session, arguments: CommandArguments) -> Shown:
     """Take back a turn (None: the last) and what follows it."""
     messages = await all_messages(asked, session)
-    if not messages:
-        raise InvalidRequest("Nothing was said in this session yet, so nothing can be taken back.")
     first, *_ = _turn(messages, arguments.turn or messages[-1].turn_id)
     spot = messages.index(first)
     rewound = await asked.rewind_session(

@@ -1,6 +1,5 @@
 """`%hector memory`, `why`, `correct` and `forget`: looking into an agent's memory from a notebook, and setting it right."""
 
-from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.listing import Shown
 from hector_nb.frontends.looking import found_memories, ledger_view, listed, memory_view
@@ -44,16 +43,10 @@ async def _why(asked: SessionService, arguments: CommandArguments, sessions: Not
     if arguments.turn and not arguments.session:
         info = await sessions.info(asked)
         return await ledger_view(asked, info, arguments.turn)
-    info, session_id = await sessions.open(asked, arguments.session)
-    turn_id = arguments.turn
-    if turn_id is None:
-        said = await last_messages(asked, await asked.get_session(info.name, session_id), 1)
-        if not said:
-            raise InvalidRequest(
-                "Nothing was said in this session yet.", hint="%hector memory shows what would be seen."
-            )
-        turn_id = said[-1].turn_id
-    return await ledger_view(asked, info, turn_id, session_id=session_id)
+    session = await sessions.spoken(asked, arguments.session)
+    turn_id = arguments.turn or (await last_messages(asked, session, 1))[-1].turn_id
+    info = await asked.get_agent(session.agent)
+    return await ledger_view(asked, info, turn_id, session_id=session.session_id)
 
 
 async def _correct(asked: SessionService, arguments: CommandArguments, sessions: NotebookSessions) -> MemoryListing:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from hector_nb.errors import AgentNotFound
+from hector_nb.errors import AgentNotFound, InvalidRequest
 from hector_nb.frontends.cell_turns import NOTEBOOK
 from hector_nb.frontends.magics_arguments import PromptArguments
 from hector_nb.messages import Message
@@ -105,6 +105,21 @@ class NotebookSessions:
         if await self.find(service, info) is None:
             await self._make(service, info)
         return info, self._by_agent[info.name]
+
+    async def spoken(self, service: SessionService, session_id: str | None = None) -> Session:
+        """The session that a command about what was said is about: the one of this id, else the notebook's.
+
+        Raises:
+            SessionNotFound: there is no session of this id.
+            InvalidRequest: nothing was said in it yet.
+        """
+        if session_id is None:
+            info = await self.info(service)
+            session_id = await self.find(service, info)
+        session = await service.find_session(session_id) if session_id else None
+        if session is None or session.message_count == 0:
+            raise InvalidRequest("Nothing was said in this session yet.", hint="Send a message first: %hector Hello")
+        return session
 
     async def use(self, service: SessionService, agent: str, session_id: str | None) -> AgentInfo:
         """Talk to this agent from now on; in this session, if one is named."""
