@@ -8,6 +8,7 @@ import argparse
 import keyword
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, NoReturn, cast, get_args
 
 from IPython.core.error import UsageError
@@ -23,11 +24,13 @@ _CORRECTION = re.compile(r"(?P<words>\s*(?:(?:-s|--session)[\s=]\s*\S+\s+)?[^\s-
 _QUERY = re.compile(r"(?P<words>.*?(?:^|\s))(?:-q|--query)[\s=](?P<text>.*)", re.DOTALL)
 _NAMES = (
     *("agents", "use", "new", "sessions", "history"),
-    *("memory", "why", "correct", "forget", "tools", "connect", "version", "help"),
-    *("fork", "rewind", "export", "chat"),
+    *("memory", "why", "correct", "forget"),
+    *("fork", "rewind", "export", "chat", "tools", "connect", "version", "help"),
 )
 _OF_SESSION = ("use", "history", "memory", "why", "correct", "forget", "fork", "rewind", "export", "chat")
 """These are about a session: the notebook's own, or another one."""
+_ALIKE = 0.8
+"""How much like a command a lonely word is that was meant as one, of 1."""
 _VALUED = ("-a", "--agent", "-s", "--session", "--out", "-f", "--format")
 ABOUT_THE_ERROR = "Explain this error and say how to mend it."
 """The prompt of `--err` alone."""
@@ -75,12 +78,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}. See %hector help")
 
 
-def _make(prog: str) -> _Parser:
-    return _Parser(prog=prog, add_help=False, allow_abbrev=False)
+class _CommandParser(_Parser):
+    def error(self, message: str) -> NoReturn:
+        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. Write: {usage}")
+
+
+def _make(kind: type[_Parser], prog: str) -> _Parser:
+    return kind(prog=prog, add_help=False, allow_abbrev=False)
 
 
 def _prompt_parser(*, cell: bool) -> _Parser:
-    parser = _make("%%hector" if cell else "%hector")
+    parser = _make(_Parser, "%%hector" if cell else "%hector")
     if cell:
         parser.add_argument("name", nargs="?", metavar="AGENT")
     parser.add_argument("-a", "--agent")
@@ -98,26 +107,26 @@ def _prompt_parser(*, cell: bool) -> _Parser:
 
 
 def _command_parsers() -> dict[str, _Parser]:
-    parsers = {name: _make(f"%hector {name}") for name in _NAMES}
-    parsers["use"].add_argument("agent")
-    parsers["new"].add_argument("agent", nargs="?")
-    parsers["sessions"].add_argument("agent", nargs="?")
-    parsers["tools"].add_argument("agent", nargs="?")
-    parsers["chat"].add_argument("agent", nargs="?")
+    parsers = {name: _make(_CommandParser, f"%hector {name}") for name in _NAMES}
+    parsers["use"].add_argument("agent", metavar="AGENT")
+    parsers["new"].add_argument("agent", nargs="?", metavar="AGENT")
+    parsers["sessions"].add_argument("agent", nargs="?", metavar="AGENT")
+    parsers["tools"].add_argument("agent", nargs="?", metavar="AGENT")
+    parsers["chat"].add_argument("agent", nargs="?", metavar="AGENT")
     for name in ("why", "fork", "rewind"):
-        parsers[name].add_argument("turn", nargs="?", type=_turn)
+        parsers[name].add_argument("turn", nargs="?", type=_turn, metavar="TURN")
     parsers["export"].add_argument("file", nargs="?", metavar="FILE")
     parsers["export"].add_argument("-f", "--format", choices=FILE_FORMATS)
     parsers["export"].add_argument("--overwrite", action="store_true")
     parsers["connect"].add_argument("url", nargs="?", metavar="URL")
-    parsers["connect"].add_argument("--token")
+    parsers["connect"].add_argument("--token", metavar="TOKEN")
     parsers["forget"].add_argument("memory_ids", nargs="+", type=_memory, metavar="MEM_ID")
     parsers["correct"].add_argument("memory_ids", nargs=1, type=_memory, metavar="MEM_ID")
     parsers["memory"].add_argument("-q", "--query", metavar="TEXT")
     for name in _OF_SESSION:
         parsers[name].add_argument("-s", "--session", metavar="ID")
     for name in ("sessions", "history"):
-        parsers[name].add_argument("-n", "--limit", type=_positive, default=20)
+        parsers[name].add_argument("-n", "--limit", type=_positive, default=20, metavar="NUMBER")
     return parsers
 
 
@@ -163,6 +172,10 @@ def parse_line(line: str) -> PromptArguments | CommandArguments | None:
     first = line.split(maxsplit=1)[0]
     if first in _COMMANDS:
         return _command(first, line[len(first) :])
+    if line in ("-h", "--help"):
+        return CommandArguments(name="help")
+    if line == first and (meant := get_close_matches(first, COMMANDS, 1, _ALIKE)):
+        raise UsageError(f"There is no command {first!r}; did you mean %hector {meant[0]}? {_as_prompt(first)}")
     options, prompt = _peel(line)
     return _prompt(_LINE, options, prompt)
 
@@ -181,11 +194,11 @@ def _command(name: str, line: str) -> CommandArguments:
     try:
         found, rest = _COMMANDS[name].parse_known_args(words)
     except UsageError as error:
-        raise UsageError(f"{error}. {_as_prompt(name)}") from None
+        raise UsageError(f"{error}. {_as_prompt(name)} …") from None
     if rest:
-        raise UsageError(f"%hector {name} takes no {rest[0]!r}. {_as_prompt(name)}")
+        raise UsageError(f"%hector {name} takes no {rest[0]!r}. {_as_prompt(name)} …")
     if name == "correct" and not text:
-        raise UsageError(f"%hector correct needs the new text: %hector correct mem_… TEXT. {_as_prompt(name)}")
+        raise UsageError(f"%hector correct needs the new text: %hector correct mem_… TEXT. {_as_prompt(name)} …")
     given: dict[str, Any] = {key: tuple(value) if key == "memory_ids" else value for key, value in vars(found).items()}
     return CommandArguments(name=name, text=text or None, **given)
 
@@ -206,7 +219,7 @@ def _unquoted(text: str) -> str:
 
 
 def _as_prompt(name: str) -> str:
-    return f"To send these words as a prompt: %hector -- {name} …"
+    return f"To send it as a prompt: %hector -- {name}"
 
 
 def _peel(line: str) -> tuple[list[str], str]:
@@ -224,11 +237,23 @@ def _peel(line: str) -> tuple[list[str], str]:
     return options, line[position:].lstrip()
 
 
+def _too_much(parser: _Parser, word: str, name: str | None) -> str:
+    if parser is _LINE:
+        return f"There is no option {word!r}. See %hector help, or, to send it as a prompt: %hector -- …"
+    if name in _COMMANDS:
+        return f"Commands have one %: %hector {name} …"
+    what = (
+        f"There is no option {word!r}" if word.startswith("-") else f"{word!r} is neither an option nor the first word"
+    )
+    return f"{what}. Write: %%hector [AGENT] [options], and the prompt on the lines below it"
+
+
 def _prompt(parser: _Parser, options: list[str], prompt: str) -> PromptArguments:
     found, rest = parser.parse_known_args(options)
     if rest:
-        what = "the prompt goes on the lines below it" if parser is _CELL else "to send it as a prompt: %hector -- …"
-        raise UsageError(f"There is no option {rest[0]!r}; {what}")
+        raise UsageError(_too_much(parser, rest[0], getattr(found, "name", None)))
+    if found.agent and getattr(found, "name", None):
+        raise UsageError(f"Two agents are named, {found.name!r} and {found.agent!r}; one can be asked")
     if found.err and not prompt.strip():
         prompt = ABOUT_THE_ERROR
     if not prompt.strip():

@@ -1,5 +1,7 @@
 """What may stand after `%hector` and `%%hector`."""
 
+import re
+
 import pytest
 from IPython.core.error import UsageError
 
@@ -141,3 +143,39 @@ def test_commands_about_memory_and_tools(line: str, parsed: CommandArguments) ->
 def test_words_that_only_begin_like_a_command_are_refused_with_the_way_to_send_them(line: str) -> None:
     with pytest.raises(UsageError, match=f"%hector -- {line.split()[0]}"):
         parse_line(line)
+
+
+@pytest.mark.parametrize("line", ["agnets", "session", "tool", "news"])
+def test_a_lonely_word_that_is_nearly_a_command_is_not_sent(line: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean %hector .*To send it as a prompt: %hector -- {line}"):
+        parse_line(line)
+
+
+def test_what_is_like_a_command_is_a_prompt_among_other_words_and_behind_two_dashes() -> None:
+    assert parse_line("news of today") == PromptArguments(prompt="news of today")
+    assert parse_line("-- news") == PromptArguments(prompt="news")
+    assert parse_line("hello") == PromptArguments(prompt="hello")
+
+
+@pytest.mark.parametrize("line", ["-h", "--help"])
+def test_help_is_found_where_programs_have_it(line: str) -> None:
+    assert parse_line(line) == CommandArguments(name="help")
+
+
+def test_a_command_that_lacks_something_says_how_it_is_written() -> None:
+    with pytest.raises(UsageError, match=re.escape("Write: %hector use [-s ID] AGENT.")):
+        parse_line("use")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("helper extra", "'extra' is neither an option nor the first word. Write: %%hector [AGENT] [options]"),
+        ("helper --nope", "There is no option '--nope'. Write: %%hector [AGENT] [options]"),
+        ("use helper", "Commands have one %: %hector use"),
+        ("helper -a other", "Two agents are named, 'helper' and 'other'"),
+    ],
+)
+def test_a_cell_with_too_much_in_its_first_line_says_how_it_is_written(line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        parse_cell(line, "hi")
