@@ -88,7 +88,8 @@ class HectorMagics(Magics):
         The session belongs to the notebook, also after the kernel was restarted,
         until %hector new. A cell that runs again takes its old turn back first, so
         that Run All repeats the conversation; what followed is kept in a session that
-        is named under the answer. ■ (or I, I) stops the answer and keeps what was said.
+        is named under the answer. Where cells were moved, %hector new above the first
+        lets Run All begin anew. ■ (or I, I) stops the answer and keeps what was said.
 
         Tools that need your word ask in the cell: y yes, n no, a always for this
         session, e edit the arguments; no answer in time means no, and so does a
@@ -108,7 +109,8 @@ class HectorMagics(Magics):
             return {"completions": []}
         found = self.notebook.complete(line["magic"] if line else None, context.text_until_cursor)
         completions = [SimpleCompletion(text=text, type=about) for text, about in found]
-        return {"completions": completions, "ordered": True, "suppress": bool(found)}
+        alone = bool(found) or (line is not None and not self.notebook.is_free(line["magic"]))
+        return {"completions": completions, "ordered": True, "suppress": alone}
 
     def close(self) -> None:
         """Free what was opened."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hector_nb.errors import HectorError
+from hector_nb.frontends.interpolate import is_secret
 from hector_nb.frontends.listing import local
 from hector_nb.frontends.magics_arguments import COMMANDS, FILE_FORMATS, FORMATS
 from hector_nb.frontends.notebook_service import NotebookService
@@ -48,6 +49,9 @@ _POSITIONAL = {
     **dict.fromkeys(("use", "new", "sessions", "tools", "chat"), "agents"),
     **dict.fromkeys(("why", "fork", "rewind"), "turns"),
 }
+_TEXTS = ("-q", "--query", "--out")
+_WITH_TEXT = ("correct", "memory", "export")
+_ASSIGNED = re.compile(r"(?<=\s)(--[a-z]+)=(?=\S*\Z)")
 _BRACE = re.compile(r"(?<![{$\\])\{(?P<begun>\w*)\Z")
 _ABOUT = 40
 """The longest that is said of a word."""
@@ -57,6 +61,7 @@ Found = list[tuple[str, str]]
 
 def wanted(text: str) -> tuple[Sequence[str], str]:
     """What fits at the end of a line: words, and which names besides (`agents`, `sessions`, `memories`, `turns`, `formats` or none)."""
+    text = _apart(text)
     magic, *words = text.split() or [""]
     if words and not text[-1].isspace():
         words.pop()
@@ -72,6 +77,26 @@ def wanted(text: str) -> tuple[Sequence[str], str]:
     if words[0] in COMMANDS:
         return _after_command(words)
     return (_PROMPT_OPTIONS if _only_options(words) else ()), ""
+
+
+def is_free(text: str) -> bool:
+    """Whether anything may stand at the end of a line: the words of a prompt, of a query, a file's name."""
+    text = _apart(text)
+    magic, *words = text.split() or [""]
+    if words and not text[-1].isspace():
+        words.pop()
+    elif not words and not text[-1:].isspace():
+        return True
+    if words and words[-1] in _VALUES:
+        return words[-1] in _TEXTS
+    if magic.startswith("%%") or not words:
+        return False
+    return words[0] in _WITH_TEXT if words[0] in COMMANDS else not _only_options(words)
+
+
+def _apart(text: str) -> str:
+    """A line whose last word, where it is `--option=value`, is two words."""
+    return _ASSIGNED.sub(r"\1 ", text)
 
 
 def _after_command(words: Sequence[str]) -> tuple[Sequence[str], str]:
@@ -109,10 +134,14 @@ class Completer:
             return self._begun(brace["begun"])
         if magic is None:
             return []
+        magic = _apart(magic)
         symbol = magic.split()[-1] if not magic[-1].isspace() else ""
         words, names = wanted(magic)
-        found = self._names(names) if names else []
-        options = [(word, "option" if word[0] == "-" else "command") for word in words if symbol or word[0] != "-"]
+        found = self._names(names, magic) if names else []
+        bare = not found and all(word[0] == "-" for word in words)
+        options = [
+            (word, "option" if word[0] == "-" else "command") for word in words if symbol or bare or word[0] != "-"
+        ]
         return [(word, _unbroken(about)) for word, about in (*found, *options) if word.startswith(symbol)]
 
     def _begun(self, begun: str) -> Found:
@@ -120,25 +149,27 @@ class Completer:
         return [
             (name, type(value).__name__)
             for name, value in sorted(self._variables().items())
-            if name.startswith(begun) and (begun or not name.startswith("_"))
+            if name.startswith(begun) and (begun or not name.startswith("_")) and not is_secret(name)
         ]
 
-    def _names(self, kind: str) -> Found:
+    def _names(self, kind: str, line: str) -> Found:
         if kind in ("formats", "file formats"):
             return [(each, "format") for each in (FORMATS if kind == "formats" else FILE_FORMATS)]
         try:
             if self._service.is_open:
-                return self._service.ask(lambda asked: self._look_up(asked, kind))
+                return self._service.ask(lambda asked: self._look_up(asked, kind, line.split()))
             return _configured() if kind == "agents" else []
         except (HectorError, TimeoutError):
             return []
 
-    async def _look_up(self, asked: SessionService, kind: str) -> Found:
+    async def _look_up(self, asked: SessionService, kind: str, words: Sequence[str]) -> Found:
         async with asyncio.timeout(_PATIENCE):
+            agents = await asked.list_agents()
             if kind == "agents":
-                return [(info.name, info.model) for info in await asked.list_agents()]
+                return [(info.name, info.model) for info in agents]
             if kind == "sessions":
-                page = await asked.list_sessions(limit=_MOST)
+                named = next((word for word in words if word in {info.name for info in agents}), None)
+                page = await asked.list_sessions(named, limit=_MOST)
                 return [
                     (each.session_id, f"{local(each.last_active_at)} {each.title or each.agent}") for each in page.items
                 ]

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from IPython.core.error import UsageError
+
 from hector_nb import __version__
-from hector_nb.errors import HectorError
+from hector_nb.errors import AgentNotFound, HectorError
 from hector_nb.frontends.answer_forms import json_markdown, json_of
 from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
 from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
@@ -25,8 +27,8 @@ from hector_nb.frontends.interpolate import interpolate
 from hector_nb.frontends.last_error import LastError
 from hector_nb.frontends.listing import Shown, local
 from hector_nb.frontends.looking import ledger_view
-from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
-from hector_nb.frontends.magics_completion import Completer
+from hector_nb.frontends.magics_arguments import COMMANDS, CommandArguments, PromptArguments, parse_cell, parse_line
+from hector_nb.frontends.magics_completion import Completer, is_free
 from hector_nb.frontends.notebook_commands import run_command, show_connection
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions
@@ -71,11 +73,20 @@ class Notebook:
         """`%%hector`."""
         arguments = parse_cell(line, cell)
         with _TidyErrors():
-            self._ask(arguments)
+            try:
+                self._ask(arguments)
+            except AgentNotFound as error:
+                if arguments.agent not in COMMANDS:
+                    raise
+                raise UsageError(f"{error.message} Commands have one %: %hector {arguments.agent}") from None
 
     def complete(self, magic: str | None, text: str) -> list[tuple[str, str]]:
         """What may follow at the end of a line, and what each of it is; `magic` is the line from `%hector` on, None inside a cell's prompt."""
         return Completer(self._service, self._sessions, self._variables)(magic, text)
+
+    def is_free(self, magic: str) -> bool:
+        """Whether anything at all may follow at the end of a line, and not only what `complete` offers."""
+        return is_free(magic)
 
     def close(self) -> None:
         """Free what was opened."""

@@ -79,7 +79,26 @@ def test_the_error_alone_is_a_prompt(kernel: Kernel) -> None:
     assert "SyntaxError" in prompt
     kernel.run("import json\njson.loads('{' * 50)")
     assert kernel.run("%%hector --err\n\n").status == "ok"
-    assert "json/decoder.py" in last_prompt(kernel) or "decoder.py" in last_prompt(kernel)
+    assert "json/decoder.py, line" in last_prompt(kernel)
+    assert "/python3" not in last_prompt(kernel)
+
+
+def test_a_cell_that_does_not_parse_is_named_as_people_know_it(kernel: Kernel) -> None:
+    kernel.run("%hector new assistant")
+    kernel.run("def f(:")
+    kernel.run("%hector --err")
+    assert "```text\nCell In[" in last_prompt(kernel)
+    assert "SyntaxError: invalid syntax" in last_prompt(kernel)
+    assert "/tmp" not in last_prompt(kernel)
+
+
+def test_a_magic_that_is_used_wrong_is_an_error_of_the_notebook_but_hector_itself_is_not(kernel: Kernel) -> None:
+    kernel.run("%hector new assistant")
+    kernel.run("1 / 0")
+    kernel.run("%nosuchmagic")
+    kernel.run("%hector use")
+    kernel.run("%hector --err")
+    assert "%nosuchmagic` not found" in last_prompt(kernel)
 
 
 def test_a_long_error_is_cut(kernel: Kernel) -> None:
@@ -104,6 +123,18 @@ def test_without_an_error_there_is_nothing_to_send(tmp_path: Path) -> None:
         assert cell.traceback.startswith("InvalidRequest: No cell has failed")
     finally:
         fresh.close()
+
+
+@pytest.mark.parametrize("command", ["why", "fork", "rewind", "export", "export -f json"])
+def test_where_nothing_was_said_there_is_nothing_to_do_and_no_session_is_made(kernel: Kernel, command: str) -> None:
+    kernel.run("%hector new assistant")
+    before = kernel.run("s = %hector sessions -n 1000\nprint(len(s))")
+    assert kernel.run(f"%hector {command}").traceback.startswith("InvalidRequest: Nothing was said in this session yet")
+    assert kernel.run("s = %hector sessions -n 1000\nprint(len(s))").stdout == before.stdout
+
+
+def test_a_command_with_two_percent_signs_is_told_to_have_one(kernel: Kernel) -> None:
+    assert "Commands have one %: %hector memory" in kernel.run("%%hector memory\nhi").stderr
 
 
 def test_forking_goes_another_way_and_leaves_the_first(kernel: Kernel) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hector_nb.frontends.magics_arguments import COMMANDS
-from hector_nb.frontends.magics_completion import wanted
+from hector_nb.frontends.magics_completion import is_free, wanted
 from tests.frontends.kernel import Kernel
 
 
@@ -28,6 +28,9 @@ from tests.frontends.kernel import Kernel
         ("%%hector ", "agents"),
         ("%%hector helper --session ", "sessions"),
         ("%hector what is ", ""),
+        ("%hector --agent=", "agents"),
+        ("%hector --agent=co", "agents"),
+        ("%hector export --format=m", "file formats"),
     ],
 )
 def test_names_are_offered_where_one_is_expected(line: str, names: str) -> None:
@@ -42,6 +45,20 @@ def test_words_are_offered_where_they_make_sense() -> None:
     assert wanted("%hector correct mem_1 She ")[0] == ()
     assert wanted("%hector what is ")[0] == ()
     assert wanted("%hec")[0] == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["%hector forget ", "%hector history ", "%%hector helper ", "%hector connect ", "%hector -f "]
+)
+def test_nothing_but_what_fits_is_offered_where_only_that_may_stand(line: str) -> None:
+    assert not is_free(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["%hector what is ", "%hector export no", "%hector memory -q bees ", "%hector -- a", "%hect"]
+)
+def test_anything_may_follow_in_prompts_and_file_names(line: str) -> None:
+    assert is_free(line)
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +105,27 @@ def test_memory_is_looked_into_corrected_and_forgotten(kernel: Kernel) -> None:
     kernel.run("%hector new")
     assert kernel.run("%hector why").of("error")[0]["ename"] == "InvalidRequest"
     assert kernel.run("%hector use assistant\n%hector memory --query x").of("error")[0]["ename"] == "InvalidRequest"
+
+
+def test_options_are_offered_where_nothing_else_fits_and_python_is_kept_out(kernel: Kernel) -> None:
+    assert kernel.complete("%hector history ") == ["--session", "-s", "--limit", "-n"]
+    assert kernel.complete("%hector forget ") == ["--session", "-s"]
+    assert kernel.complete("%hector connect ") == ["--token"]
+    assert "--thinking" in kernel.complete("%%hector counter ")
+
+
+def test_an_option_with_its_value_behind_an_equals_sign_is_completed(kernel: Kernel) -> None:
+    kernel.run("%hector")
+    assert kernel.complete("%hector --agent=coun") == ["counter"]
+
+
+def test_only_sessions_of_the_agent_that_is_named_are_offered(kernel: Kernel) -> None:
+    kernel.run("%hector -a counter -s of-counter hi")
+    kernel.run("%hector -a talker -s of-talker hi")
+    assert "of-counter" in kernel.complete("%hector use counter -s ")
+    assert "of-talker" not in kernel.complete("%hector use counter -s ")
+
+
+def test_variables_that_are_named_like_secrets_are_not_offered(kernel: Kernel) -> None:
+    kernel.run("my_value = my_token = 1")
+    assert kernel.complete("%hector Explain {my_") == ["my_value"]
