@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -80,14 +81,33 @@ def place_of(loaded: LoadedConfig) -> str:
 
 
 def make_store(loaded: LoadedConfig) -> Store:
-    """The database named by `storage.url`."""
-    url = store_url(loaded.config, folder=loaded.folder)
+    """The database named by `storage.url`.
+
+    Raises:
+        ConfigError: the URL cannot be read, or what it needs is not installed.
+    """
+    return store_at(store_url(loaded.config, folder=loaded.folder))
+
+
+def store_at(url: str) -> Store:
+    """The database at `sqlite:///path` (absolute) or `postgresql://…`.
+
+    Raises:
+        ConfigError: the URL cannot be read, or what it needs is not installed.
+    """
     scheme, _, path = url.partition("://")
     if scheme == "sqlite":
         from hector_nb.stores.sqlite import SQLiteStore
 
         return SQLiteStore(Path(path.removeprefix("/")))
-    raise ConfigError(f"storage.url: {scheme}:// is not supported yet.", hint="Use sqlite:///path/to/file.db.")
+    if find_spec("psycopg") is None:
+        raise ConfigError(
+            problems=["storage.url: PostgreSQL needs more than is installed"],
+            hint='Run: pip install "hector_nb[postgres]"',
+        )
+    from hector_nb.stores.postgres import PostgresStore
+
+    return PostgresStore(url)
 
 
 async def make_agents(

@@ -1,7 +1,8 @@
-"""Work for the SQLite store's threads: calls on a database whose results go back to the event loops that asked for them."""
+"""Work for a store's threads: calls on a database whose results go back to the event loops that asked for them."""
 
 import asyncio
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -9,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from hector_nb.errors import StoreError
-from hector_nb.stores.sqlite_database import Database
+from hector_nb.stores.sql_database import Database
 
 Call = Callable[[Database], Any]
 
@@ -21,7 +22,7 @@ class Job:
     was a part of, 0 if none.
     """
 
-    __slots__ = ("call", "erases", "error", "future", "loop", "result")
+    __slots__ = ("asked_at", "call", "erases", "error", "future", "loop", "result")
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -30,6 +31,7 @@ class Job:
         self.result: Any = None
         self.error: Exception | None = None
         self.erases = 0
+        self.asked_at = time.monotonic()
 
     def settle(self) -> None:
         """Tell the caller; on its loop."""

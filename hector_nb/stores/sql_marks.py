@@ -1,13 +1,13 @@
-"""How far long-term memory has taken sessions in, in SQLite: plain functions, each run inside one transaction."""
+"""How far long-term memory has taken sessions in: plain functions, each run inside one transaction."""
 
 import heapq
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
-from hector_nb.stores import codec, sql, sqlite_sessions
+from hector_nb.stores import codec, sql, sql_sessions
 from hector_nb.stores.base_memories import NewMemory, Untaken
-from hector_nb.stores.sqlite_database import Database, Values
+from hector_nb.stores.sql_database import Database, Values
 
 _SQL = sql.queries("marks")
 _UNTAKEN = f"{_SQL['select_untaken']} {{}} WHERE {_SQL['is_untaken']}"
@@ -48,7 +48,7 @@ def untaken(
     db: Database, agents: Sequence[str], *, over: bool | None, idle_before: datetime | None, limit: int
 ) -> Sequence[Untaken]:
     """See `MemoryStore.untaken`."""
-    now = sqlite_sessions.now_micros()
+    now = db.now()
     terms = f"agent = :agent AND {_SQL['is_at_rest']}"
     common: dict[str, str | int] = {"now": now, "limit": limit}
     if idle_before is not None:
@@ -69,7 +69,7 @@ def untaken_of(db: Database, user: str, session_id: str) -> Untaken | None:
 
 
 def _described(db: Database, places: Sequence[Place]) -> list[Untaken]:
-    sessions = sqlite_sessions.of_keys(db, [key for _, key, _, _ in places])
+    sessions = sql_sessions.of_keys(db, [key for _, key, _, _ in places])
     return [
         Untaken(session=sessions[key], mark=mark, upto=upto, idle_since=codec.from_micros(since))
         for since, key, mark, upto in places

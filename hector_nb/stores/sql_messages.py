@@ -1,19 +1,20 @@
-"""Transcripts in SQLite: plain functions, each run inside one transaction."""
+"""Transcripts: plain functions, each run inside one transaction."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 from hector_nb.errors import MessageNotFound
 from hector_nb.messages import Message, joined
 from hector_nb.sessions import Page
-from hector_nb.stores import codec, sql, sqlite_texts
+from hector_nb.stores import codec, sql
 from hector_nb.stores.base import Window
-from hector_nb.stores.sqlite_database import Database, Values
-from hector_nb.stores.sqlite_sessions import SessionRow, find
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sql_sessions import SessionRow, find
 
 _SQL = sql.queries("messages")
 _OUTPUTS = sql.queries("approvals")
+_FIRST_READ = 24
+"""Messages read at first where nobody knows how many will be wanted."""
 
 
 def append(db: Database, session: int, message: Message) -> tuple[int, int]:
@@ -27,7 +28,7 @@ def append(db: Database, session: int, message: Message) -> tuple[int, int]:
     position, user_messages, listed = db.one(_SQL["count_message"], counted)
     _insert(db, session, position, message)
     if listed:
-        sqlite_texts.add_messages(db, session, after=position - 1)
+        db.texts.add_message(session, position, message.content)
     return position, user_messages
 
 
@@ -66,7 +67,7 @@ def copy(db: Database, row: SessionRow, source: int, *, upto: int) -> None:
 def _filled(db: Database, row: SessionRow) -> None:
     db.run(_SQL["count_messages"], {"session": row.key})
     if row.listed:
-        sqlite_texts.add_messages(db, row.key, after=0)
+        db.texts.add_messages(row.key)
 
 
 def erase(db: Database, row: SessionRow, *, after: int) -> None:
@@ -76,7 +77,7 @@ def erase(db: Database, row: SessionRow, *, after: int) -> None:
     db.run(_SQL["erase_messages"], values)
     db.erased = True
     if row.listed:
-        sqlite_texts.erase_messages(db, row.key, after=after)
+        db.texts.erase_messages(row.key, after=after)
 
 
 def turns_after(db: Database, session: int, *, after: int) -> list[int]:
@@ -131,9 +132,17 @@ def answer(db: Database, session: int, turn_id: str, *, position: int, until: in
 
 def history(db: Database, session: int, *, after: int, before: int, window: Window) -> list[Message]:
     """The messages between two positions that are inside a window, oldest first."""
-    values: Values = {"session": session, "before": before, "after": after}
-    with closing(db.run(_SQL["messages_before"], values)) as newest_first:
-        return window.select(messages_of(newest_first))
+    return window.select(_newest_first(db, session, after=after, before=before))
+
+
+def _newest_first(db: Database, session: int, *, after: int, before: int) -> Iterator[Message]:
+    """The messages between two positions, of which no more are read than are needed, and some."""
+    limit = _FIRST_READ
+    while before > after + 1:
+        values: Values = {"session": session, "before": before, "after": after, "limit": limit}
+        yield from messages_of(db.all(_SQL["messages_before"], values))
+        before -= limit
+        limit *= 4
 
 
 def messages_of(rows: Any) -> Iterator[Message]:

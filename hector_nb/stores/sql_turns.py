@@ -1,4 +1,4 @@
-"""Turns and their event logs in SQLite: plain functions, each run inside one transaction."""
+"""Turns and their event logs: plain functions, each run inside one transaction."""
 
 import json
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
 from hector_nb.stores import (
     codec,
     sql,
-    sqlite_approvals,
-    sqlite_erasure,
-    sqlite_ledgers,
-    sqlite_marks,
-    sqlite_messages,
-    sqlite_requests,
-    sqlite_sessions,
-    sqlite_summaries,
+    sql_approvals,
+    sql_erasure,
+    sql_ledgers,
+    sql_marks,
+    sql_messages,
+    sql_requests,
+    sql_sessions,
+    sql_summaries,
 )
 from hector_nb.stores.base import (
     MAX_WAITING,
@@ -33,8 +33,8 @@ from hector_nb.stores.base import (
 )
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
-from hector_nb.stores.sqlite_database import Database
-from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
+from hector_nb.stores.sql_database import Database
+from hector_nb.stores.sql_sessions import SessionRow
 
 _SQL = sql.queries("turns")
 _SIGN_OF_LIFE = sql.queries("holders")["sign_of_life"]
@@ -105,12 +105,15 @@ def find(db: Database, turn_id: str) -> TurnRow | None:
 
 def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn | RepeatedTurn:
     """See `Store.begin_turn`."""
+    if new.idempotency is not None:
+        db.lock("request", owner=new.user, key=new.idempotency.key)
+    db.lock("session", owner=new.user, session_id=new.session_id)
     row = find(db, new.turn_id)
     if row is None and (repeated := _made_by(db, new)):
         return RepeatedTurn(turn=repeated.turn())
     if new.create_session is not None:
-        sqlite_sessions.create(db, new.create_session)
-    session = sqlite_sessions.find(db, new.user, new.session_id)
+        sql_sessions.create(db, new.create_session)
+    session = sql_sessions.find(db, new.user, new.session_id)
     if session.agent != new.agent:
         raise SessionNotFound(f"There is no session {session.session_id!r} with the agent {new.agent!r}.")
     queue = db.all(_SQL["queue_of_session"], {"session": session.key})
@@ -131,12 +134,12 @@ def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> Beg
 
 def _made_by(db: Database, new: NewTurn) -> TurnRow | None:
     """The turn that the same request started before."""
-    made = sqlite_requests.made_by(db, new.user, new.idempotency)
+    made = sql_requests.made_by(db, new.user, new.idempotency)
     return find(db, made.turn_id) if made and made.turn_id else None
 
 
 def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]) -> TurnRow:
-    now = now_micros()
+    now = db.now()
     status = session.session(now).status
     if status != "active":
         raise _ended(session.session_id, status)
@@ -164,43 +167,44 @@ def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]
     db.changed.add(session.session_id)
     row = find(db, new.turn_id)
     assert row is not None
-    sqlite_requests.remember(db, new.user, new.idempotency, session=session.key, turn=row.key)
+    sql_requests.remember(db, new.user, new.idempotency, session=session.key, turn=row.key)
     return row
 
 
 def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) -> TurnRow:
-    now = codec.from_micros(now_micros())
+    now = codec.from_micros(db.now())
     expires = lifetime.expires_at(codec.from_micros(session.created_at), now)
-    sqlite_sessions.refresh(db, session.key, now, expires)
+    sql_sessions.refresh(db, session.key, now, expires)
     db.changed.add(session.session_id)
     return _append_input(db, row._replace(status="running"))
 
 
 def resume(db: Database, turn_id: str, holder: str, window: Window) -> BegunTurn | None:
     """See `Store.resume_turn`."""
+    db.lock("session_of_turn", turn_id=turn_id)
     row = find(db, turn_id)
     if row is None or row.status != "waiting" or row.holder != holder:
         return None
     row = row._replace(status="running")
     db.run(_SQL["go_on"], {"key": row.key})
-    db.run(_SIGN_OF_LIFE, {"holder": holder, "now": now_micros()})
+    db.run(_SIGN_OF_LIFE, {"holder": holder, "now": db.now()})
     db.changed.add(row.session_id)
     return _begun(db, row, window, so_far=_so_far(db, row))
 
 
 def _so_far(db: Database, row: TurnRow) -> Sequence[Message]:
     assert row.position is not None
-    return sqlite_messages.of_turn(db, row.session, row.turn_id, after=row.position)
+    return sql_messages.of_turn(db, row.session, row.turn_id, after=row.position)
 
 
 def _begun(db: Database, row: TurnRow, window: Window, *, so_far: Sequence[Message]) -> BegunTurn:
     assert row.position is not None
     assert row.number is not None
-    summary, history = sqlite_summaries.view(db, row.session, before=row.position, window=window)
+    summary, history = sql_summaries.view(db, row.session, before=row.position, window=window)
     return BegunTurn(
-        session=sqlite_sessions.find(db, row.owner, row.session_id).session(now_micros()),
+        session=sql_sessions.find(db, row.owner, row.session_id).session(db.now()),
         turn=row.turn(),
-        message=sqlite_messages.at(db, row.session, row.position),
+        message=sql_messages.at(db, row.session, row.position),
         message_number=row.number,
         history=history,
         first_position=row.position - len(history),
@@ -223,8 +227,8 @@ def _append_input(db: Database, row: TurnRow) -> TurnRow:
         tokens=tokens,
         **codec.decode_extra(extra),
     )
-    position, number = sqlite_messages.append(db, row.session, message)
-    sqlite_sessions.name(db, row.session, content, listed=bool(row.listed))
+    position, number = sql_messages.append(db, row.session, message)
+    sql_sessions.name(db, row.session, content, listed=bool(row.listed))
     row = row._replace(input=None, position=position, number=number)
     db.run(_SQL["place_turn"], row._asdict())
     return row
@@ -243,6 +247,7 @@ def write(
     outputs: Sequence[ToolOutput],
 ) -> Turn | None:
     """See `Store.write_turn`; `payload` is the encoded group of `count` events."""
+    db.lock("session_of_turn", turn_id=turn_id)
     row = find(db, turn_id)
     if row is None or row.finished_at is not None:
         return None
@@ -251,12 +256,12 @@ def write(
         db.run(_SQL["insert_events"], {"turn": row.key, "last_seq": row.last_seq, "payload": payload})
     if outcome is not None or messages:
         _append_input(db, row)
-    positions = {message.call_id: sqlite_messages.append(db, row.session, message)[0] for message in messages}
+    positions = {message.call_id: sql_messages.append(db, row.session, message)[0] for message in messages}
     for output in outputs:
-        sqlite_approvals.keep_output(db, row.session, output, positions.get(output.call_id))
-    sqlite_approvals.ask(db, row.key, approvals)
+        sql_approvals.keep_output(db, row.session, output, positions.get(output.call_id))
+    sql_approvals.ask(db, row.key, approvals)
     if ledger is not None:
-        sqlite_ledgers.put(db, row.key, ledger)
+        sql_ledgers.put(db, row.key, ledger)
     db.changed.add(row.session_id)
     if outcome is not None:
         return _write_outcome(db, row, outcome)
@@ -266,7 +271,7 @@ def write(
 
 
 def _write_outcome(db: Database, row: TurnRow, outcome: TurnOutcome) -> Turn:
-    now = now_micros()
+    now = db.now()
     finished = outcome.status in FINISHED
     usage = outcome.usage
     row = row._replace(
@@ -278,11 +283,11 @@ def _write_outcome(db: Database, row: TurnRow, outcome: TurnOutcome) -> Turn:
         finished_at=now if finished else None,
     )
     if finished:
-        sqlite_approvals.close(db, row.key)
+        sql_approvals.close(db, row.key)
     until = now + int(outcome.keep_events * 1_000_000) if finished else None
     db.run(_SQL["update_outcome"], {**row._asdict(), "events_until": until})
     if finished and not outcome.take_in:
-        sqlite_marks.skip(db, row.session)
+        sql_marks.skip(db, row.session)
     return row.turn()
 
 
@@ -291,7 +296,7 @@ def get_ledger(db: Database, user: str, turn_id: str) -> StoredLedger | None:
     row = find(db, turn_id)
     if row is None or row.owner != user:
         return None
-    return sqlite_ledgers.read(db, sqlite_sessions.find(db, user, row.session_id), row.key, turn_id)
+    return sql_ledgers.read(db, sql_sessions.find(db, user, row.session_id), row.key, turn_id)
 
 
 def get(db: Database, user: str, turn_id: str) -> Turn | None:
@@ -318,7 +323,7 @@ def read(db: Database, user: str, turn_id: str, *, after: int, limit: int) -> Tu
 def unfinished(db: Database, user: str, session_id: str) -> Sequence[Turn]:
     """See `Store.unfinished_turns`."""
     try:
-        session = sqlite_sessions.find(db, user, session_id)
+        session = sql_sessions.find(db, user, session_id)
     except SessionNotFound:
         return []
     return [TurnRow(*row).turn() for row in db.all(_UNFINISHED, {"session": session.key})]
@@ -330,12 +335,12 @@ def answer(db: Database, user: str, turn_id: str) -> str:
     if row is None or row.owner != user or row.position is None:
         return ""
     until = _LAST_POSITION if row.until is None else row.until
-    return sqlite_messages.answer(db, row.session, turn_id, position=row.position, until=until)
+    return sql_messages.answer(db, row.session, turn_id, position=row.position, until=until)
 
 
 def next_turn(db: Database, user: str, session_id: str, after: str | None) -> Turn | None:
     """See `Store.next_turn`."""
-    session = sqlite_sessions.find(db, user, session_id).key
+    session = sql_sessions.find(db, user, session_id).key
     before = find(db, after) if after is not None else None
     if after is None or (before is not None and before.session == session):
         row = db.one(_AFTER, {"session": session, "after": before.key if before else 0})
@@ -346,7 +351,7 @@ def next_turn(db: Database, user: str, session_id: str, after: str | None) -> Tu
 
 def last_turn(db: Database, user: str, session_id: str) -> Turn | None:
     """See `Store.last_turn`."""
-    row = db.one(_LAST, {"session": sqlite_sessions.find(db, user, session_id).key})
+    row = db.one(_LAST, {"session": sql_sessions.find(db, user, session_id).key})
     return TurnRow(*row).turn() if row else None
 
 
@@ -362,16 +367,17 @@ def cancel_requests(db: Database, holder: str) -> Sequence[str]:
 
 def sweep(db: Database, limit: int) -> int:
     """See `Store.sweep`."""
-    now = now_micros()
+    db.lock("task", task="sweep")
+    now = db.now()
     rows = db.all(_SQL["expired_logs"], {"now": now, "limit": limit})
     for turn, session, owner, session_id, listed in rows:
         if not listed and not db.value(_SQL["needed_turns"], {"session": session, "now": now}):
-            sqlite_erasure.delete(db, owner, session_id)
+            sql_erasure.delete(db, owner, session_id)
             continue
         db.run(_SQL["erase_events"], {"turn": turn})
         db.run(_SQL["mark_erased"], {"turn": turn})
     db.erased |= bool(rows)
-    return len(rows) + sqlite_requests.sweep(db, limit)
+    return len(rows) + sql_requests.sweep(db, limit)
 
 
 def _ended(session_id: str, status: str) -> SessionEnded:

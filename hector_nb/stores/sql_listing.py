@@ -1,4 +1,4 @@
-"""Listing the sessions of a SQLite store at a cost that does not grow with their number.
+"""Listing the sessions of a SQL store at a cost that does not grow with their number.
 
 A page is merged from ranges of an index, one for each status that is wanted, and only its own rows are read. A search first looks
 into the newest sessions: what is common is found there. For the rest it asks the full-text index.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from hector_nb.sessions import Page, Session, SessionStatus
-from hector_nb.stores import codec, sql, sqlite_sessions, sqlite_texts
-from hector_nb.stores.sqlite_database import Database, Values
+from hector_nb.stores import codec, sql, sql_sessions, sql_texts
+from hector_nb.stores.sql_database import Database, Values
 
 _PLACES = sql.queries("sessions")["select_places"]
 _NEWEST_FIRST = "ORDER BY last_active_at DESC, key DESC"
@@ -56,7 +56,7 @@ def listing(
     cursor: str | None,
 ) -> Page[Session]:
     """See `Store.list_sessions`."""
-    values: dict[str, str | int | float | bytes | None] = {"owner": user, "now": sqlite_sessions.now_micros()}
+    values: dict[str, str | int | float | bytes | None] = {"owner": user, "now": db.now()}
     terms = ["listed", "owner = :owner"]
     if agent is not None:
         terms.append("agent = :agent")
@@ -67,7 +67,7 @@ def listing(
     wanted = _Wanted(terms=" AND ".join(terms), values=values, status=status, query=query, count=limit + 1)
     places = _places(db, wanted)
     more = codec.encode_cursor(*places[limit - 1]) if len(places) > limit else None
-    sessions = sqlite_sessions.of_keys(db, [key for _, key in places[:limit]])
+    sessions = sql_sessions.of_keys(db, [key for _, key in places[:limit]])
     return Page(items=[sessions[key] for _, key in places[:limit]], next_cursor=more)
 
 
@@ -77,11 +77,11 @@ def _places(db: Database, wanted: _Wanted) -> list[Place]:
     starts = codec.asked(wanted.query)
     if not starts:
         return []
-    reading = sqlite_texts.Reading(db, starts, most_chars=_READ_CHARS)
+    reading = sql_texts.Reading(db, starts, most_chars=_READ_CHARS)
     places = _newest(db, wanted, reading.finds, lambda: reading.left >= 0)
     if reading.left >= 0:
         return places
-    found = sqlite_texts.with_words(db, starts)
+    found = db.texts.with_words(starts)
     if len(found) > _FEW:
         return _newest(db, wanted, found.__contains__)
     return _sorted(db, wanted, found)
@@ -96,9 +96,7 @@ def _newest(
         for status in _RANGES[wanted.status]:
             index = "INDEXED BY sessions_to_expire" if status is _OVERDUE else ""
             query = f"{_PLACES} {index} WHERE {wanted.terms} AND {status} {_NEWEST_FIRST}"
-            cursor = db.run(query, wanted.values)
-            stack.callback(cursor.close)
-            ranges.append(cursor)
+            ranges.append(stack.enter_context(db.lazily(query, wanted.values)))
         accepted = (place for place in _while(go_on, heapq.merge(*ranges, reverse=True)) if accept(place[1]))
         return list(islice(accepted, wanted.count))
 
@@ -113,6 +111,6 @@ def _while(go_on: Callable[[], bool], places: Iterable[Place]) -> Iterator[Place
 def _sorted(db: Database, wanted: _Wanted, keys: Iterable[int]) -> list[Place]:
     """Those of a few sessions that are wanted, newest first."""
     status = " OR ".join(f"({each})" for each in _RANGES[wanted.status])
-    these = "key IN (SELECT value FROM json_each(:keys))"
+    these = "key IN (SELECT CAST(value AS BIGINT) FROM json_each(:keys))"
     query = f"{_PLACES} NOT INDEXED WHERE {these} AND {wanted.terms} AND ({status}) {_NEWEST_FIRST} LIMIT :count"
     return db.all(query, {**wanted.values, "keys": json.dumps(list(keys)), "count": wanted.count})

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 
-class SQLiteWatch:
+class LoopWatch:
     """A `Watch`: changes wake it, `wait` consumes them."""
 
     def __init__(self) -> None:
@@ -34,18 +34,18 @@ class Watches:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_session: dict[str, set[SQLiteWatch]] = {}
+        self._by_session: dict[str, set[LoopWatch]] = {}
 
     def __bool__(self) -> bool:
         """Whether anybody watches."""
         return bool(self._by_session)
 
-    def add(self, session_id: str, watch: SQLiteWatch) -> None:
+    def add(self, session_id: str, watch: LoopWatch) -> None:
         """Begin to watch."""
         with self._lock:
             self._by_session.setdefault(session_id, set()).add(watch)
 
-    def remove(self, session_id: str, watch: SQLiteWatch) -> None:
+    def remove(self, session_id: str, watch: LoopWatch) -> None:
         """Watch no more."""
         with self._lock:
             watches = self._by_session[session_id]

@@ -1,4 +1,4 @@
-"""What tools leave behind in SQLite: approvals and long outputs. Plain functions, each run inside one transaction.
+"""What tools leave behind: approvals and long outputs. Plain functions, each run inside one transaction.
 
 An approval lives as long as its turn is unfinished; an output as long as the tool message that it belongs to.
 """
@@ -11,8 +11,8 @@ from hector_nb.approvals import Approval, Decision
 from hector_nb.errors import SessionNotFound
 from hector_nb.stores import codec, sql
 from hector_nb.stores.base_approvals import ToolOutput, decided
-from hector_nb.stores.sqlite_database import Database, Values
-from hector_nb.stores.sqlite_sessions import find, now_micros
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sql_sessions import find
 
 _SQL = sql.queries("approvals")
 
@@ -48,6 +48,7 @@ class ApprovalRow(NamedTuple):
 def ask(db: Database, turn: int, approvals: Sequence[Approval]) -> None:
     """Keep what is asked for a turn; a call that was asked for before is asked for anew."""
     for approval in approvals:
+        db.run(_SQL["forget_approval"], {"turn": turn, "call_id": approval.call_id})
         db.run(
             _SQL["insert_approval"],
             {
@@ -78,9 +79,10 @@ def decide(
 ) -> Approval:
     """See `Store.decide`."""
     call_id, edited = codec.clean(call_id), codec.stored_json(edited)
+    db.lock("session", owner=user, session_id=session_id)
     row = next((row for row in _of(db, user, session_id) if row.call_id == call_id), None)
     asked = row.approval(session_id) if row else None
-    approval = decided(asked, call_id, decision, edited, now=codec.from_micros(now_micros()))
+    approval = decided(asked, call_id, decision, edited, now=codec.from_micros(db.now()))
     if row is not None and approval != asked:
         kept = None if edited is None else codec.to_json(edited)
         db.run(_SQL["decide"], {"key": row.key, "decision": decision, "edited": kept})

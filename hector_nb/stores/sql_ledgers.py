@@ -1,4 +1,4 @@
-"""Ledgers in SQLite, what turns' models saw: plain functions, each run inside one transaction.
+"""Ledgers, what turns' models saw: plain functions, each run inside one transaction.
 
 Texts that many ledgers share are kept once, and erased with the last ledger that has them.
 """
@@ -10,15 +10,14 @@ from hector_nb.stores import (
     codec,
     ledger_records,
     sql,
-    sqlite_memories,
-    sqlite_messages,
-    sqlite_sessions,
-    sqlite_summaries,
+    sql_memories,
+    sql_messages,
+    sql_summaries,
 )
 from hector_nb.stores.base import Window
 from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
-from hector_nb.stores.sqlite_database import Database, Values
-from hector_nb.stores.sqlite_sessions import SessionRow
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sql_sessions import SessionRow
 
 _SQL = sql.queries("ledgers")
 
@@ -50,16 +49,16 @@ def read(db: Database, row: SessionRow, turn: int, turn_id: str) -> StoredLedger
         return None
     encoded, system, tools = found
     record = ledger_records.decode(encoded, system=system, tools=tools)
-    messages = sqlite_messages.history(
+    messages = sql_messages.history(
         db, row.key, after=record.first_position - 1, before=record.last_position + 1, window=Window()
     )
     return StoredLedger(
-        session=row.session(sqlite_sessions.now_micros()),
+        session=row.session(db.now()),
         turn_id=turn_id,
         record=record,
-        summary=sqlite_summaries.at(db, row.key, record.summary_position),
+        summary=sql_summaries.at(db, row.key, record.summary_position),
         messages=list(enumerate(messages, record.first_position)),
-        memories=sqlite_memories.shown(db, record.memories),
+        memories=sql_memories.shown(db, record.memories),
     )
 
 

@@ -1,15 +1,14 @@
-"""Sessions in SQLite: plain functions, each run inside one transaction."""
+"""Sessions: plain functions, each run inside one transaction."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from hector_nb.errors import Conflict, SessionNotFound
 from hector_nb.sessions import Session, SessionStatus
-from hector_nb.stores import codec, sql, sqlite_texts
-from hector_nb.stores.sqlite_database import Database
+from hector_nb.stores import codec, sql
+from hector_nb.stores.sql_database import Database
 
 _SQL = sql.queries("sessions")
 _FIND = f"{_SQL['select_sessions']}\n{_SQL['this_session']}"
@@ -55,11 +54,6 @@ class SessionRow(NamedTuple):
         return codec.seen_at(session, codec.from_micros(now))
 
 
-def now_micros() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
 def find(db: Database, user: str, session_id: str) -> SessionRow:
     """One session's row.
 
@@ -72,12 +66,22 @@ def find(db: Database, user: str, session_id: str) -> SessionRow:
     return SessionRow(*row)
 
 
+def held(db: Database, user: str, session_id: str) -> SessionRow:
+    """One session's row, which nobody else changes until the transaction is over.
+
+    Raises:
+        SessionNotFound: there is no such session.
+    """
+    db.lock("session", owner=user, session_id=session_id)
+    return find(db, user, session_id)
+
+
 def create(db: Database, session: Session) -> tuple[Session, bool]:
     """See `Store.create_session`, which adds idempotency."""
     row = db.one(_FIND, {"owner": session.user, "session_id": session.session_id})
     if row is None:
-        return insert(db, session).session(now_micros()), True
-    found = SessionRow(*row).session(now_micros())
+        return insert(db, session).session(db.now()), True
+    found = SessionRow(*row).session(db.now())
     if found.agent != session.agent:
         raise Conflict(
             f"The session id {found.session_id!r} is in use with the agent {found.agent!r}.",
@@ -104,13 +108,13 @@ def insert(db: Database, session: Session) -> SessionRow:
         },
     )
     if session.listed and session.title:
-        sqlite_texts.add_title(db, key, session.title)
+        db.texts.add_title(key, session.title)
     return find(db, session.user, session.session_id)
 
 
 def of_keys(db: Database, keys: Sequence[int]) -> dict[int, Session]:
     """Several sessions by their keys."""
-    now = now_micros()
+    now = db.now()
     rows = (SessionRow(*row) for row in db.run(_THESE, {"keys": json.dumps(keys)}))
     return {row.key: row.session(now) for row in rows}
 
@@ -118,24 +122,24 @@ def of_keys(db: Database, keys: Sequence[int]) -> dict[int, Session]:
 def get(db: Database, user: str, session_id: str) -> Session | None:
     """See `Store.get_session`."""
     row = db.one(_FIND, {"owner": user, "session_id": session_id})
-    return SessionRow(*row).session(now_micros()) if row else None
+    return SessionRow(*row).session(db.now()) if row else None
 
 
 def update(
     db: Database, user: str, session_id: str, *, title: str | None, metadata: Mapping[str, Any] | None
 ) -> Session:
     """See `Store.update_session`."""
-    row = find(db, user, session_id)
+    row = held(db, user, session_id)
     if title is not None:
         db.run(_SQL["update_title"], {"key": row.key, "title": title})
         if row.listed and row.title:
-            sqlite_texts.erase_title(db, row.key)
+            db.texts.erase_title(row.key)
         if row.listed and title:
-            sqlite_texts.add_title(db, row.key, title)
+            db.texts.add_title(row.key, title)
     if metadata is not None:
         db.run(_SQL["update_metadata"], {"key": row.key, "metadata": codec.to_json(metadata)})
     db.changed.add(session_id)
-    return find(db, user, session_id).session(now_micros())
+    return find(db, user, session_id).session(db.now())
 
 
 def name(db: Database, session: int, message: str, *, listed: bool) -> None:
@@ -143,20 +147,20 @@ def name(db: Database, session: int, message: str, *, listed: bool) -> None:
     title = codec.title_of(message)
     named = db.one(_SQL["name_untitled"], {"key": session, "title": title})
     if named and listed:
-        sqlite_texts.add_title(db, session, title)
+        db.texts.add_title(session, title)
 
 
 def end(db: Database, user: str, session_id: str) -> Session:
     """See `Store.end_session`."""
-    row = find(db, user, session_id)
+    row = held(db, user, session_id)
     db.run(_SQL["end_session"], {"key": row.key})
     db.changed.add(session_id)
-    return find(db, user, session_id).session(now_micros())
+    return find(db, user, session_id).session(db.now())
 
 
 def expire(db: Database, limit: int) -> Sequence[Session]:
     """See `Store.expire_sessions`."""
-    keys = [key for (key,) in db.all(_SQL["expire_sessions"], {"now": now_micros(), "limit": limit})]
+    keys = [key for (key,) in db.all(_SQL["expire_sessions"], {"now": db.now(), "limit": limit})]
     expired = list(of_keys(db, keys).values())
     db.changed.update(session.session_id for session in expired)
     return expired

@@ -1,4 +1,4 @@
-"""What SQLite finds memories by: words, vectors, and the counts of their partitions. Plain functions, each run inside one transaction.
+"""What memories are found by: words, vectors, and the counts of their partitions. Plain functions, each run inside one transaction.
 
 The vectors of a partition lie in the order of its memories. A vector added after all others leaves `vectors_changed` alone, so that
 other processes read no more than the new ones.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hector_nb.memories import MemoryKind
 from hector_nb.stores import codec, keywords, sql
-from hector_nb.stores.sqlite_database import Database, Values
+from hector_nb.stores.sql_database import Database, Values
 
 _SQL = sql.queries("memories")
 _SELECT = _SQL["select_indexed"]
@@ -54,26 +54,23 @@ def add(db: Database, partition: int, memory: int, words: Words) -> None:
     """Let a memory be found by its words, and count it."""
     values: Values = {"partition": partition, "memory": memory, "words": words.encoded, "length": words.length}
     db.run(_SQL["insert_words"], values)
-    _count(db, partition, memories=1, length=words.length, vectors=0)
+    _count(db, partition, memories=1, length=words.length)
 
 
 def remove(db: Database, memory: IndexedRow) -> None:
     """Let a memory no longer be found by its words and its vector, and count it no more."""
     values: Values = {"partition": memory.partition, "memory": memory.key, "words": Words(memory.text).encoded}
-    db.run(_SQL["erase_words"], values)
-    if db.connection.changes() != memory.word_count:  # another version of Python knew other words in it
+    if db.count(_SQL["erase_words"], values) != memory.word_count:  # another version of Python knew other words in it
         db.run(_SQL["erase_all_words"], values)
-    db.run(_SQL["erase_vector"], values)
-    _count(db, memory.partition, memories=-1, length=-memory.length, vectors=1)
+    db.erase_vector(memory.partition, memory.key)
+    _count(db, memory.partition, memories=-1, length=-memory.length)
 
 
 def put_vector(db: Database, partition: int, memory: int, vector: bytes, embedder: str) -> None:
     """Give a memory a vector instead of the one that it has."""
-    values: Values = {"partition": partition, "memory": memory, "vector": vector, "embedder": _embedder(db, embedder)}
-    if db.one(_SQL["has_vector_after"], values):
-        _count(db, partition, memories=0, length=0, vectors=1)
-    db.run(_SQL["put_vector"], values)
-    db.run(_SQL["set_embedder"], values)
+    key = _embedder(db, embedder)
+    db.put_vector(partition, memory, vector, key)
+    db.run(_SQL["set_embedder"], {"memory": memory, "embedder": key})
 
 
 def find_embedder(db: Database, name: str) -> int | None:
@@ -121,13 +118,14 @@ def erase_summaries(db: Database, session: int) -> None:
 
 def _erase_found(db: Database, query: str, values: Values) -> set[MemoryKind]:
     rows = [IndexedRow(*row) for row in db.all(query, values)]
+    for partition in sorted({row.partition for row in rows}):
+        db.lock("partition", partition=partition)
     erase(db, rows)
     return {row.kind for row in rows}
 
 
-def _count(db: Database, partition: int, *, memories: int, length: int, vectors: int) -> None:
-    values: Values = {"partition": partition, "memories": memories, "length": length, "vectors": vectors}
-    db.run(_SQL["count_memory"], values)
+def _count(db: Database, partition: int, *, memories: int, length: int) -> None:
+    db.run(_SQL["count_memory"], {"partition": partition, "memories": memories, "length": length})
 
 
 def unembedded(db: Database, embedder: str, *, agents: Sequence[str] | None, limit: int) -> list[int]:
@@ -153,6 +151,7 @@ def _others(db: Database, embedder: str, agents: Sequence[str] | None) -> list[V
 def embed(db: Database, embedder: str, vectors: Sequence[tuple[str, int, bytes]]) -> None:
     """See `MemoryStore.embed_memories`."""
     for memory_id, version, vector in vectors:
+        db.lock("partition_of_memory", memory_id=memory_id)
         row = db.one(_SQL["memory_of_version"], {"memory_id": memory_id, "version": version})
         if row is not None and vector:
             key, partition = row

@@ -1,13 +1,13 @@
-"""Finding memories in SQLite by words and by vectors, inside one transaction."""
+"""Finding memories by words and by vectors, inside one transaction."""
 
 import json
 from collections.abc import Mapping, Sequence
 
-from hector_nb.stores import keywords, sql, sqlite_memories, sqlite_memory_index
+from hector_nb.stores import keywords, sql, sql_memories, sql_memory_index
 from hector_nb.stores.base_memories import Candidate, Partition
-from hector_nb.stores.sqlite_database import Database, Values
-from hector_nb.stores.sqlite_memories import PartitionRow
-from hector_nb.stores.sqlite_vectors import Similar, VectorCache
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sql_memories import PartitionRow
+from hector_nb.stores.sql_vectors import Similar, VectorFinder
 
 _SQL = sql.queries("recall")
 
@@ -21,22 +21,22 @@ def recall(
     embedder: str,
     limit: int,
     unseen: tuple[str, str, int] | None,
-    cache: VectorCache,
+    finder: VectorFinder,
 ) -> Sequence[Candidate]:
     """See `MemoryStore.recall`."""
-    found = sqlite_memories.find_partition(db, partition)
+    found = sql_memories.find_partition(db, partition)
     if found is None or limit < 1:
         return []
     hidden = _hidden(db, unseen)
     asked = _Asked(db, found, query)
     keyword = asked.best(limit, besides=hidden)
-    similar = _similar(db, found, vector, embedder, cache)
+    similar = _similar(db, found, vector, embedder, finder)
     vectorial = similar.best(limit, besides=hidden) if similar else []
     keyword |= asked.scores([key for key in vectorial if key not in keyword])
-    memories = sqlite_memories.of_keys(db, list({**keyword, **dict.fromkeys(vectorial)}))
+    memories = sql_memories.of_keys(db, list({**keyword, **dict.fromkeys(vectorial)}))
+    scores = similar.scores(memories) if similar else {}
     return [
-        Candidate(memory=memory, keyword=keyword.get(key), vector=similar.of(key) if similar else None)
-        for key, memory in memories.items()
+        Candidate(memory=memory, keyword=keyword.get(key), vector=scores.get(key)) for key, memory in memories.items()
     ]
 
 
@@ -49,10 +49,10 @@ def _hidden(db: Database, unseen: tuple[str, str, int] | None) -> list[int]:
 
 
 def _similar(
-    db: Database, partition: PartitionRow, vector: bytes | None, embedder: str, cache: VectorCache
+    db: Database, partition: PartitionRow, vector: bytes | None, embedder: str, finder: VectorFinder
 ) -> Similar | None:
-    key = sqlite_memory_index.find_embedder(db, embedder) if vector and len(vector) % 4 == 0 else None
-    return cache.similar(db, partition, embedder=key, query=vector) if key is not None and vector else None
+    key = sql_memory_index.find_embedder(db, embedder) if vector and len(vector) % 4 == 0 else None
+    return finder.similar(db, partition, embedder=key, query=vector) if key is not None and vector else None
 
 
 class _Asked:

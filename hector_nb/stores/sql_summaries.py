@@ -1,13 +1,13 @@
-"""Summaries in SQLite, and what a model gets of a transcript: plain functions, each run inside one transaction."""
+"""Summaries, and what a model gets of a transcript: plain functions, each run inside one transaction."""
 
 from collections.abc import Sequence
 
 from hector_nb.errors import SessionNotFound
 from hector_nb.memories import Summary
 from hector_nb.messages import Message
-from hector_nb.stores import codec, sql, sqlite_messages, sqlite_sessions
+from hector_nb.stores import codec, sql, sql_messages, sql_sessions
 from hector_nb.stores.base import Window
-from hector_nb.stores.sqlite_database import Database, Values
+from hector_nb.stores.sql_database import Database, Values
 
 _SQL = sql.queries("summaries")
 _LAST_POSITION = (1 << 24) - 1
@@ -37,17 +37,17 @@ def at(db: Database, session: int, position: int | None) -> Summary | None:
 def view(db: Database, session: int, *, before: int, window: Window) -> tuple[Summary | None, list[Message]]:
     """The summary and the messages before a position that a window asks for."""
     if not window.summarized:
-        return None, sqlite_messages.history(db, session, before=before, after=window.after, window=window)
+        return None, sql_messages.history(db, session, before=before, after=window.after, window=window)
     summary = newest(db, session, before=before)
     after = max(window.after, summary.position if summary else 0)
-    return summary, sqlite_messages.history(db, session, before=before, after=after, window=window)
+    return summary, sql_messages.history(db, session, before=before, after=after, window=window)
 
 
 def read_window(
     db: Database, user: str, session_id: str, *, window: Window
 ) -> tuple[Summary | None, Sequence[Message], int]:
     """See `Store.read_window`."""
-    row = sqlite_sessions.find(db, user, session_id)
+    row = sql_sessions.find(db, user, session_id)
     before = row.message_count + 1
     summary, history = view(db, row.key, before=before, window=window)
     return summary, history, before - len(history)
@@ -56,7 +56,7 @@ def read_window(
 def store(db: Database, user: str, session_id: str, summary: Summary, *, after: int) -> bool:
     """See `MemoryStore.store_summary`."""
     try:
-        session = sqlite_sessions.find(db, user, session_id).key
+        session = sql_sessions.held(db, user, session_id).key
     except SessionNotFound:
         return False
     last = newest(db, session)
@@ -91,7 +91,7 @@ def messages_between(
 ) -> Sequence[Message]:
     """See `MemoryStore.messages_between`."""
     try:
-        session = sqlite_sessions.find(db, user, session_id).key
+        session = sql_sessions.find(db, user, session_id).key
     except SessionNotFound:
         return []
     values: Values = {
@@ -100,4 +100,4 @@ def messages_between(
         "upto": _LAST_POSITION if upto is None else min(upto, _LAST_POSITION),
         "limit": limit,
     }
-    return list(sqlite_messages.messages_of(db.run(_SQL["messages_between"], values)))
+    return list(sql_messages.messages_of(db.run(_SQL["messages_between"], values)))

@@ -1,4 +1,4 @@
-"""Long-term memories in SQLite: plain functions, each run inside one transaction."""
+"""Long-term memories: plain functions, each run inside one transaction."""
 
 import json
 import sys
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from hector_nb.errors import SessionNotFound
 from hector_nb.memories import Memory, MemoryKind, StorageScope
 from hector_nb.sessions import Page
-from hector_nb.stores import codec, sql, sqlite_marks, sqlite_memory_index, sqlite_sessions
+from hector_nb.stores import codec, sql, sql_marks, sql_memory_index, sql_sessions
 from hector_nb.stores.base_memories import NewMemory, Partition, ShownMemory
 from hector_nb.stores.keywords import likeness
-from hector_nb.stores.sqlite_database import Database, Values
-from hector_nb.stores.sqlite_sessions import SessionRow, now_micros
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sql_sessions import SessionRow
 
 _SQL = sql.queries("memories")
 _SELECT = _SQL["select_memories"]
@@ -84,9 +84,7 @@ def _name(partition: Partition) -> Values:
 
 def _partition(db: Database, partition: Partition) -> int:
     """The key of a partition, which is made where there is none."""
-    db.run(_SQL["insert_partition"], _name(partition))
-    key: int
-    key, *_ = db.one(_SQL["find_partition"], _name(partition))
+    key: int = db.value(_SQL["insert_partition"], _name(partition))
     return key
 
 
@@ -104,17 +102,17 @@ def take_in(
 ) -> bool:
     """See `MemoryStore.take_in`."""
     try:
-        row = sqlite_sessions.find(db, user, session_id)
+        row = sql_sessions.held(db, user, session_id)
     except SessionNotFound:
         return False
-    if sqlite_marks.mark(db, row.key) != mark or not mark <= upto <= row.message_count:
+    if sql_marks.mark(db, row.key) != mark or not mark <= upto <= row.message_count:
         return False
-    if not all(sqlite_marks.made_of(db, row.key, memory) for memory in memories):
+    if not all(sql_marks.made_of(db, row.key, memory) for memory in memories):
         return False
     if replace:
-        sqlite_memory_index.erase_summaries(db, row.key)
+        sql_memory_index.erase_summaries(db, row.key)
     _add(db, row, memories, scope=scope, embedder=embedder)
-    sqlite_marks.move(db, row.key, upto)
+    sql_marks.move(db, row.key, upto)
     db.changed.add(session_id)
     return True
 
@@ -129,11 +127,11 @@ def _add(db: Database, row: SessionRow, memories: Sequence[NewMemory], *, scope:
         same = likeness(row.owner, memory.text)
         if db.one(_SQL["is_alike"], {"partition": partition, "same": same}) is None:
             _insert(db, row, memory, partition=partition, same=same, embedder=embedder)
-    sqlite_memory_index.erase_if_empty(db, partition)
+    sql_memory_index.erase_if_empty(db, partition)
 
 
 def _insert(db: Database, row: SessionRow, memory: NewMemory, *, partition: int, same: bytes, embedder: str) -> None:
-    words = sqlite_memory_index.Words(memory.text)
+    words = sql_memory_index.Words(memory.text)
     key = db.value(
         _SQL["insert_memory"],
         {
@@ -153,9 +151,9 @@ def _insert(db: Database, row: SessionRow, memory: NewMemory, *, partition: int,
             "text": memory.text,
         },
     )
-    sqlite_memory_index.add(db, partition, key, words)
+    sql_memory_index.add(db, partition, key, words)
     if memory.vector:
-        sqlite_memory_index.put_vector(db, partition, key, memory.vector, embedder)
+        sql_memory_index.put_vector(db, partition, key, memory.vector, embedder)
 
 
 def page(db: Database, partition: Partition, *, limit: int, cursor: str | None) -> Page[Memory]:
@@ -200,16 +198,17 @@ def correct(
     embedder: str,
 ) -> Memory | None:
     """See `MemoryStore.correct_memory`."""
+    db.lock("partition_of_memory", memory_id=memory_id)
     found = find_partition(db, partition)
-    old = sqlite_memory_index.find(db, found.key, memory_id) if found else None
+    old = sql_memory_index.find(db, found.key, memory_id) if found else None
     if old is None:
         return None
-    words = sqlite_memory_index.Words(text)
-    sqlite_memory_index.remove(db, old)
+    words = sql_memory_index.Words(text)
+    sql_memory_index.remove(db, old)
     db.run(_SQL["keep_version"], {"memory": old.key})
     changed: Values = {
         "memory": old.key,
-        "now": now_micros(),
+        "now": db.now(),
         "tokens": tokens,
         "same": likeness(old.owner, text),
         "length": words.length,
@@ -217,27 +216,28 @@ def correct(
         "text": text,
     }
     db.run(_SQL["correct_memory"], changed)
-    sqlite_memory_index.add(db, old.partition, old.key, words)
+    sql_memory_index.add(db, old.partition, old.key, words)
     if vector:
-        sqlite_memory_index.put_vector(db, old.partition, old.key, vector, embedder)
+        sql_memory_index.put_vector(db, old.partition, old.key, vector, embedder)
     db.changed.add(old.session_id)
     return get(db, partition, memory_id)
 
 
 def forget(db: Database, partition: Partition, memory_id: str) -> bool:
     """See `MemoryStore.forget_memory`."""
+    db.lock("partition_of_memory", memory_id=memory_id)
     found = find_partition(db, partition)
-    old = sqlite_memory_index.find(db, found.key, memory_id) if found else None
+    old = sql_memory_index.find(db, found.key, memory_id) if found else None
     if old is None:
         return False
-    sqlite_memory_index.erase(db, [old])
+    sql_memory_index.erase(db, [old])
     db.changed.add(old.session_id)
     return True
 
 
 def unembedded(db: Database, embedder: str, *, agents: Sequence[str] | None, limit: int) -> Sequence[Memory]:
     """See `MemoryStore.unembedded`."""
-    keys = sqlite_memory_index.unembedded(db, embedder, agents=agents, limit=limit)
+    keys = sql_memory_index.unembedded(db, embedder, agents=agents, limit=limit)
     return list(of_keys(db, keys).values())
 
 
@@ -246,6 +246,6 @@ def shown(db: Database, memories: Sequence[ShownMemory]) -> list[Memory]:
     if not memories:
         return []
     wanted = {memory.memory_id: memory.version for memory in memories}
-    rows = (MemoryRow(*row) for row in db.run(_SHOWN, {"shown": json.dumps(list(wanted.items()))}))
+    rows = (MemoryRow(*row) for row in db.run(_SHOWN, {"shown": json.dumps(wanted)}))
     found = {row.memory_id: row.memory() for row in rows if row.version == wanted[row.memory_id]}
     return [found[memory_id] for memory_id in wanted if memory_id in found]
