@@ -1,0 +1,63 @@
+"""Three `hector serve` processes over one PostgreSQL, as three machines have them: each has a folder of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.fakes.upstream import DONE, Exchange, chunk
+from tests.proof.serving import Server, Site, opened
+
+CONFIG = """
+storage: {{url: "URL_OF_STORE"}}
+llms:
+  default: {{provider: openai-compatible, model: fake, base_url: "{url}", max_retries: 0, timeout: 30s}}
+agents:
+  assistant: {{streaming: {{heartbeat: 200ms, resume_grace: 30s}}}}
+  hasty: {{streaming: {{heartbeat: 200ms, resume_grace: 400ms}}}}
+  fleeting: {{sessions: {{timeout: 1s}}}}
+  coder:
+    tools: [write_file]
+    streaming: {{heartbeat: 200ms, resume_grace: 30s}}
+"""
+NODES = 3
+
+
+class Cluster(Site):
+    """A site whose servers are machines of their own, and speak gRPC, too."""
+
+    url: str
+    """Of the database."""
+
+    def new_server(self) -> Server:
+        """See `Site`."""
+        number = len(self.servers)
+        machine = self.home / f"machine-{number}"
+        machine.mkdir(mode=0o700)
+        return Server(self.home, number, machine=machine, grpc=True)
+
+    async def nodes(self, count: int = NODES) -> list[Server]:
+        """So many more of them, which start at once."""
+        servers = []
+        for _ in range(count):
+            self.servers.append(self.new_server())
+            servers.append(self.servers[-1])
+        return list(await asyncio.gather(*(asyncio.to_thread(server.ready) for server in servers)))
+
+
+@asynccontextmanager
+async def cluster(home: Path, url: str) -> AsyncIterator[Cluster]:
+    """No node yet, over this database."""
+    config = CONFIG.replace("URL_OF_STORE", url)
+    async with opened(home, config=config, kind=Cluster) as site:
+        site.url = url
+        yield site
+
+
+async def echo(exchange: Exchange) -> None:
+    """A provider that says again what was said last."""
+    said = exchange.request.body["messages"][-1]["content"].split("\n\n")[-1]
+    await exchange.head()
+    await exchange.send(chunk({"content": "you said "}))
+    await exchange.send(chunk({"content": said}) + chunk({}, "stop") + DONE)
+    await exchange.end()
