@@ -1,12 +1,14 @@
 """Three `hector serve` processes over one PostgreSQL, as three machines have them: each has a folder of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.fakes.upstream import DONE, Exchange, chunk
-from tests.proof.serving import Server, Site, opened
+from tests.fakes.upstream import DONE, Behaviour, Exchange, chunk, deltas
+from tests.proof.serving import WITHIN, Server, Site, opened
 
 CONFIG = """
 storage: {{url: "URL_OF_STORE"}}
@@ -61,3 +63,19 @@ async def echo(exchange: Exchange) -> None:
     await exchange.send(chunk({"content": "you said "}))
     await exchange.send(chunk({"content": said}) + chunk({}, "stop") + DONE)
     await exchange.end()
+
+
+def calling(tool: str, arguments: Mapping[str, Any]) -> Behaviour:
+    """A model that wants this tool to be called."""
+    function = {"name": tool, "arguments": json.dumps(arguments)}
+    call = {"index": 0, "id": "1", "type": "function", "function": function}
+    return deltas({"role": "assistant", "content": "", "tool_calls": [call]}, finish_reason="tool_calls")
+
+
+async def waiting(site: Site, server: Server, path: str) -> str:
+    """The call of the session that waits for an approval, once one does."""
+    async with asyncio.timeout(WITHIN):
+        while not (found := (await site.call(server, "GET", f"{path}/approvals"))[1]["approvals"]):
+            await asyncio.sleep(0.02)  # nobody announces it to those who do not follow
+    (call,) = found
+    return str(call["call_id"])

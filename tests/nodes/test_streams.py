@@ -1,12 +1,15 @@
 """One session, three nodes: what one has begun another goes on with, stops, or allows, over every transport."""
 
 import asyncio
+from statistics import median
 from time import monotonic
 
 import pytest
 
-from tests.nodes.cluster import Cluster
-from tests.nodes.ways import Way
+from hector_nb.stores.postgres_listener import LOOK_SECONDS
+from tests.fakes.upstream import answer
+from tests.nodes.cluster import Cluster, calling, echo, waiting
+from tests.nodes.ways import Way, all_ways
 from tests.proof.serving import WITHIN, Dictation, Server
 
 pytestmark = pytest.mark.anyio
@@ -40,3 +43,57 @@ async def test_a_stream_begun_on_one_node_goes_on_from_another_and_is_cancelled_
             ("user", "Count", "complete"),
             ("assistant", "".join(WORDS[:40]), "cancelled"),
         ]
+
+
+async def test_messages_sent_to_three_nodes_at_once_are_answered_one_after_the_other(
+    site: Cluster, nodes: list[Server], way: Way
+) -> None:
+    path = await site.session(nodes[0])
+    site.upstream.default = echo
+    asked = [f"question {number}" for number in range(9)]
+    begun = [way.begin(nodes[at % 3], "assistant", path.rpartition("/")[2], text) for at, text in enumerate(asked)]
+    readings = await asyncio.gather(*begun)
+    await asyncio.gather(*(reading.rest() for reading in readings))
+    assert [(each.text, each.end) for each in readings] == [(f"you said {text}", "done") for text in asked]
+    kept = await site.transcript(nodes[1], path)
+    assert [(role, status) for role, _, status in kept] == [("user", "complete"), ("assistant", "complete")] * 9
+    said = [text for _, text, _ in kept]
+    assert said[1::2] == [f"you said {text}" for text in said[::2]]
+    assert sorted(said[::2]) == asked
+
+
+async def test_an_approval_asked_on_one_node_is_given_on_another(site: Cluster, nodes: list[Server], way: Way) -> None:
+    first, second, third = nodes
+    path = await site.session(first, "coder")
+    session_id = path.rpartition("/")[2]
+    file = f"{type(way).__name__}.txt"
+    site.upstream.then(calling("write_file", {"path": file, "content": "Hello"}), answer("Written."))
+    reading = await way.begin(first, "coder", session_id, "Write")
+    call_id = await waiting(site, third, path)
+    await way.approve(second, "coder", session_id, call_id)
+    await reading.rest()
+    assert reading.end == "done"
+    assert reading.text.endswith("Written.")
+    assert (site.home / file).read_text() == "Hello"
+    assert [role for role, *_ in await site.transcript(second, path)] == ["user", "assistant", "tool", "assistant"]
+
+
+async def test_a_follower_on_another_node_hears_of_each_word_at_once(site: Cluster, nodes: list[Server]) -> None:
+    first, second, _ = nodes
+    async with all_ways(site.http) as ways:
+        path = await site.session(first)
+        told = Dictation("begun ")
+        site.upstream.then(told)
+        here = await ways["sse"].begin(first, "assistant", path.rpartition("/")[2], "Count")
+        await here.until("begun ")
+        there = await ways["sse"].resume(second, "assistant", path.rpartition("/")[2], here)
+        seconds = []
+        for word in WORDS[:20]:
+            started = monotonic()
+            told.say(word)
+            await there.until(word)
+            seconds.append(monotonic() - started)
+        told.end()
+        await there.rest()
+        assert (there.text, there.end) == ("begun " + "".join(WORDS[:20]), "done")
+    assert median(seconds) < LOOK_SECONDS / 4
