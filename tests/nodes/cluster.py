@@ -25,11 +25,39 @@ agents:
 NODES = 3
 
 
+async def echo(exchange: Exchange) -> None:
+    """A provider that says again what was said last."""
+    said = exchange.request.body["messages"][-1]["content"].split("\n\n")[-1]
+    await exchange.head()
+    await exchange.send(chunk({"content": "you said "}))
+    await exchange.send(chunk({"content": said}) + chunk({}, "stop") + DONE)
+    await exchange.end()
+
+
+class Provider:
+    """Answers each of the user's messages with what is in `answers` for it, in that order, and then with an echo."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Behaviour]] = {}
+
+    async def __call__(self, exchange: Exchange) -> None:
+        messages = exchange.request.body["messages"]
+        asked = next(each["content"] for each in reversed(messages) if each["role"] == "user").split("\n\n")[-1]
+        answers = self.answers.get(asked)
+        await (answers.pop(0) if answers else echo)(exchange)
+
+
 class Cluster(Site):
     """A site whose servers are machines of their own, and speak gRPC, too."""
 
-    url: str
-    """Of the database."""
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.provider = Provider()
+        self.upstream.default = self.provider
+
+    def will_say(self, message: str, *answers: Behaviour) -> None:
+        """What the provider answers to the next messages that are this."""
+        self.provider.answers.setdefault(message, []).extend(answers)
 
     def new_server(self) -> Server:
         """See `Site`."""
@@ -52,17 +80,7 @@ async def cluster(home: Path, url: str) -> AsyncIterator[Cluster]:
     """No node yet, over this database."""
     config = CONFIG.replace("URL_OF_STORE", url)
     async with opened(home, config=config, kind=Cluster) as site:
-        site.url = url
         yield site
-
-
-async def echo(exchange: Exchange) -> None:
-    """A provider that says again what was said last."""
-    said = exchange.request.body["messages"][-1]["content"].split("\n\n")[-1]
-    await exchange.head()
-    await exchange.send(chunk({"content": "you said "}))
-    await exchange.send(chunk({"content": said}) + chunk({}, "stop") + DONE)
-    await exchange.end()
 
 
 def calling(tool: str, arguments: Mapping[str, Any]) -> Behaviour:

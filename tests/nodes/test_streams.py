@@ -8,7 +8,7 @@ import pytest
 
 from hector_nb.stores.postgres_listener import LOOK_SECONDS
 from tests.fakes.upstream import answer
-from tests.nodes.cluster import Cluster, calling, echo, waiting
+from tests.nodes.cluster import Cluster, calling, waiting
 from tests.nodes.ways import Way, all_ways
 from tests.proof.serving import WITHIN, Dictation, Server
 
@@ -23,7 +23,7 @@ async def test_a_stream_begun_on_one_node_goes_on_from_another_and_is_cancelled_
     path = await site.session(first)
     session_id = path.rpartition("/")[2]
     told = Dictation(*WORDS[:20])
-    site.upstream.then(told)
+    site.will_say("Count", told)
     here = await way.begin(first, "assistant", session_id, "Count")
     await here.until("w19 ")
     told.say(*WORDS[20:40])
@@ -49,7 +49,6 @@ async def test_messages_sent_to_three_nodes_at_once_are_answered_one_after_the_o
     site: Cluster, nodes: list[Server], way: Way
 ) -> None:
     path = await site.session(nodes[0])
-    site.upstream.default = echo
     asked = [f"question {number}" for number in range(9)]
     begun = [way.begin(nodes[at % 3], "assistant", path.rpartition("/")[2], text) for at, text in enumerate(asked)]
     readings = await asyncio.gather(*begun)
@@ -67,7 +66,7 @@ async def test_an_approval_asked_on_one_node_is_given_on_another(site: Cluster, 
     path = await site.session(first, "coder")
     session_id = path.rpartition("/")[2]
     file = f"{type(way).__name__}.txt"
-    site.upstream.then(calling("write_file", {"path": file, "content": "Hello"}), answer("Written."))
+    site.will_say("Write", calling("write_file", {"path": file, "content": "Hello"}), answer("Written."))
     reading = await way.begin(first, "coder", session_id, "Write")
     call_id = await waiting(site, third, path)
     await way.approve(second, "coder", session_id, call_id)
@@ -83,7 +82,7 @@ async def test_a_follower_on_another_node_hears_of_each_word_at_once(site: Clust
     async with all_ways(site.http) as ways:
         path = await site.session(first)
         told = Dictation("begun ")
-        site.upstream.then(told)
+        site.will_say("Count", told)
         here = await ways["sse"].begin(first, "assistant", path.rpartition("/")[2], "Count")
         await here.until("begun ")
         there = await ways["sse"].resume(second, "assistant", path.rpartition("/")[2], here)

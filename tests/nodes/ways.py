@@ -33,10 +33,17 @@ class Reading:
     """
 
     def __init__(self, earlier: "Reading | None" = None) -> None:
-        self.text = earlier.text if earlier else ""
-        self.last_id = earlier.last_id if earlier else ""
-        self.resets = earlier.resets if earlier else 0
+        self.text: str = earlier.text if earlier else ""
+        self.last_id: str = earlier.last_id if earlier else ""
+        self.resets: int = earlier.resets if earlier else 0
         self.end = ""
+
+    @classmethod
+    def of(cls, turn_id: str) -> "Reading":
+        """Nothing yet of a turn."""
+        reading = cls()
+        reading.last_id = f"{turn_id}:0"
+        return reading
 
     @property
     def turn_id(self) -> str:
