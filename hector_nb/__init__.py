@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hector_nb.frontends.approving import Approver
     from hector_nb.frontends.asynchronous import AsyncHector, AsyncSession
     from hector_nb.frontends.plain import Hector, PlainSession, PlainStream
+    from hector_nb.frontends.widget import Frontend
+    from hector_nb.frontends.widget.basic import BasicChat
+    from hector_nb.frontends.widget.front import Chat
 
 __all__ = [
     "Answer",
@@ -32,6 +35,7 @@ __all__ = [
     "PlainStream",
     "__version__",
     "aconnect",
+    "chat",
     "connect",
     "tool",
 ]
@@ -109,6 +113,35 @@ def aconnect(
     from hector_nb.frontends.asynchronous import AsyncHector
 
     return AsyncHector(config, user=user, token=token, approve=approve)
+
+
+def chat(
+    agent: str | None = None,
+    *,
+    session: str | None = None,
+    config: "str | Path | None" = None,
+    height: int = 600,
+    frontend: "Frontend" = "auto",
+) -> "Chat | BasicChat":
+    """A chat in the notebook, with a look into its memory.
+
+        hector_nb.chat("assistant")
+
+    Args:
+        agent: Who answers; None: the first agent, or that of the session.
+        session: The id of a session to go on in; None: a new one, which is stored with its first message.
+        config: The configuration file; None: the first that is found. Or the address of a server, such as `http://127.0.0.1:8080`.
+        height: Pixels from which on the chat scrolls inside.
+        frontend: `full`, `basic` (plain widgets) or `auto`: the first of them that works here.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        SessionNotFound: There is no such session.
+        AgentNotFound: There is no such agent.
+    """
+    from hector_nb.frontends.widget.opening import chat as open_chat
+
+    return open_chat(agent, session=session, config=config, height=height, frontend=frontend)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ class Approval:
     """A tool call that waits, or waited, for a person's word.
 
     No word until `deadline` means no. `edited` are the arguments that the person wants instead; None: those that the model wrote.
+    `diff` is what the call would change in a file that is there, as a unified diff; it is made when somebody looks, and never stored.
     """
 
     call_id: str
@@ -24,3 +25,4 @@ class Approval:
     deadline: datetime
     decision: Decision | None = None
     edited: Mapping[str, Any] | None = None
+    diff: str | None = None

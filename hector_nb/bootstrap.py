@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,10 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import NestedTurns
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.stores.base import Store
+from hector_nb.stores.sql_database import Database
+from hector_nb.telemetry.base import Telemetry
+from hector_nb.telemetry.log import TurnLog
+from hector_nb.telemetry.several import Several
 from hector_nb.tools.agent_call import AGENT_CALL, AgentCall
 from hector_nb.tools.base import AgentTurns, ToolSource
 from hector_nb.tools.builtin import BuiltinSource
@@ -55,13 +60,15 @@ class ModelMaker(Protocol):
 async def open_runtime(
     loaded: LoadedConfig | None = None,
     *,
+    telemetry: Telemetry | None = None,
     store: Store | None = None,
     make: ModelMaker | None = None,
     given: Mapping[str, ToolSource] = MappingProxyType({}),
 ) -> Runtime:
     """The engine that a configuration describes, opened on the running event loop.
 
-    Tests put something in place of what it names: another `store`, what `make`s its models, `given` tools by their names.
+    `telemetry` is told what it does; unset: that of a process which nobody asks for metrics. Tests put something in place of what the
+    configuration names: another `store`, what `make`s its models, `given` tools by their names.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -70,9 +77,25 @@ async def open_runtime(
     loaded = loaded or load_config()
     store, turns = store or make_store(loaded), NestedTurns()
     agents = await make_agents(loaded, os.environ, outputs=store.get_output, turns=turns, make=make, given=given)
-    runtime = turns.runtime = Runtime(store=store, agents=agents, place=place_of(loaded))
+    runtime = turns.runtime = Runtime(
+        store=store, agents=agents, place=place_of(loaded), telemetry=telemetry or make_telemetry()
+    )
     await runtime.aopen()
     return runtime
+
+
+def make_telemetry(*, metrics: bool = False) -> Telemetry:
+    """Who is told of turns: the log, OpenTelemetry where it is installed, and Prometheus in servers (`metrics`)."""
+    told: list[Telemetry] = [TurnLog()]
+    if metrics:
+        from hector_nb.telemetry.metrics import Metrics
+
+        told.append(Metrics())
+    if find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None:
+        from hector_nb.telemetry.spans import Spans
+
+        told.append(Spans())
+    return Several(told)
 
 
 def place_of(loaded: LoadedConfig) -> str:
@@ -95,19 +118,61 @@ def store_at(url: str) -> Store:
     Raises:
         ConfigError: the URL cannot be read, or what it needs is not installed.
     """
-    scheme, _, path = url.partition("://")
-    if scheme == "sqlite":
+    if path := _file_of(url):
         from hector_nb.stores.sqlite import SQLiteStore
 
-        return SQLiteStore(Path(path.removeprefix("/")))
-    if find_spec("psycopg") is None:
-        raise ConfigError(
-            problems=["storage.url: PostgreSQL needs more than is installed"],
-            hint='Run: pip install "hector_nb[postgres]"',
-        )
+        return SQLiteStore(path)
     from hector_nb.stores.postgres import PostgresStore
 
     return PostgresStore(url)
+
+
+def move_store(source: str, target: str, *, replace: bool, tell: Callable[[str, int], None]) -> None:
+    """Move everything from one store to another, at once or not at all; `tell` is called with each table and its number of rows.
+
+    Raises:
+        ConfigError: an address cannot be read, or what it needs is not installed.
+        StoreError: a store cannot be opened, or the target is not empty and nobody said to `replace` what it has.
+    """
+    from hector_nb.stores.moving import move
+
+    if source == target:
+        raise ConfigError("The two addresses name the same store.")
+    with _moving(source, writes=False) as here, _moving(target, writes=True) as there:
+        move(here, there, replace=replace, tell=tell)
+
+
+def _moving(url: str, *, writes: bool) -> AbstractContextManager[Database]:
+    if path := _file_of(url):
+        from hector_nb.stores import sqlite_moving
+
+        return sqlite_moving.entering(path) if writes else sqlite_moving.leaving(path)
+    from hector_nb.stores import postgres_moving
+
+    return postgres_moving.moving(url, writes=writes)
+
+
+def _file_of(url: str) -> Path | None:
+    """The file of a SQLite store; None where it is PostgreSQL's, and that can be used.
+
+    Raises:
+        ConfigError: what is needed is not installed.
+    """
+    scheme, _, path = url.partition("://")
+    if scheme == "sqlite":
+        return Path(path.removeprefix("/"))
+    if find_spec("psycopg") is None:
+        raise ConfigError(
+            problems=["storage.url: a PostgreSQL driver is not installed"],
+            hint='Run: pip install "hector_nb[postgres]"',
+        )
+    return None
+
+
+def has_store(loaded: LoadedConfig) -> bool:
+    """Whether the database is there already, as far as that can be told without opening it."""
+    scheme, _, path = store_url(loaded.config, folder=loaded.folder).partition("://")
+    return scheme != "sqlite" or Path(path.removeprefix("/")).exists()
 
 
 async def make_agents(

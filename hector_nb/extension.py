@@ -5,6 +5,7 @@ answers 503 with what is wrong, until the file is mended.
 """
 
 import asyncio
+import contextvars
 import logging
 import os
 import time
@@ -19,6 +20,7 @@ from traitlets import Unicode
 
 from hector_nb.errors import ConfigError, HectorError, Unavailable
 from hector_nb.service import SessionService
+from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.handlers import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.transports.routes import ROUTES
@@ -33,6 +35,10 @@ _log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
 """Seconds for which a failure to open is remembered."""
 _STOP_WITHIN = 5.0
+_COUNT_EVERY = 60.0
+"""Seconds between two counts of the sessions, for those who read Jupyter's `/metrics`."""
+_COUNT_KEPT = 10.0
+"""Seconds for which a count is good enough for those who read `/hector/metrics`."""
 
 
 class EngineOnDemand(Engine):
@@ -56,12 +62,27 @@ class EngineOnDemand(Engine):
         self._failed_at = 0.0
         self._stopped = False
         self._busy: asyncio.Task[None] | None = None
+        self._counted_at = -_COUNT_EVERY
+        self._telemetry = Telemetry()
 
     @property
     def healthy(self) -> bool:
         """See `Engine`."""
         task = self._opening
         return not self._stopped and not (task and task.done() and (task.cancelled() or task.exception()))
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """See `Engine`."""
+        return self._telemetry
+
+    async def metrics(self) -> tuple[bytes, str]:
+        """See `Engine`. A broken configuration hides no numbers."""
+        from hector_nb.telemetry.metrics import CONTENT_TYPE, exposition
+
+        with suppress(HectorError):
+            await self._count(await self.runtime(), kept=_COUNT_KEPT)
+        return exposition(), CONTENT_TYPE
 
     @property
     def turns(self) -> int:
@@ -87,31 +108,42 @@ class EngineOnDemand(Engine):
         if self._stopped:
             raise Unavailable("The server is stopping.")
         if self._opening is None or (not self.healthy and time.monotonic() - self._failed_at > _TRY_AGAIN_AFTER):
-            self._opening = asyncio.create_task(self._open())
+            # in a context of its own: what goes on in the background belongs to no request
+            self._opening = asyncio.create_task(self._open(), context=contextvars.Context())
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> "Runtime":
         try:
-            loaded, open_runtime = await asyncio.to_thread(self._prepare)
+            loaded, open_runtime, telemetry = await asyncio.to_thread(self._prepare)
             self._origins = loaded.config.server.allow_origins
-            runtime: Runtime = await open_runtime(loaded)
+            self._telemetry = telemetry
+            runtime: Runtime = await open_runtime(loaded, telemetry=telemetry)
         except BaseException:
             self._failed_at = time.monotonic()
             raise
         self._busy = asyncio.create_task(self._say_busy(runtime))
         return runtime
 
-    def _prepare(self) -> "tuple[LoadedConfig, Any]":
+    def _prepare(self) -> "tuple[LoadedConfig, Any, Telemetry]":
         """Read and import what is slow to read and import, off the event loop."""
-        from hector_nb.bootstrap import open_runtime
+        from hector_nb.bootstrap import make_telemetry, open_runtime
 
-        return self._load(), open_runtime
+        return self._load(), open_runtime, make_telemetry(metrics=True)
 
     async def _say_busy(self, runtime: "Runtime") -> None:
         while True:
             if runtime.runs:
                 self._while_busy()
             await asyncio.sleep(self._busy_every)
+            with suppress(HectorError):
+                await self._count(runtime, kept=_COUNT_EVERY)
+
+    async def _count(self, runtime: "Runtime", *, kept: float) -> None:
+        """Count the sessions, unless that was done in the last `kept` seconds."""
+        now = time.monotonic()
+        if now - self._counted_at >= kept:
+            self._counted_at = now
+            self._telemetry.counted(await runtime.store.count_sessions())
 
     async def aclose(self) -> None:
         """See `Engine`."""

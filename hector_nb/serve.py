@@ -6,14 +6,17 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hector_nb.config.loader import LoadedConfig, load_config
+from hector_nb.errors import ConfigError
+from hector_nb.telemetry import json_log
 from hector_nb.transports.listen import GrpcListen, Listen, where, where_grpc
 
 if TYPE_CHECKING:
     from hector_nb.transports.grpc_server import GrpcServer
 
+LogFormat = Literal["text", "json"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _log = logging.getLogger("hector_nb.serve")
 
@@ -27,6 +30,7 @@ def serve(
     no_token: bool = False,
     base_url: str = "/",
     grpc_port: int | None = None,
+    log_format: LogFormat | None = None,
 ) -> None:
     """Serve until a signal comes. What is not given comes from `HECTOR_TOKEN` and the configuration's `server` block.
 
@@ -38,17 +42,23 @@ def serve(
         no_token: let everybody in; only on loopback.
         base_url: the path under which everything is.
         grpc_port: the port for gRPC; 0: any that is free; nowhere: no gRPC.
+        log_format: how the log is written, to standard error; None: as `HECTOR_LOG_FORMAT` says, else as text.
 
     Raises:
         ConfigError: the configuration or these settings cannot be used.
         Unavailable: a port is in use.
     """
+    chosen = log_format or os.environ.get("HECTOR_LOG_FORMAT") or "text"
+    if chosen not in get_args(LogFormat):
+        raise ConfigError(f"HECTOR_LOG_FORMAT is {chosen!r}.", hint="It may be text or json.")
     loaded = load_config(config)
     listen = where(loaded, os.environ, host=host, port=port, token=token, no_token=no_token, base_url=base_url)
-    asyncio.run(run(loaded, listen, where_grpc(loaded, host=host, port=grpc_port)))
+    asyncio.run(run(loaded, listen, where_grpc(loaded, host=host, port=grpc_port), log_as_json=chosen == "json"))
 
 
-async def run(loaded: LoadedConfig, listen: Listen, grpc: GrpcListen | None = None) -> None:
+async def run(
+    loaded: LoadedConfig, listen: Listen, grpc: GrpcListen | None = None, *, log_as_json: bool = False
+) -> None:
     """Serve until a signal comes.
 
     Raises:
@@ -56,11 +66,13 @@ async def run(loaded: LoadedConfig, listen: Listen, grpc: GrpcListen | None = No
         Unavailable: a port is in use.
     """
     _leave_out_what_is_slow()
-    from hector_nb.extension import EngineOnDemand, start_grpc
+    from hector_nb.extension import EngineOnDemand, HectorExtension, start_grpc
     from hector_nb.transports.standalone import HectorServer
 
     engine = EngineOnDemand(lambda: loaded)
     server = HectorServer.start_listening(listen, engine)
+    if log_as_json:
+        json_log.log_to_stderr(server.log, logging.getLogger(HectorExtension.__name__))
     stopped = _stopped_by_signal()
     calls: GrpcServer | None = None
     try:

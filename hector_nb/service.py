@@ -211,9 +211,9 @@ class SessionService(Protocol):
         ...
 
     async def list_messages(
-        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None, newest: bool = False
     ) -> Page[Message]:
-        """The transcript, oldest first."""
+        """The transcript, oldest first; `newest`: its last page first, the one before it next, each of them oldest first."""
         ...
 
     async def stream_message(self, agent: str, request: SendMessage) -> TurnStream:
@@ -262,6 +262,14 @@ class SessionService(Protocol):
 
     async def forget_memory(self, agent: str, session_id: str, memory_id: str) -> None:
         """Erase a memory; errors as for `correct_memory`."""
+        ...
+
+    async def restore_memory(self, agent: str, session_id: str, memory_id: str) -> Memory:
+        """Put a memory back that was forgotten less than 10 seconds ago, by way of the same process.
+
+        Raises:
+            MemoryNotFound: it was forgotten too long ago, or elsewhere, or its session has been deleted since.
+        """
         ...
 
     async def get_context(self, agent: str, turn_id: str, *, session_id: str | None = None) -> Ledger:

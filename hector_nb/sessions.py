@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from hector_nb.messages import Usage
 
 SessionStatus = Literal["active", "ended", "expired"]
+STATUSES: tuple[SessionStatus, ...] = ("active", "ended", "expired")
 TurnStatus = Literal["queued", "running", "waiting", "complete", "cancelled", "failed", "interrupted"]
 FINISHED: frozenset[TurnStatus] = frozenset({"complete", "cancelled", "failed", "interrupted"})
 IfBusy = Literal["queue", "reject", "interrupt"]

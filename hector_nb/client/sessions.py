@@ -174,12 +174,13 @@ class RemoteSessions(SessionService):
         return await self._session("POST", _agent(agent, "sessions", "import"), body)
 
     async def list_messages(
-        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None, newest: bool = False
     ) -> Page[Message]:
         """See `SessionService`."""
+        order = "newest" if newest else None
 
         async def page(limit: int, cursor: str | None) -> Page[Message]:
-            asked = {"limit": limit, "cursor": cursor}
+            asked = {"limit": limit, "cursor": cursor, "order": order}
             call = Call(verb="GET", path=_session(agent, session_id, "messages"), query=asked)
             return await self._ask(call, lambda json: decoding.decode_page(json, "messages", decoding.decode_message))
 
@@ -263,6 +264,11 @@ class RemoteSessions(SessionService):
         """See `SessionService`."""
         path = _session(agent, session_id, "memory", _named(memory_id, MemoryNotFound))
         await self._connection.ask(Call(verb="DELETE", path=path))
+
+    async def restore_memory(self, agent: str, session_id: str, memory_id: str) -> Memory:
+        """See `SessionService`."""
+        path = _session(agent, session_id, "memory", _named(memory_id, MemoryNotFound), "restore")
+        return await self._ask(Call(verb="POST", path=path, body={}), partial(decoding.decode_memory, agent=agent))
 
     async def get_context(self, agent: str, turn_id: str, *, session_id: str | None = None) -> Ledger:
         """See `SessionService`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hector_nb.errors import ModelInterrupted
 from hector_nb.events import (
@@ -14,6 +15,7 @@ from hector_nb.events import (
     TurnFailed,
     TurnReset,
 )
+from hector_nb.frontends.answer_forms import code_of, json_of
 from hector_nb.frontends.render import plain
 from hector_nb.messages import ToolCall, Usage
 from hector_nb.service import failure
@@ -32,6 +34,20 @@ class Answer:
     usage: Usage
     tool_calls: Sequence[ToolCall] = ()
     thinking: str = ""
+
+    @property
+    def code(self) -> str | None:
+        """The code in it; None: there is none."""
+        return code_of(self.text)
+
+    @property
+    def json(self) -> Any:
+        """The value that it is written as.
+
+        Raises:
+            InvalidRequest: it is not JSON.
+        """
+        return json_of(self.text)
 
     def __str__(self) -> str:
         return self.text

@@ -30,7 +30,7 @@ _LAST_WORDS = 2.0
 
 
 class CellTurn:
-    """A turn under way, and what shows it."""
+    """A turn under way, and what shows it. `form` makes what is displayed in the end out of the whole answer."""
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class CellTurn:
         cell: int | None,
         look: Callable[[str], LedgerView],
         approvals: CellApprovals,
+        form: Callable[[str], str] | None = None,
+        kept: str | None = None,
     ) -> None:
         self._turn = turn
         self._info = info
@@ -52,6 +54,8 @@ class CellTurn:
         self._cell = cell
         self._look = look
         self._approvals = approvals
+        self._form = form
+        self._kept = kept
         self._stopping = False
         self._recalled: set[str] = set()
         self._started = time.monotonic()
@@ -64,7 +68,8 @@ class CellTurn:
         """Show the turn to its end.
 
         Raises:
-            HectorError: the message was refused, or the turn failed; what was said stays displayed.
+            HectorError: the message was refused, the turn failed, or the answer has not the form that was asked for; what was said stays
+                displayed.
             KeyboardInterrupt: after the turn was stopped.
         """
         try:
@@ -77,6 +82,11 @@ class CellTurn:
             self._fail()
             raise
         return self._finished()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the agent has come to its end."""
+        return isinstance(self._last, TurnDone)
 
     def reply(self) -> CellReply:
         """What there is of the answer."""
@@ -96,6 +106,7 @@ class CellTurn:
             seconds=time.monotonic() - self._started,
             recalled=len(self._recalled),
             shown_in=self._cell,
+            kept=self._kept,
             look=self._look,
         )
 
@@ -150,8 +161,14 @@ class CellTurn:
 
     def _finished(self) -> CellReply:
         match self._last:
+            case TurnDone(finish_reason="cancelled"):
+                self._end(stopped=True)
+                return self.reply()
             case TurnDone():
-                self._end(stopped=self._last.finish_reason == "cancelled")
+                try:
+                    self._reshape()
+                finally:
+                    self._end(stopped=False)
                 return self.reply()
             case TurnFailed():
                 self._fail()
@@ -159,6 +176,12 @@ class CellTurn:
             case None:
                 self._fail()
                 raise ModelInterrupted("The answer ended before the turn did.", hint="See %hector history.")
+
+    def _reshape(self) -> None:
+        if self._form is not None:
+            shape = self._form("".join(self._text))
+            self._view.restart()
+            self._view.add(shape)
 
     def _end(self, *, stopped: bool) -> None:
         if self._shown:

@@ -10,7 +10,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from hector_nb.client.address import Address, is_address
 from hector_nb.errors import AgentNotFound, HectorError, InvalidRequest
 from hector_nb.service import SessionService
+from hector_nb.sessions import Session
 from hector_nb.tools.main_thread import MAIN_THREAD
 
 if TYPE_CHECKING:
@@ -99,6 +100,28 @@ async def open_service(
     """The sessions of one user (default: the one this process belongs to); see `open_engine`."""
     async with open_engine(config, user=user, token=token) as engine:
         yield engine.service
+
+
+async def recent_sessions(config: str | Path | None = None, *, limit: int) -> Sequence[Session]:
+    """The newest sessions of this process's user, read from the store alone: no agent is made, and no store where there is none.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        StoreError: the database failed.
+    """
+    from hector_nb.bootstrap import has_store, make_store
+    from hector_nb.config.home import current_user
+    from hector_nb.config.loader import load_config
+
+    loaded = load_config(config)
+    if not has_store(loaded):
+        return ()
+    store = make_store(loaded)
+    try:
+        await store.aopen()
+        return (await store.list_sessions(current_user(), limit=limit)).items
+    finally:
+        await store.aclose()
 
 
 async def reindex(

@@ -21,7 +21,7 @@ Publish = Callable[[Bundle, Mapping[str, Any], str, bool], None]
 
 INTERVAL = 0.1
 """The least number of seconds between two updates."""
-GROWTH = 24
+GROWTH = 20
 """All updates together hold at most this many times the answer's bytes."""
 QUIET = 0.2
 """Seconds of silence after which the cell says what it waits for."""
@@ -157,7 +157,10 @@ class LiveOutput:
 
     def note(self, text: str) -> None:
         """See `AnswerView`."""
-        bundle = {"text/html": f'<small style="opacity: 0.6">{safe_html(text)}</small>', "text/plain": text}
+        bundle = {
+            "text/html": f'<small style="opacity: 0.6; white-space: pre-line">{safe_html(text)}</small>',
+            "text/plain": text,
+        }
         self._publish(bundle, {}, "", False)
 
     def make_way(self) -> str | None:

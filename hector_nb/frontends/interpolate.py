@@ -7,7 +7,10 @@ reading an attribute may run a property. Names that begin with `_` cannot be rea
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
+
+from IPython.lib.pretty import pretty
 
 from hector_nb.errors import InvalidRequest
 
@@ -24,6 +27,10 @@ _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 MAX_VALUE = 4000
 """The most characters of one value."""
 _HEAD = 5
+_ITEMS = 200
+"""The most items of one list or dictionary."""
+_WIDTH = 100
+_BUILT_IN = (dict, list, tuple, set, frozenset)
 
 
 def interpolate(prompt: str, variables: Mapping[str, Any], *, secrets: bool = False) -> str:
@@ -75,15 +82,29 @@ def as_text(value: Any) -> str:
 
 
 def _described(value: Any) -> str:
-    for name in ("_repr_llm_", "_ai_repr_"):
-        own = _own_method(value, name)
-        if own is not None:
-            return str(own())
+    if (own := _said_by(value, "_repr_llm_", "_ai_repr_")) is not None:
+        return own
     if isinstance(value, str):
         return value
     if _own_method(value, "head") and hasattr(value, "shape") and (hasattr(value, "dtypes") or hasattr(value, "dtype")):
         return _table(value)
+    if (own := _said_by(value, "_repr_markdown_")) is not None:
+        return own
+    if isinstance(value, _BUILT_IN):
+        return str(pretty(value, max_width=_WIDTH, max_seq_length=_ITEMS))  # type: ignore[no-untyped-call]
     return repr(value)
+
+
+def _said_by(value: Any, *names: str) -> str | None:
+    """What the value says of itself by one of these methods; one that fails or has nothing to say does not count."""
+    for name in names:
+        if (own := _own_method(value, name)) is not None:
+            with suppress(Exception):
+                said = own()
+                said = said[0] if isinstance(said, tuple) else said
+                if said is not None:
+                    return str(said)
+    return None
 
 
 def _own_method(value: Any, name: str) -> Callable[[], Any] | None:

@@ -1,6 +1,7 @@
 """Rows that look like a table in a notebook and are a list in code."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from hector_nb.frontends.render import plain
@@ -50,6 +51,11 @@ class Listing(list[Row], Generic[Row]):
         head, *body = self._table()
         rows = "".join(f"<tr>{_cells('td', line)}</tr>" for line in body)
         return f"<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def local(moment: datetime) -> str:
+    """A time as people here write it."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _cells(tag: str, line: list[str]) -> str:

@@ -8,11 +8,13 @@ import argparse
 import keyword
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast, get_args
 
 from IPython.core.error import UsageError
 
-Format = Literal["markdown", "text"]
+Format = Literal["markdown", "text", "code", "json"]
+FORMATS = get_args(Format)
+FILE_FORMATS = ("markdown", "json", "ipynb")
 _WORD = re.compile(r"\s*(\S+)")
 _FILLED_IN = r"\{[^\s{}]+\}"
 _MEMORY_ID = re.compile(rf"mem_\w{{1,64}}|{_FILLED_IN}")
@@ -22,10 +24,13 @@ _QUERY = re.compile(r"(?P<words>.*?(?:^|\s))(?:-q|--query)[\s=](?P<text>.*)", re
 _NAMES = (
     *("agents", "use", "new", "sessions", "history"),
     *("memory", "why", "correct", "forget", "tools", "connect", "version", "help"),
+    *("fork", "rewind", "export", "chat"),
 )
-_OF_SESSION = ("use", "history", "memory", "why", "correct", "forget")
+_OF_SESSION = ("use", "history", "memory", "why", "correct", "forget", "fork", "rewind", "export", "chat")
 """These are about a session: the notebook's own, or another one."""
 _VALUED = ("-a", "--agent", "-s", "--session", "--out", "-f", "--format")
+ABOUT_THE_ERROR = "Explain this error and say how to mend it."
+"""The prompt of `--err` alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +47,8 @@ class PromptArguments:
     debug: bool = False
     raw: bool = False
     stream: bool = True
+    err: bool = False
+    append: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +63,9 @@ class CommandArguments:
     turn: str | None = None
     memory_ids: tuple[str, ...] = ()
     text: str | None = None
+    file: str | None = None
+    format: str | None = None
+    overwrite: bool = False
     url: str | None = None
     token: str | None = None
 
@@ -77,7 +87,9 @@ def _prompt_parser(*, cell: bool) -> _Parser:
     parser.add_argument("-s", "--session", metavar="ID")
     parser.add_argument("--new", action="store_true")
     parser.add_argument("--out", type=_identifier, metavar="NAME")
-    parser.add_argument("-f", "--format", choices=("markdown", "text"), default="markdown")
+    parser.add_argument("-f", "--format", choices=FORMATS, default="markdown")
+    parser.add_argument("--err", action="store_true")
+    parser.add_argument("--append", action="store_true")
     parser.add_argument("--thinking", action="store_true")
     parser.add_argument("--debug", action="store_true")
     parser.add_argument("--raw", action="store_true")
@@ -91,9 +103,14 @@ def _command_parsers() -> dict[str, _Parser]:
     parsers["new"].add_argument("agent", nargs="?")
     parsers["sessions"].add_argument("agent", nargs="?")
     parsers["tools"].add_argument("agent", nargs="?")
+    parsers["chat"].add_argument("agent", nargs="?")
+    for name in ("why", "fork", "rewind"):
+        parsers[name].add_argument("turn", nargs="?", type=_turn)
+    parsers["export"].add_argument("file", nargs="?", metavar="FILE")
+    parsers["export"].add_argument("-f", "--format", choices=FILE_FORMATS)
+    parsers["export"].add_argument("--overwrite", action="store_true")
     parsers["connect"].add_argument("url", nargs="?", metavar="URL")
     parsers["connect"].add_argument("--token")
-    parsers["why"].add_argument("turn", nargs="?", type=_turn)
     parsers["forget"].add_argument("memory_ids", nargs="+", type=_memory, metavar="MEM_ID")
     parsers["correct"].add_argument("memory_ids", nargs=1, type=_memory, metavar="MEM_ID")
     parsers["memory"].add_argument("-q", "--query", metavar="TEXT")
@@ -212,6 +229,8 @@ def _prompt(parser: _Parser, options: list[str], prompt: str) -> PromptArguments
     if rest:
         what = "the prompt goes on the lines below it" if parser is _CELL else "to send it as a prompt: %hector -- …"
         raise UsageError(f"There is no option {rest[0]!r}; {what}")
+    if found.err and not prompt.strip():
+        prompt = ABOUT_THE_ERROR
     if not prompt.strip():
         raise UsageError("There is no prompt. See %hector help")
     if found.new and found.session:
@@ -227,4 +246,6 @@ def _prompt(parser: _Parser, options: list[str], prompt: str) -> PromptArguments
         debug=found.debug,
         raw=found.raw,
         stream=not found.no_stream,
+        err=found.err,
+        append=found.append,
     )

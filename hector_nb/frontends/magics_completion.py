@@ -1,20 +1,27 @@
-"""What the Tab key offers after `%hector` and `%%hector`: commands, options, agents, sessions, memories."""
+"""What the Tab key offers after `%hector` and `%%hector`: commands, options, agents, sessions, memories, variables inside braces.
+
+With each word goes what it is, which JupyterLab shows beside it: the title of a session, the text of a memory, the type of a variable.
+"""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hector_nb.errors import HectorError
-from hector_nb.frontends.magics_arguments import COMMANDS
+from hector_nb.frontends.listing import local
+from hector_nb.frontends.magics_arguments import COMMANDS, FILE_FORMATS, FORMATS
 from hector_nb.frontends.notebook_service import NotebookService
-from hector_nb.frontends.notebook_sessions import NotebookSessions
+from hector_nb.frontends.notebook_sessions import NotebookSessions, last_messages
+from hector_nb.frontends.render import plain_line
 from hector_nb.service import SessionService
 
 _PATIENCE = 0.5
 """Seconds that a person is kept waiting for names."""
 _MOST = 50
 _PROMPT_OPTIONS = (
-    *("--agent", "--session", "--new", "--out", "--format", "--thinking", "--debug", "--raw", "--no-stream"),
+    *("--agent", "--session", "--new", "--append", "--out", "--format", "--err"),
+    *("--thinking", "--debug", "--raw", "--no-stream"),
     *("-a", "-s", "-f"),
 )
 _OPTIONS: Mapping[str, Sequence[str]] = {
@@ -26,6 +33,10 @@ _OPTIONS: Mapping[str, Sequence[str]] = {
     "why": ("--session", "-s"),
     "correct": ("--session", "-s"),
     "forget": ("--session", "-s"),
+    "fork": ("--session", "-s"),
+    "rewind": ("--session", "-s"),
+    "export": ("--format", "-f", "--overwrite", "--session", "-s"),
+    "chat": ("--session", "-s"),
 }
 _VALUES = {
     **dict.fromkeys(("-a", "--agent"), "agents"),
@@ -33,7 +44,15 @@ _VALUES = {
     **dict.fromkeys(("-f", "--format"), "formats"),
     **dict.fromkeys(("--out", "-n", "--limit", "-q", "--query", "--token"), ""),
 }
-_POSITIONAL = {"use": "agents", "new": "agents", "sessions": "agents", "tools": "agents", "why": "turns"}
+_POSITIONAL = {
+    **dict.fromkeys(("use", "new", "sessions", "tools", "chat"), "agents"),
+    **dict.fromkeys(("why", "fork", "rewind"), "turns"),
+}
+_BRACE = re.compile(r"(?<![{$\\])\{(?P<begun>\w*)\Z")
+_ABOUT = 40
+"""The longest that is said of a word."""
+Found = list[tuple[str, str]]
+"""Words, and what each of them is."""
 
 
 def wanted(text: str) -> tuple[Sequence[str], str]:
@@ -44,7 +63,8 @@ def wanted(text: str) -> tuple[Sequence[str], str]:
     elif not words and not text[-1:].isspace():
         return (), ""
     if words and words[-1] in _VALUES:
-        return (), _VALUES[words[-1]]
+        kind = _VALUES[words[-1]]
+        return (), "file formats" if kind == "formats" and words[0] == "export" and magic == "%hector" else kind
     if magic.startswith("%%"):
         return _PROMPT_OPTIONS, "" if words else "agents"
     if not words:
@@ -74,45 +94,73 @@ def _only_options(words: Sequence[str]) -> bool:
 
 
 class Completer:
-    """Answers IPython's question what may follow. Names are looked up where the service is open already, or costs nothing to ask."""
+    """Answers the question what may follow. Names are looked up where the service is open already, or costs nothing to ask."""
 
-    def __init__(self, service: NotebookService, sessions: NotebookSessions) -> None:
+    def __init__(
+        self, service: NotebookService, sessions: NotebookSessions, variables: Callable[[], Mapping[str, Any]]
+    ) -> None:
         self._service = service
         self._sessions = sessions
+        self._variables = variables
 
-    def __call__(self, event: Any) -> list[str]:
-        """The words that fit, for IPython's `complete_command`."""
-        words, names = wanted(event.text_until_cursor)
-        found = list(self._names(names)) if names else []
-        options = [word for word in words if word.startswith(event.symbol) and (event.symbol or word[0] != "-")]
-        return [*found, *options]
+    def __call__(self, magic: str | None, text: str) -> Found:
+        """The words that fit at the end of `text`, a line; see `Notebook.complete`."""
+        if brace := _BRACE.search(text):
+            return self._begun(brace["begun"])
+        if magic is None:
+            return []
+        symbol = magic.split()[-1] if not magic[-1].isspace() else ""
+        words, names = wanted(magic)
+        found = self._names(names) if names else []
+        options = [(word, "option" if word[0] == "-" else "command") for word in words if symbol or word[0] != "-"]
+        return [(word, _unbroken(about)) for word, about in (*found, *options) if word.startswith(symbol)]
 
-    def _names(self, kind: str) -> Sequence[str]:
-        if kind == "formats":
-            return ("markdown", "text")
+    def _begun(self, begun: str) -> Found:
+        """The notebook's variables that begin so."""
+        return [
+            (name, type(value).__name__)
+            for name, value in sorted(self._variables().items())
+            if name.startswith(begun) and (begun or not name.startswith("_"))
+        ]
+
+    def _names(self, kind: str) -> Found:
+        if kind in ("formats", "file formats"):
+            return [(each, "format") for each in (FORMATS if kind == "formats" else FILE_FORMATS)]
         try:
             if self._service.is_open:
                 return self._service.ask(lambda asked: self._look_up(asked, kind))
-            return _configured() if kind == "agents" else ()
+            return _configured() if kind == "agents" else []
         except (HectorError, TimeoutError):
-            return ()
+            return []
 
-    async def _look_up(self, asked: SessionService, kind: str) -> Sequence[str]:
+    async def _look_up(self, asked: SessionService, kind: str) -> Found:
         async with asyncio.timeout(_PATIENCE):
             if kind == "agents":
-                return [info.name for info in await asked.list_agents()]
+                return [(info.name, info.model) for info in await asked.list_agents()]
             if kind == "sessions":
-                return [each.session_id for each in (await asked.list_sessions(limit=_MOST)).items]
+                page = await asked.list_sessions(limit=_MOST)
+                return [
+                    (each.session_id, f"{local(each.last_active_at)} {each.title or each.agent}") for each in page.items
+                ]
             info = await self._sessions.info(asked)
             if (current := self._sessions.current(info.name)) is None:
-                return ()
+                return []
             if kind == "memories":
-                return [each.memory_id for each in (await asked.get_memory(info.name, current, limit=_MOST)).memories]
-            page = await asked.list_messages(info.name, current, limit=_MOST)
-            return list(dict.fromkeys(message.turn_id for message in page.items))
+                memory = await asked.get_memory(info.name, current, limit=_MOST)
+                return [(each.memory_id, each.text) for each in memory.memories]
+            said = await last_messages(asked, await asked.get_session(info.name, current), _MOST)
+            first = {message.turn_id: message.content for message in reversed(said) if message.role == "user"}
+            return list(first.items())
 
 
-def _configured() -> Sequence[str]:
+def _unbroken(about: str) -> str:
+    """A few words that no front end breaks into lines."""
+    text = plain_line(about)
+    text = text if len(text) <= _ABOUT else f"{text[:_ABOUT]}…"
+    return text.replace(" ", "\u00a0").replace("-", "\u2011")
+
+
+def _configured() -> Found:
     from hector_nb.config.loader import load_config
 
-    return list(load_config().config.agents)
+    return [(name, "agent") for name in load_config().config.agents]

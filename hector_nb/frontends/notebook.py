@@ -1,25 +1,29 @@
 """What `%hector` and `%%hector` do.
 
-The session belongs to the notebook: the first message to an agent after the kernel started makes one, titled like the notebook, and the
-following messages go on in it. Run All in a fresh kernel is therefore a fresh conversation. Older ones stay in the store; `use` goes on
-with any of them, for this kernel.
+The session belongs to the notebook, where the kernel knows its path: the first message to an agent makes one, titled like the notebook,
+and all following messages go on in it, also those of a later kernel, until `new` begins another. A cell that runs again takes its old
+turn back first (`cell_turns.py`), so that Run All repeats the conversation instead of prolonging it. `use` goes on with any other session.
 """
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hector_nb import __version__
 from hector_nb.errors import HectorError
+from hector_nb.frontends.answer_forms import json_markdown, json_of
 from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
 from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
 from hector_nb.frontends.cell_turn import CellTurn
+from hector_nb.frontends.cell_turns import CellTurns, running_cell
+from hector_nb.frontends.chat_command import open_chat
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AboveAnswer, AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
-from hector_nb.frontends.listing import Shown
+from hector_nb.frontends.last_error import LastError
+from hector_nb.frontends.listing import Shown, local
 from hector_nb.frontends.looking import ledger_view
 from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
 from hector_nb.frontends.magics_completion import Completer
@@ -27,7 +31,9 @@ from hector_nb.frontends.notebook_commands import run_command, show_connection
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions
 from hector_nb.frontends.reply import CellReply
+from hector_nb.frontends.running_turn import RunningTurn
 from hector_nb.service import AgentInfo, SendMessage
+from hector_nb.sessions import Session
 
 _SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
 
@@ -35,10 +41,12 @@ _SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
 class Notebook:
     """The state of the magics of one shell."""
 
-    def __init__(self, shell: Any, service: NotebookService | None = None) -> None:
+    def __init__(self, shell: Any, service: NotebookService | None = None, errors: LastError | None = None) -> None:
         self._shell = shell
         self._service = service or NotebookService()
+        self._errors = errors or LastError(shell)
         self._allowed: Allowed = set()
+        self._turns = CellTurns()
         self._sessions = NotebookSessions(os.environ.get("JPY_SESSION_NAME"))
 
     def line(self, line: str) -> Any:
@@ -52,6 +60,8 @@ class Notebook:
                     return Shown(inspect.cleandoc(self._shell.find_line_magic("hector").__doc__))
                 case CommandArguments(name="version"):
                     return Shown(__version__)
+                case CommandArguments(name="chat"):
+                    return open_chat(self._filled(arguments), self._service, self._sessions)
                 case CommandArguments():
                     return run_command(self._filled(arguments), self._service, self._sessions)
                 case None:
@@ -63,9 +73,9 @@ class Notebook:
         with _TidyErrors():
             self._ask(arguments)
 
-    def complete(self, event: Any) -> list[str]:
-        """What may follow at the end of a line."""
-        return Completer(self._service, self._sessions)(event)
+    def complete(self, magic: str | None, text: str) -> list[tuple[str, str]]:
+        """What may follow at the end of a line, and what each of it is; `magic` is the line from `%hector` on, None inside a cell's prompt."""
+        return Completer(self._service, self._sessions, self._variables)(magic, text)
 
     def close(self) -> None:
         """Free what was opened."""
@@ -83,19 +93,19 @@ class Notebook:
             query=fill(arguments.query),
             turn=fill(arguments.turn),
             text=fill(arguments.text),
+            file=fill(arguments.file),
             url=fill(arguments.url),
             token=fill(arguments.token, secrets=True),
             memory_ids=tuple(interpolate(each, self._variables()) for each in arguments.memory_ids),
         )
 
     def _ask(self, arguments: PromptArguments) -> CellReply:
-        prompt = arguments.prompt if arguments.raw else interpolate(arguments.prompt, self._variables())
+        request = self._prompt(arguments)
         info, session_id = self._service.ask(lambda service: self._sessions.choose(service, arguments))
+        kept = self._take_back(arguments, info, session_id)
         view, aside = self._views(arguments, info)
-        # The cell stops its turn itself.
-        request = SendMessage(message=prompt, session_id=session_id, on_disconnect="continue")
         turn = CellTurn(
-            self._service.start(info.name, request),
+            self._start(info, replace(request, session_id=session_id)),
             info=info,
             session_id=session_id,
             view=view,
@@ -105,26 +115,76 @@ class Notebook:
             look=lambda turn_id: self._service.ask(
                 lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
             ),
+            form=(lambda text: json_markdown(json_of(text))) if arguments.format == "json" else None,
+            kept=kept.session_id if kept else None,
         )
+        about = list(self._about_the_session(session_id, kept))
         try:
             reply = turn.show()
-        except KeyboardInterrupt:
-            self._keep(turn.reply(), arguments)
+        except (KeyboardInterrupt, HectorError) as error:
+            if turn.is_answered or isinstance(error, KeyboardInterrupt):
+                self._keep(turn.reply(), arguments)
+            if about:
+                view.note("\n".join(about))
             raise
         self._keep(reply, arguments)
-        view.note(footer(reply, timed=not _is_set("HECTOR_NB_DETERMINISTIC")))
+        if arguments.format == "json" and arguments.out:
+            self._shell.user_ns[arguments.out] = reply.json
+        if arguments.format == "code":
+            about += self._offer_code(reply)
+        view.note("\n".join([footer(reply, timed=not _is_set("HECTOR_NB_DETERMINISTIC")), *about]))
         return reply
+
+    def _prompt(self, arguments: PromptArguments) -> SendMessage:
+        prompt = arguments.prompt if arguments.raw else interpolate(arguments.prompt, self._variables())
+        if arguments.err:
+            prompt = f"{prompt}\n\n{self._errors.text()}"
+        # The cell stops its turn itself.
+        return SendMessage(message=prompt, on_disconnect="continue")
+
+    def _take_back(self, arguments: PromptArguments, info: AgentInfo, session_id: str) -> Session | None:
+        """Take back what this cell has said when it ran before; the session that keeps what followed."""
+        run = running_cell(self._shell)
+        if run is None or arguments.append:
+            return None
+        return self._service.ask(lambda asked: self._turns.take_back(asked, info.name, session_id, run))
+
+    def _start(self, info: AgentInfo, request: SendMessage) -> RunningTurn:
+        run, session_id = running_cell(self._shell), request.session_id
+        if run is None or session_id is None:
+            return self._service.start(info.name, request)
+        return self._service.start(
+            info.name,
+            request,
+            on_stored=lambda service, turn_id: self._turns.note(service, info.name, session_id, run, turn_id),
+        )
+
+    def _offer_code(self, reply: CellReply) -> Iterator[str]:
+        """Put the code of an answer into a new cell, or say that there is none."""
+        if (code := reply.code) is None:
+            yield "There is no code in this answer, so there is no new cell."
+        else:
+            self._shell.set_next_input(code)
+
+    def _about_the_session(self, session_id: str, kept: Session | None) -> Iterator[str]:
+        """What became of the session before this answer, where somebody might wonder."""
+        resumed = self._sessions.resumed.pop(session_id, None)
+        if kept is not None:
+            yield f"This cell's old turn was replaced. What followed is kept: %hector use {kept.agent} -s {kept.session_id}"
+        elif resumed is not None and resumed.message_count:
+            yield f"Goes on with this notebook's session of {local(resumed.last_active_at)}; %hector new begins another."
 
     def _views(self, arguments: PromptArguments, info: AgentInfo) -> tuple[AnswerView, Aside]:
         """What shows the answer, and what shows all else."""
         stream = arguments.stream and not _is_recorded()
-        markdown = arguments.format == "markdown"
+        markdown = arguments.format != "text"
         told = {
             "thinking": arguments.thinking or info.reasoning.show_thinking,
             "tools": info.reasoning.show_tool_execution,
             "debug": arguments.debug or info.reasoning.show_debug_info,
         }
         if not hasattr(self._shell, "kernel"):
+            stream = stream and arguments.format != "json"
             return TerminalOutput(stream=stream), AsideInTerminal(**told)
         if not stream:
             return FinalOutput(markdown=markdown, publish=publish), AsideOutput(publish, live=False, **told)

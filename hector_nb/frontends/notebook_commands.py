@@ -1,7 +1,6 @@
 """The commands of `%hector`: they answer with values that look good in a notebook."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -9,8 +8,9 @@ from urllib.parse import urlsplit
 
 from hector_nb.errors import InvalidRequest, SessionNotFound
 from hector_nb.frontends.connect import open_service, shown_address
+from hector_nb.frontends.history_commands import run_history_command
 from hector_nb.frontends.ledger_view import LedgerView
-from hector_nb.frontends.listing import Listing, Shown
+from hector_nb.frontends.listing import Listing, Shown, local
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.memory_commands import run_memory_command
 from hector_nb.frontends.memory_view import MemoryListing, MemoryView
@@ -56,6 +56,8 @@ def run_command(arguments: CommandArguments, service: NotebookService, sessions:
             return _tools(arguments, service, sessions)
         case "memory" | "why" | "correct" | "forget":
             return run_memory_command(arguments, service, sessions)
+        case "fork" | "rewind" | "export":
+            return service.ask(lambda asked: run_history_command(arguments, asked, sessions))
         case "connect":
             _connect(arguments, service, sessions)
         case "use":
@@ -67,12 +69,11 @@ def run_command(arguments: CommandArguments, service: NotebookService, sessions:
 
 def show_connection(service: NotebookService, sessions: NotebookSessions) -> Listing[tuple[str, str]]:
     """Who would get the next message, where it is kept, and which file or server says so."""
-    info = service.ask(sessions.info)
-    current = sessions.current(info.name)
+    info, current = service.ask(lambda asked: _current(asked, sessions))
     rows = [
         ("agent", info.name),
         ("model", f"{info.model} at {info.host}" if info.host else f"{info.model}, in this process"),
-        ("session", current or "none yet; the next message begins one"),
+        ("session", current),
         *([("server", sessions.server)] if sessions.server else _local_place()),
     ]
     return Listing(rows, columns={"hector": lambda row: row[0], "": lambda row: row[1]}, empty="")
@@ -101,6 +102,20 @@ def _connect(arguments: CommandArguments, service: NotebookService, sessions: No
     place = shown_address(arguments.url)
     service.connect(partial(open_service, arguments.url, token=arguments.token))
     sessions.move(place)
+
+
+async def _current(asked: SessionService, sessions: NotebookSessions) -> tuple[AgentInfo, str]:
+    """Agent and session of the next message, in words."""
+    info = await sessions.info(asked)
+    session_id = await sessions.find(asked, info)
+    if session_id is None:
+        return info, "none yet; the next message begins one"
+    session = await asked.get_session(info.name, session_id)
+    count = session.message_count
+    return (
+        info,
+        f"{session_id} · {count} {'message' if count == 1 else 'messages'}, the last {local(session.last_active_at)}",
+    )
 
 
 def _agents(service: NotebookService, sessions: NotebookSessions) -> Listing[AgentInfo]:
@@ -132,7 +147,7 @@ def _sessions(arguments: CommandArguments, service: NotebookService, sessions: N
             "title": lambda session: session.title,
             "messages": lambda session: session.message_count,
             "tokens": lambda session: session.token_count,
-            "last active": lambda session: _local(session.last_active_at),
+            "last active": lambda session: local(session.last_active_at),
         },
         empty="There are no sessions yet.",
     )
@@ -169,15 +184,11 @@ async def _named_session(asked: SessionService, session_id: str | None, sessions
     if session_id:
         return await asked.find_session(session_id)
     info = await sessions.info(asked)
-    current = sessions.current(info.name)
+    current = await sessions.find(asked, info)
     try:
         return await asked.get_session(info.name, current) if current else None
     except SessionNotFound:
         return None
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _shown_path(path: Path) -> str:

@@ -50,10 +50,21 @@ class NotebookService:
         opened = self._open()
         return opened.loop.run(answer())
 
-    def start(self, agent: str, request: SendMessage) -> RunningTurn:
-        """Send a message and begin to read its turn."""
+    def start(
+        self,
+        agent: str,
+        request: SendMessage,
+        *,
+        on_stored: Callable[[SessionService, str], Awaitable[None]] | None = None,
+    ) -> RunningTurn:
+        """Send a message and begin to read its turn; see `RunningTurn`."""
         opened = self._open()
-        return RunningTurn(opened.service, agent, request, loop=opened.loop)
+        return RunningTurn(opened.service, agent, request, loop=opened.loop, on_stored=on_stored)
+
+    def attach(self) -> tuple[SessionService, LoopThread]:
+        """The service, opened, and the event loop that it belongs to, for what goes on beside the cells."""
+        opened = self._open()
+        return opened.service, opened.loop
 
     def close(self) -> None:
         """Free everything; the next call opens it again."""

@@ -1,35 +1,45 @@
 """Which agent and which session the next message of a notebook goes to."""
 
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from hector_nb.errors import AgentNotFound
+from hector_nb.frontends.cell_turns import NOTEBOOK
 from hector_nb.frontends.magics_arguments import PromptArguments
 from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService
 from hector_nb.sessions import Session
 
 _PAGE = 100
+_PAGES = 10
+"""How far back the notebook's session is looked for; one that is older than these is not gone on with."""
 
 
 class NotebookSessions:
-    """One session with each agent, made when it is first needed. `server` is the address of the server that has them; None: this process.
+    """One session with each agent: the one that the notebook had with it last, else one that is made when it is first needed.
+
+    `server` is the address of the server that has them; None: this process.
 
     Args:
-        notebook: The path of the notebook, where the kernel knows it.
+        notebook: The path of the notebook, where the kernel knows it; without one nothing is gone on with.
     """
 
     def __init__(self, notebook: str | None) -> None:
         self.agent: str | None = None
         self.server: str | None = None
-        self._notebook = notebook
+        self._notebook = str(Path.cwd() / notebook) if notebook else None
         self._by_agent: dict[str, str] = {}
+        self._anew: set[str] = set()
+        self.resumed: dict[str, Session] = {}
+        """Sessions of an earlier kernel, as they were when this one found them."""
 
     def move(self, server: str | None) -> None:
         """Begin anew on a server, or with the engine in this process (None)."""
         self.agent, self.server = None, server
         self._by_agent.clear()
+        self._anew.clear()
+        self.resumed.clear()
 
     def current(self, agent: str) -> str | None:
         """The notebook's session with an agent, if there is one yet."""
@@ -50,9 +60,37 @@ class NotebookSessions:
         if arguments.session:
             session, _ = await service.create_session(info.name, session_id=arguments.session, **self._description())
             return info, session.session_id
-        if arguments.new or info.name not in self._by_agent:
+        if arguments.new or await self.find(service, info) is None:
             await self._make(service, info)
         return info, self._by_agent[info.name]
+
+    async def find(self, service: SessionService, info: AgentInfo) -> str | None:
+        """The notebook's session with an agent; at first the one that it had in an earlier kernel, if that goes on."""
+        if self._notebook and info.name not in self._by_agent and info.name not in self._anew:
+            self._anew.add(info.name)  # it is looked for once
+            if (session := await self._earlier(service, info)) is not None:
+                self._by_agent[info.name] = session.session_id
+                self.resumed[session.session_id] = session
+        return self._by_agent.get(info.name)
+
+    async def _earlier(self, service: SessionService, info: AgentInfo) -> Session | None:
+        cursor: str | None = None
+        for _ in range(_PAGES):
+            page = await service.list_sessions(info.name, status="active", limit=_PAGE, cursor=cursor)
+            for session in page.items:
+                if session.metadata.get(NOTEBOOK) == self._notebook:
+                    return session
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return None
+
+    async def adopt(self, service: SessionService, session: Session) -> None:
+        """Go on in this session, which belongs to the notebook from now on."""
+        if self._notebook:
+            metadata = {**session.metadata, **self._description()["metadata"]}
+            await service.update_session(session.agent, session.session_id, metadata=metadata)
+        self._by_agent[session.agent] = session.session_id
 
     async def open(self, service: SessionService, session_id: str | None = None) -> tuple[AgentInfo, str]:
         """The session that a command is about: the one of this id, else the notebook's with the agent in use, made if there is none yet.
@@ -64,7 +102,7 @@ class NotebookSessions:
             session = await service.find_session(session_id)
             return await service.get_agent(session.agent), session.session_id
         info = await self.info(service)
-        if info.name not in self._by_agent:
+        if await self.find(service, info) is None:
             await self._make(service, info)
         return info, self._by_agent[info.name]
 
@@ -81,6 +119,7 @@ class NotebookSessions:
         """Let the next message begin a new session."""
         info = await self.info(service, agent)
         self._by_agent.pop(info.name, None)
+        self._anew.add(info.name)
         self.agent = info.name
         return info
 
@@ -91,7 +130,7 @@ class NotebookSessions:
     def _description(self) -> Mapping[str, Any]:
         if not self._notebook:
             return {}
-        return {"title": PurePath(self._notebook).stem, "metadata": {"notebook": self._notebook}}
+        return {"title": PurePath(self._notebook).stem, "metadata": {NOTEBOOK: self._notebook}}
 
 
 async def last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:

@@ -17,7 +17,7 @@ class CellReply(Answer):
     """What an agent answered to a cell.
 
     `seconds` is from sending to the end; `recalled` counts the memories that the model was shown; `shown_in` is the number of the cell
-    that has displayed it already.
+    that has displayed it already; `kept` is the session that keeps what followed the cell's old turn.
     """
 
     agent: str
@@ -26,6 +26,7 @@ class CellReply(Answer):
     seconds: float = 0.0
     recalled: int = 0
     shown_in: int | None = None
+    kept: str | None = None
     look: Callable[[str], LedgerView] | None = field(default=None, compare=False)
 
     @property

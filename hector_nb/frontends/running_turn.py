@@ -4,7 +4,7 @@ import asyncio
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,10 +19,22 @@ TICK = 0.1
 
 
 class RunningTurn:
-    """One message and the events that follow it. Start it, then read `batches` in the calling thread."""
+    """One message and the events that follow it. Start it, then read `batches` in the calling thread.
 
-    def __init__(self, service: SessionService, agent: str, request: SendMessage, *, loop: LoopThread) -> None:
+    `on_stored` is told the id of the turn as soon as its message is stored.
+    """
+
+    def __init__(
+        self,
+        service: SessionService,
+        agent: str,
+        request: SendMessage,
+        *,
+        loop: LoopThread,
+        on_stored: Callable[[SessionService, str], Awaitable[None]] | None = None,
+    ) -> None:
         self.turn_id = ""
+        self._on_stored = on_stored
         self._service = service
         self._agent = agent
         self._request = request
@@ -114,6 +126,8 @@ class RunningTurn:
             self._stored.set()
         try:
             async with self._stream as stream:
+                if self._on_stored is not None:
+                    await self._on_stored(self._service, self.turn_id)
                 while batch := await stream.read():
                     events = [logged.event for logged in batch]
                     for event in events:

@@ -5,7 +5,11 @@ from typing import SupportsIndex, overload
 
 from hector_nb.frontends.render import plain
 from hector_nb.messages import Message
+from hector_nb.service import SessionService
+from hector_nb.sessions import Session
 from hector_nb.wire.safe_markdown import neutralise
+
+_PAGE = 100
 
 
 class Transcript(list[Message]):
@@ -30,6 +34,18 @@ class Transcript(list[Message]):
     def _repr_markdown_(self) -> str:
         said = (f"{_heading(message, bold='**')}\n\n{neutralise(message.content.strip())}" for message in self)
         return "\n\n".join(said) or "*Nothing was said yet.*"
+
+
+async def all_messages(service: SessionService, session: Session) -> Transcript:
+    """Everything that was said in a session."""
+    found = Transcript(())
+    cursor: str | None = None
+    while True:
+        page = await service.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
 
 
 def _heading(message: Message, *, bold: str = "") -> str:

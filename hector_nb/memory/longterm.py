@@ -275,6 +275,10 @@ class LongTermMemory:
 
     # -- vectors
 
+    async def vector_of(self, text: str) -> bytes | None:
+        """The vector of a text that is kept; None where there is no embedder just now."""
+        return (await self._vectors([text]))[0]
+
     async def _vector(self, text: str, *, seconds: float) -> bytes | None:
         """The vector of a query, None where there is none in time."""
         try:

@@ -6,6 +6,7 @@ stored log. What must be durable first (`keep`) reaches readers only when it is.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from hector_nb.approvals import Approval
@@ -16,6 +17,7 @@ from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.stores.base import Store, TurnOutcome
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord
+from hector_nb.telemetry.base import Telemetry
 
 _log = logging.getLogger("hector_nb.runtime")
 
@@ -38,6 +40,7 @@ class TurnRecord:
         log: Broadcast,
         messages: Sequence[Message] = (),
         on_closed: Callable[[], None],
+        telemetry: Telemetry,
     ) -> None:
         self.log = log
         self.messages = list(messages)
@@ -45,6 +48,7 @@ class TurnRecord:
         self._turn_id = turn_id
         self._store = store
         self._on_closed = on_closed
+        self._telemetry = telemetry
         self._ledger: LedgerRecord | None = None
         self._outputs: list[ToolOutput] = []
         self._events_stored = 0
@@ -159,7 +163,7 @@ class TurnRecord:
     ) -> None:
         async with self._writing:
             upto = len(self.log.events), len(self.messages), len(self._outputs)
-            ledger = self._ledger
+            ledger, began_at = self._ledger, time.perf_counter()
             written = await self._store.write_turn(
                 self._turn_id,
                 events=[*(logged.event for logged in self.log.events[self._events_stored : upto[0]]), *events],
@@ -169,6 +173,7 @@ class TurnRecord:
                 outcome=outcome,
                 ledger=ledger,
             )
+            self._telemetry.stored(time.perf_counter() - began_at)
             if written is None:
                 raise ModelInterrupted("Another process has closed this turn.")
             self._events_stored, self._messages_stored, self._outputs_stored = upto

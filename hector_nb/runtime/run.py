@@ -7,6 +7,7 @@ published only when the outcome is durable, so that whoever has seen the end of 
 
 import asyncio
 import logging
+import time
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from hector_nb.runtime.tool_calls import Caller, ToolCalls
 from hector_nb.runtime.turn import Answer, TurnLoop
 from hector_nb.sessions import Session, Turn
 from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
+from hector_nb.telemetry.base import ARRIVAL, Telemetry, TurnFacts, TurnTelemetry
 
 _log = logging.getLogger("hector_nb.runtime")
 
@@ -66,6 +68,7 @@ class TurnRun:
         runs: MutableMapping[str, "TurnRun"],
         grace: float | None,
         above: Sequence[str] = (),
+        telemetry: Telemetry,
     ) -> None:
         resumed = start if isinstance(start, ResumedTurn) else None
         turn = start.begun.turn if isinstance(start, ResumedTurn) else start
@@ -87,6 +90,9 @@ class TurnRun:
         self._runs = runs
         self._grace = grace
         self._above = above
+        self._telemetry = telemetry
+        self._told: TurnTelemetry | None = None
+        self._queued_at, self._started_at = time.perf_counter(), time.time_ns()
         self._leaving: asyncio.Task[None] | None = None
         self._stop_status: Literal["cancelled", "interrupted", "waiting"] | None = None
         self._answer = Answer()
@@ -100,6 +106,7 @@ class TurnRun:
             log=self.log,
             messages=resumed.begun.so_far if resumed else (),
             on_closed=self.interrupt,
+            telemetry=telemetry,
         )
         self._calls = ToolCalls(
             agent=agent,
@@ -187,12 +194,13 @@ class TurnRun:
         if begun is None:
             return
         self._session = begun.session
+        self._calls.told_to = told = self._telling()
         context = await self._context(begun)
         if isinstance(self._start, ResumedTurn):
             await self._calls.resume()
         else:
             self._record.publish(self._started(begun, context))
-        await self._loop(context).run()
+        await self._loop(context, told).run()
 
     async def _context(self, begun: BegunTurn) -> Context:
         """What the model is to see; where something is neither in view nor summarized, there may be a summary to wait for."""
@@ -222,7 +230,27 @@ class TurnRun:
             context=outline(context),
         )
 
-    def _loop(self, context: Context) -> TurnLoop:
+    def _telling(self) -> TurnTelemetry:
+        """Who is told of this turn, from the time when it gets its session."""
+        if self._told is None:
+            model = self.agent.model
+            facts = TurnFacts(
+                turn_id=self.turn_id,
+                session_id=self.session_id,
+                agent=self.agent.name,
+                provider=self.agent.provider,
+                model=model.name,
+                host=model.host,
+                queued_at=self._queued_at,
+                began_at=time.perf_counter(),
+                started_at=self._started_at,
+                arrival=ARRIVAL.get(),
+                above=self._above,
+            )
+            self._told = self._telemetry.turn(facts)
+        return self._told
+
+    def _loop(self, context: Context, told: TurnTelemetry) -> TurnLoop:
         return TurnLoop(
             self.agent,
             context,
@@ -230,6 +258,7 @@ class TurnRun:
             record=self._record,
             calls=self._calls,
             answer=self._answer,
+            told=told,
         )
 
     async def _begin(self, new: NewTurn) -> BegunTurn | None:
@@ -261,6 +290,7 @@ class TurnRun:
         with suppress(StoreError, ModelInterrupted):
             await self._record.flush()
         self.log.close()
+        self._telling().ended("waiting", code=None, finish_reason=None, usage=self._answer.usage)
 
     async def _finish(self, failure: HectorError | None, status: MessageStatus) -> None:
         """Store the answer and the outcome, then tell the readers."""
@@ -273,6 +303,13 @@ class TurnRun:
             await asyncio.sleep(_SETTLE_EVERY)
         if not self.log.finished:
             self.log.publish(last)
+        done = last if isinstance(last, TurnDone) else None
+        self._telling().ended(
+            status,
+            code=failure.code if failure else None,
+            finish_reason=done.finish_reason if done else None,
+            usage=self._answer.usage,
+        )
         if self._session:
             self._remembering.after_turn(self.agent, self._session)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from hector_nb.errors import AgentNotFound, StoreError, Unavailable
 from hector_nb.ids import new_id
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.forgotten import Forgotten
 from hector_nb.runtime.lifecycle import Lifecycle
 from hector_nb.runtime.recovery import Recovery
 from hector_nb.runtime.remembering import Remembering
@@ -13,6 +14,7 @@ from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
 from hector_nb.stores.base import NewTurn, Store
+from hector_nb.telemetry.base import Telemetry
 
 _STOP_WITHIN = 4.0
 """Seconds that a stopping process gives its turns to be written down."""
@@ -23,15 +25,20 @@ _REMEMBER_WITHIN = 2.0
 class Runtime:
     """Runs turns. Open it on the event loop that it is to use, and close it there.
 
-    `place` names where the agents' tools are: a call that was allowed there is made by no process of another place.
+    `place` names where the agents' tools are: a call that was allowed there is made by no process of another place. `telemetry` is told
+    what the turns do.
     """
 
-    def __init__(self, *, store: Store, agents: Mapping[str, Agent], place: str = "") -> None:
+    def __init__(
+        self, *, store: Store, agents: Mapping[str, Agent], place: str = "", telemetry: Telemetry | None = None
+    ) -> None:
         self.store = store
+        self.telemetry = telemetry or Telemetry()
         self.agents = dict(agents)
         self.holder = f"{new_id('node')}.{place}" if place else new_id("node")
         self.runs: dict[str, TurnRun] = {}
         self._readers: dict[str, int] = {}
+        self.forgotten = Forgotten()
         self.remembering = Remembering(store=store, agents=self.agents)
         self._lifecycle = Lifecycle(
             store=store,
@@ -103,6 +110,7 @@ class Runtime:
             runs=self.runs,
             grace=grace,
             above=above,
+            telemetry=self.telemetry,
         )
         self.runs[run.turn_id] = run
         self._lifecycle.wake()

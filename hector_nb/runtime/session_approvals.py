@@ -1,6 +1,7 @@
 """The calls of a session that wait for a person's word, those of the agents that it has called among them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,18 @@ class SessionApprovals:
     async def waiting(self, session: Session) -> Sequence[Approval]:
         """See `SessionService.list_approvals`."""
         now = datetime.now(UTC)
-        found = [approval for _, approvals in await self._asked(session) for approval in approvals]
-        return [approval for approval in found if approval.decision is None and approval.deadline > now]
+        return [
+            replace(approval, diff=await self._diff(asking.agent, approval))
+            for asking, approvals in await self._asked(session)
+            for approval in approvals
+            if approval.decision is None and approval.deadline > now
+        ]
+
+    async def _diff(self, agent: str, approval: Approval) -> str | None:
+        if agent not in self._runtime.agents:
+            return None
+        call = ToolCall(call_id=approval.call_id, name=approval.name, arguments=approval.arguments)
+        return await self._runtime.agent(agent).toolbox.preview(call)
 
     async def decide(
         self, session: Session, call_id: str, decision: Decision, *, edited: Mapping[str, Any] | None

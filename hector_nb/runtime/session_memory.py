@@ -27,6 +27,7 @@ class SessionMemories:
     def __init__(self, runtime: "Runtime", user: str) -> None:
         self._store = runtime.store
         self._remembering = runtime.remembering
+        self._forgotten = runtime.forgotten
         self._user = user
 
     async def get(self, agent: Agent, session: Session, *, limit: int, cursor: str | None) -> SessionMemory:
@@ -64,7 +65,17 @@ class SessionMemories:
 
     async def forget(self, agent: Agent, session: Session, memory_id: str) -> None:
         """See `SessionService.forget_memory`."""
-        await _longterm(agent).forget(self._store, user=self._user, session_id=session.session_id, memory_id=memory_id)
+        longterm = _longterm(agent)
+        memory = await self._store.get_memory(longterm.partition(self._user, session.session_id), memory_id)
+        await longterm.forget(self._store, user=self._user, session_id=session.session_id, memory_id=memory_id)
+        if memory is not None:
+            self._forgotten.keep(memory)
+
+    async def restore(self, agent: Agent, session: Session, memory_id: str) -> Memory:
+        """See `SessionService.restore_memory`."""
+        return await self._forgotten.put_back(
+            self._store, _longterm(agent), user=self._user, session_id=session.session_id, memory_id=memory_id
+        )
 
     async def context(self, turn: Turn) -> Ledger:
         """See `SessionService.get_context`."""

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -41,6 +42,8 @@ from hector_nb.stores.base import Idempotency, NewTurn
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime
 
+_BEFORE = "before-"
+"""What the cursors of a transcript that is read from its end begin with; a position follows."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CANCEL_WITHIN = 5.0
 """Seconds to wait for a cancelled turn to be written down."""
@@ -184,11 +187,16 @@ class UserSessions(SessionService):
         return imported
 
     async def list_messages(
-        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None, newest: bool = False
     ) -> Page[Message]:
         """See `SessionService`."""
-        await self.get_session(agent, session_id)
-        return await self._store.list_messages(self._user, session_id, limit=limit, cursor=cursor)
+        session = await self.get_session(agent, session_id)
+        if not newest:
+            return await self._store.list_messages(self._user, session_id, limit=limit, cursor=cursor)
+        upto = min(_position(cursor), session.message_count)
+        after = max(0, upto - limit)
+        found = await self._store.messages_between(self._user, session_id, after=after, upto=upto, limit=limit)
+        return Page(items=found, next_cursor=f"{_BEFORE}{after}" if after else None)
 
     async def stream_message(self, agent: str, request: SendMessage) -> TurnStream:
         """See `SessionService`."""
@@ -271,6 +279,11 @@ class UserSessions(SessionService):
         """See `SessionService`."""
         session = await self.get_session(agent, session_id)
         await self._memories.forget(self._runtime.agent(agent), session, memory_id)
+
+    async def restore_memory(self, agent: str, session_id: str, memory_id: str) -> Memory:
+        """See `SessionService`."""
+        session = await self.get_session(agent, session_id)
+        return await self._memories.restore(self._runtime.agent(agent), session, memory_id)
 
     async def get_context(self, agent: str, turn_id: str, *, session_id: str | None = None) -> Ledger:
         """See `SessionService`."""
@@ -367,6 +380,16 @@ class UserSessions(SessionService):
             expires_at=agent.lifetime.expires_at(now, now),
             listed=listed,
         )
+
+
+def _position(cursor: str | None) -> int:
+    """Where a page ends that is read from the end of a transcript."""
+    if cursor is None:
+        return sys.maxsize
+    number = cursor.removeprefix(_BEFORE)
+    if number == cursor or not number.isdecimal() or len(number) > 9:
+        raise InvalidRequest("This cursor is not one of ours.", hint="Leave it out to begin at the end.")
+    return int(number)
 
 
 def _takes_copies(agent: Agent) -> bool:

@@ -22,6 +22,7 @@ from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.transcript import open_calls
 from hector_nb.stores.base import Store, TurnOutcome
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.telemetry.base import TurnTelemetry
 from hector_nb.tools.base import CallContext
 from hector_nb.tools.toolbox import CheckedCall, ToolOutcome
 
@@ -61,7 +62,7 @@ class ToolCalls:
     """Makes the calls of one turn.
 
     `on_wait` is called when the turn, or an agent that it called, begins to wait for a person; `waiting_below` are the calls for which
-    such agents wait. `told` are the calls of a resumed turn of whose decision its log tells already.
+    such agents wait. `told` are the calls of a resumed turn of whose decision its log tells already; `told_to` hears of every call.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ToolCalls:
         self._record = record
         self._on_wait = on_wait
         self._told = told
+        self.told_to = TurnTelemetry()
         self.waiting_below: set[str] = set()
         self._begun: set[str] = set()
         self._running: set[str] = set()
@@ -187,10 +189,14 @@ class ToolCalls:
                 self._record.publish(event)
                 self._note(event)
 
+        is_error = True
+        self.told_to.called(call.call_id, call.name)
         try:
             outcome = await self._agent.toolbox.run(checked, self._caller.context(call.call_id, emit))
+            is_error = outcome.is_error
         finally:
             self._running.discard(call.call_id)
+            self.told_to.returned(call.call_id, is_error=is_error)
         self._record.publish(
             ToolReturned(call_id=call.call_id, name=call.name, output=outcome.text, is_error=outcome.is_error)
         )

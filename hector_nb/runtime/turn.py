@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hector_nb.errors import ModelInterrupted
+from hector_nb.errors import HectorError, ModelInterrupted
 from hector_nb.events import ContextBuilt, FinishReason, ModelUsed, TextDelta, ThinkingDelta
 from hector_nb.ids import new_id
 from hector_nb.messages import APART, Message, MessageStatus, ToolCall, Usage
@@ -21,6 +21,7 @@ from hector_nb.runtime.context import Context
 from hector_nb.runtime.ledger import outline
 from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.tool_calls import ToolCalls
+from hector_nb.telemetry.base import TurnTelemetry
 
 _CLOSE = (
     "You have used all the steps of this task and cannot call tools any more. Close with a message: say what is done, "
@@ -79,7 +80,15 @@ class TurnLoop:
     """One turn's conversation with its model. `context` is what the model sees before the turn's own messages."""
 
     def __init__(
-        self, agent: Agent, context: Context, *, turn_id: str, record: TurnRecord, calls: ToolCalls, answer: Answer
+        self,
+        agent: Agent,
+        context: Context,
+        *,
+        turn_id: str,
+        record: TurnRecord,
+        calls: ToolCalls,
+        answer: Answer,
+        told: TurnTelemetry,
     ) -> None:
         self._agent = agent
         self._context = context
@@ -87,6 +96,7 @@ class TurnLoop:
         self._record = record
         self._calls = calls
         self._answer = answer
+        self._told = told
 
     async def run(self) -> None:
         """Go on until the answer is there; its last message is left in `answer`.
@@ -119,7 +129,7 @@ class TurnLoop:
         self._record.show(context.record)
         if answer.requests:
             self._record.publish(ContextBuilt(context=outline(context)))
-        finished = await self._listen(context)
+        finished = await self._listening(context)
         if last:
             answer.calls.clear()
             answer.finish_reason = "max_iterations"
@@ -129,14 +139,27 @@ class TurnLoop:
             answer.finish_reason = "stop" if finished.finish_reason == "tool_calls" else finished.finish_reason
         return not answer.calls
 
+    async def _listening(self, context: Context) -> ModelFinished:
+        """Ask, and tell what comes of it."""
+        try:
+            return await self._listen(context)
+        except BaseException as error:
+            self._told.unanswered(error.code if isinstance(error, HectorError) else "cancelled")
+            raise
+
     async def _listen(self, context: Context) -> ModelFinished:
         """Pass on what the model says."""
         answer = self._answer
         answer.requests += 1
         answer.context = context
         finished: ModelFinished | None = None
-        async with aclosing(self._agent.model.stream(context.request)) as deltas:
+        request, heard = context.request, False
+        self._told.asked(answer.requests)
+        async with aclosing(self._agent.model.stream(request)) as deltas:
             async for delta in deltas:
+                if not heard:
+                    heard = True
+                    self._told.heard()
                 match delta:
                     case TextDelta():
                         self._say(delta)
@@ -152,6 +175,7 @@ class TurnLoop:
             raise ModelInterrupted()
         usage = finished.usage or await estimated_usage(self._agent, context, answer)
         answer.add_usage(usage)
+        self._told.answered(usage, finished.finish_reason)
         self._record.publish(ModelUsed(usage=usage))
         return finished
 

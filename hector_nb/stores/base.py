@@ -201,6 +201,13 @@ class Store(MemoryStore, ApprovalStore, Protocol):
         """
         ...
 
+    async def count_sessions(self) -> Mapping[SessionStatus, int]:
+        """How many listed sessions of all users are in each state, all three named. What has expired unnoticed still counts as active.
+
+        It reads an index once; call it once in a while.
+        """
+        ...
+
     async def update_session(
         self, user: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> Session:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hector_nb.memories import Summary
 from hector_nb.messages import Message
-from hector_nb.sessions import Page, Session, SessionStatus
+from hector_nb.sessions import STATUSES, Page, Session, SessionStatus
 from hector_nb.stores import codec
 from hector_nb.stores.base import Idempotency, Window
 from hector_nb.stores.in_memory_records import KeptSession
@@ -106,6 +106,11 @@ class InMemorySessions(InMemoryState):
         before = len(kept.messages) + 1
         summary, history = kept.view(window, before=before)
         return summary, history, before - len(history)
+
+    async def count_sessions(self) -> Mapping[SessionStatus, int]:
+        """See `Store`."""
+        listed = [kept.session.status for kept in self._sessions.values() if kept.session.listed]
+        return {status: listed.count(status) for status in STATUSES}
 
     async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
         """See `Store`."""

@@ -1,7 +1,7 @@
 """One connection to a PostgreSQL store: how it is opened, checked and migrated, and what its errors are called here."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ _MIGRATIONS = "postgres_migrations"
 _LOCKS = sql.queries("locks")
 _OPENING = 0x48656374
 """The lock of who brings the schema up to date."""
+_LONG_SECONDS = 3600.0
 _FETCHED = 64
 _STATEMENTS = 400
 """Statements that a connection keeps prepared."""
@@ -47,13 +48,17 @@ CONFLICTS = (
 class _Connection(psycopg.Connection[Any]):
     """A connection that does not wait for an answer for ever."""
 
+    answer_seconds: float | None = None
+    """How long it waits, if not `ANSWER_SECONDS`."""
+
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        until = time.monotonic() + ANSWER_SECONDS
+        seconds = self.answer_seconds or ANSWER_SECONDS
+        until = time.monotonic() + seconds
         try:
             return super().wait(_bounded(gen, until), interval, timeout)
         except _NoAnswer:
             self.pgconn.finish()
-            raise errors.ConnectionFailure(f"no answer within {ANSWER_SECONDS:g} seconds") from None
+            raise errors.ConnectionFailure(f"no answer within {seconds:g} seconds") from None
 
 
 class _NoAnswer(Exception):
@@ -78,7 +83,7 @@ def _bounded(gen: PQGen[T], until: float) -> Generator[Any, Any, T]:
 class PostgresDatabase(Database):
     """A connection, and what one transaction on it touches."""
 
-    def __init__(self, connection: psycopg.Connection[Any], *, writes: bool) -> None:
+    def __init__(self, connection: _Connection, *, writes: bool) -> None:
         super().__init__()
         self.connection = connection
         self._writes = writes
@@ -86,6 +91,11 @@ class PostgresDatabase(Database):
         self._names = count()
         self.held: set[str] = set()
         """Holders whose locks this connection keeps."""
+
+    def take_time(self) -> None:
+        """From now on statements may take long, and others may take long between them."""
+        self.connection.answer_seconds = _LONG_SECONDS
+        self.run("SELECT set_config('idle_in_transaction_session_timeout', '0', FALSE)")
 
     def begin(self) -> str | None:
         """Begin a transaction; one that writes has an id, by which can be asked later what became of it."""
@@ -111,15 +121,17 @@ class PostgresDatabase(Database):
     @contextmanager
     def lazily(self, query: str, values: Values | None = None) -> Iterator[Iterator[Any]]:
         """See `Database`."""
+        yield self._fetched(query, values)
+
+    def _fetched(self, query: str, values: Values | None) -> Iterator[Any]:
+        """The first rows, which mostly are all, and then the others as they are wanted."""
+        rows = self.all(f"{query} LIMIT {_FETCHED}", values)
+        yield from rows
+        if len(rows) < _FETCHED:
+            return
         name = f"rows_{next(self._names)}"
         self.run(f"DECLARE {name} NO SCROLL CURSOR FOR {query}", values)
-        try:
-            yield self._fetched(name)
-        finally:
-            if not self.connection.closed:
-                self.run(f"CLOSE {name}")
-
-    def _fetched(self, name: str) -> Iterator[Any]:
+        self.run(f"MOVE {_FETCHED} FROM {name}")
         while rows := self.all(f"FETCH {_FETCHED} FROM {name}"):
             yield from rows
 
@@ -152,6 +164,26 @@ class PostgresDatabase(Database):
         """See `Database`."""
         postgres_vectors.erase(self, memory)
 
+    def vectors(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """See `Database`."""
+        return postgres_vectors.every(self)
+
+    def run_many(self, query: str, values: Sequence[Values]) -> None:
+        """See `Database`."""
+        with self.connection.cursor() as cursor:
+            cursor.executemany(spoken(query), values)
+
+    def erase_everything(self, tables: Sequence[str]) -> None:
+        """See `Database`."""
+        self.run(f"TRUNCATE {', '.join(tables)}, texts, vectors, readers")
+
+    def rows_were_given_keys(self, tables: Sequence[str]) -> None:
+        """See `Database`."""
+        for table in tables:
+            self.run(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'key'), (SELECT max(key) FROM {table}))"  # noqa: S608
+            )
+
 
 def lost(error: psycopg.Error) -> bool:
     """Whether the server was not reached, or was lost: the same may work later."""
@@ -172,6 +204,8 @@ def translate(error: psycopg.Error, address: Address) -> HectorError:
             f"The database {address.shown} cannot be reached: {told}",
             hint="Check that its server runs and that storage.url names it, then try again.",
         )
+    if isinstance(error, CONFLICTS):
+        return StoreUnavailable(f"The database {address.shown} is too busy: {told}", hint="Try again.")
     if isinstance(error, errors.InsufficientPrivilege):
         return StoreError(
             f"The database {address.shown} refuses this: {told}", hint=f"Let its user own the schema {SCHEMA!r}."
@@ -193,7 +227,10 @@ def connect(address: Address, *, writes: bool = False) -> PostgresDatabase:
             "SELECT set_config('search_path', concat_ws(', ', %(schema)s, ("
             "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace"
             " WHERE extname = 'vector')), FALSE), set_config('lock_timeout', '5s', FALSE),"
-            " set_config('idle_in_transaction_session_timeout', '60s', FALSE), set_config('jit', 'off', FALSE)",
+            " set_config('idle_in_transaction_session_timeout', '60s', FALSE), set_config('jit', 'off', FALSE),"
+            # Every query has its index, but a plan that was made when a table was nearly empty would not use it.
+            " set_config('enable_seqscan', 'off', FALSE), set_config('enable_hashjoin', 'off', FALSE),"
+            " set_config('enable_mergejoin', 'off', FALSE)",
             {"schema": SCHEMA},
         )
     except BaseException:
@@ -210,7 +247,9 @@ def open_store(address: Address) -> None:
         StoreUnavailable: the server cannot be reached.
     """
     try:
-        with connect(address).connection as connection:
+        database = connect(address)
+        with database.connection as connection:
+            database.take_time()
             if _version(connection, address) < len(sql.migrations(_MIGRATIONS)):
                 _migrate(connection, address)
     except psycopg.Error as error:

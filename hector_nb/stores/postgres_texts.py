@@ -32,8 +32,12 @@ class PostgresTexts(TextIndex):
 
     def add_messages(self, session: int) -> None:
         """See `TextIndex`."""
-        for position, content in self._db.all(_SQL["messages_of"], {"session": session}):
-            self.add_message(session, position, content)
+        messages = self._db.all(_SQL["messages_of"], {"session": session})
+        found = ((position, codec.searched(content)) for position, content in messages)
+        self._db.run_many(
+            _SQL["put_text"],
+            [{"session": session, "position": position, "words": words} for position, words in found if words],
+        )
 
     def erase_title(self, session: int) -> None:
         """See `TextIndex`."""

@@ -7,7 +7,7 @@ what is found nor how long it takes tells anything of what lies in other partiti
 import json
 import math
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from hector_nb.stores import sql, vectors
 from hector_nb.stores.sql_database import Database, Values
@@ -26,6 +26,12 @@ def written(vector: bytes) -> str | None:
     return json.dumps(numbers) if all(map(math.isfinite, numbers)) else None
 
 
+def read(text: str) -> bytes:
+    """A vector as pgvector writes it."""
+    numbers = json.loads(text)
+    return struct.pack(f"<{len(numbers)}f", *numbers)
+
+
 def put(db: Database, partition: int, memory: int, vector: bytes, embedder: int) -> None:
     """Give a memory a vector instead of the one that it has."""
     text = written(vector)
@@ -39,6 +45,13 @@ def put(db: Database, partition: int, memory: int, vector: bytes, embedder: int)
 def erase(db: Database, memory: int) -> None:
     """Take a memory's vector away."""
     db.run(_SQL["erase_vector"], {"memory": memory})
+
+
+def every(db: Database) -> Iterator[tuple[int, int, int, bytes]]:
+    """All vectors: partition, memory, embedder, and the vector."""
+    with db.lazily(_SQL["all_vectors"]) as rows:
+        for partition, memory, embedder, text in rows:
+            yield partition, memory, embedder, read(text)
 
 
 class PostgresSimilar:

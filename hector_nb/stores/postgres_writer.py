@@ -69,7 +69,7 @@ class Writer(threading.Thread):
                     for job in jobs:
                         self._perform([job])
                     return
-                elif not isinstance(error, CONFLICTS) or attempt == _ATTEMPTS:
+                elif not isinstance(error, CONFLICTS) or attempt == _ATTEMPTS or _is_late(jobs[0]):
                     self._doubted = None
                     self._refuse(jobs, error)
                     return
@@ -134,8 +134,7 @@ class Writer(threading.Thread):
 
     def _patient(self, jobs: Sequence[Job], error: psycopg.Error) -> Sequence[Job]:
         """Refuse those who have waited long enough; wait a little for the others."""
-        now = time.monotonic()
-        late = [job for job in jobs if now > job.asked_at + PATIENCE]
+        late = [job for job in jobs if _is_late(job)]
         if late:
             self._refuse(late, error)
         waiting = [job for job in jobs if job not in late]
@@ -150,6 +149,10 @@ class Writer(threading.Thread):
             job.error = translate(error, self._address)
             job.error.__cause__ = error
         settle(jobs)
+
+
+def _is_late(job: Job) -> bool:
+    return time.monotonic() > job.asked_at + PATIENCE
 
 
 def _payloads(session_ids: Iterable[str]) -> Iterator[str]:

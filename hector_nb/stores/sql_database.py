@@ -65,6 +65,22 @@ class Database(ABC):
     def erase_vector(self, partition: int, memory: int) -> None:
         """Take a memory's vector away."""
 
+    @abstractmethod
+    def vectors(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """All vectors: partition, memory, embedder, and the vector."""
+
+    @abstractmethod
+    def run_many(self, query: str, values: Sequence[Values]) -> None:
+        """Run a statement that has no rows for each of these values."""
+
+    @abstractmethod
+    def erase_everything(self, tables: Sequence[str]) -> None:
+        """Erase all rows of these tables, of which each refers only to those before it, and all that is found by them."""
+
+    @abstractmethod
+    def rows_were_given_keys(self, tables: Sequence[str]) -> None:
+        """Rows with keys of another database were added: new ones get later keys."""
+
     def value(self, query: str, values: Values | None = None) -> Any:
         """The first row's first value, None where there is no row."""
         row = self.one(query, values)

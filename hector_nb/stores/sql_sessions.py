@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from hector_nb.errors import Conflict, SessionNotFound
-from hector_nb.sessions import Session, SessionStatus
+from hector_nb.sessions import STATUSES, Session, SessionStatus
 from hector_nb.stores import codec, sql
 from hector_nb.stores.sql_database import Database
 
@@ -74,6 +74,12 @@ def held(db: Database, user: str, session_id: str) -> SessionRow:
     """
     db.lock("session", owner=user, session_id=session_id)
     return find(db, user, session_id)
+
+
+def count(db: Database) -> Mapping[SessionStatus, int]:
+    """See `Store.count_sessions`."""
+    found = dict(db.all(_SQL["count_sessions"], {}))
+    return {status: found.get(status, 0) for status in STATUSES}
 
 
 def create(db: Database, session: Session) -> tuple[Session, bool]:

@@ -72,6 +72,10 @@ class SQLStore(SQLMemoryStore):
         wanted = partial(sql_listing.listing, agent=agent, status=status, query=query, limit=limit, cursor=cursor)
         return await self._read(partial(wanted, user=user))
 
+    async def count_sessions(self) -> Mapping[SessionStatus, int]:
+        """See `Store`."""
+        return await self._read(sql_sessions.count)
+
     async def update_session(
         self, user: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> Session:

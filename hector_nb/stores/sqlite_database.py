@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from hector_nb.stores.sqlite_texts import SQLiteTexts
 
 APPLICATION_ID = 0x48656374
 _VECTORS = sql.queries("vectors")
+_ALL_VECTORS = sql.queries("moving")["all_vectors"]
+_MUST_SCRUB = sql.queries("shredder")["must_scrub"]
 BUSY_SECONDS = 10.0
 _LONGEST_PAUSE = 0.005
 _MOVE = "Set HECTOR_HOME to a folder on a local disk, or move this file away to begin a new store."
@@ -101,6 +103,24 @@ class SQLiteDatabase(Database):
         values: Values = {"partition": partition, "memory": memory}
         self.run(_VECTORS["erase_vector"], values)
         self.run(_VECTORS["vectors_changed"], values)
+
+    def vectors(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """See `Database`."""
+        yield from self.run(_ALL_VECTORS)
+
+    def run_many(self, query: str, values: Sequence[Values]) -> None:
+        """See `Database`."""
+        self.connection.executemany(query, values)
+
+    def erase_everything(self, tables: Sequence[str]) -> None:
+        """See `Database`."""
+        self.texts.erase_everything()
+        for table in ("readers", "vectors", *reversed(tables)):
+            self.run(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+        self.run(_MUST_SCRUB).fetchall()
+
+    def rows_were_given_keys(self, tables: Sequence[str]) -> None:
+        """SQLite takes note by itself."""
 
 
 def translate(error: apsw.Error, path: Path) -> HectorError:

@@ -18,6 +18,7 @@ PARTS = 16
 """As many as the tables `texts_…`."""
 _SQL = sql.queries("texts")
 _PARTS = [{name: query.replace("{texts}", f"texts_{n}") for name, query in _SQL.items()} for n in range(PARTS)]
+_ERASE_ALL = sql.queries("moving")["erase_texts"]
 _MUST_MERGE = sql.queries("shredder")["must_merge"]
 _MERGED_PAGES = 32
 """Pages of the index written in one step of a merge."""
@@ -53,6 +54,11 @@ class SQLiteTexts(TextIndex):
         """See `TextIndex`."""
         self._db.run(_PARTS[session % PARTS]["erase_texts"], {"session": session, "after": after})
         self._must_merge(session)
+
+    def erase_everything(self) -> None:
+        """Let nothing be found any more."""
+        for part in range(PARTS):
+            self._db.run(_ERASE_ALL.replace("{texts}", f"texts_{part}"))
 
     def with_words(self, starts: Sequence[str]) -> set[int]:
         """See `TextIndex`."""

@@ -7,7 +7,7 @@ for all alike. A tool is cancelled by cancelling its task, and leaves nothing ru
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from hector_nb.events import Event
 from hector_nb.messages import ToolSchema
@@ -64,6 +64,19 @@ class Tool(Protocol):
 
         Raises:
             ToolError: it did not work.
+        """
+        ...
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """A tool that can tell beforehand what a call would change."""
+
+    async def preview(self, arguments: Mapping[str, Any]) -> str | None:
+        """A unified diff; None where there is nothing to compare with. The arguments fit the schema.
+
+        Raises:
+            ToolError: the call cannot work.
         """
         ...
 

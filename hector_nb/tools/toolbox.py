@@ -14,7 +14,7 @@ from hector_nb.config.wording import did_you_mean
 from hector_nb.errors import HectorError, ToolUnavailable
 from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall, ToolSchema
 from hector_nb.service import ToolInfo
-from hector_nb.tools.base import CallContext, RequireApproval, Tool, ToolError, ToolSource
+from hector_nb.tools.base import CallContext, Previews, RequireApproval, Tool, ToolError, ToolSource
 from hector_nb.tools.output import clean, cut, was_cut
 from hector_nb.tools.read_output import READ_OUTPUT, OutputReader, ReadOutput
 
@@ -94,6 +94,16 @@ class Toolbox:
             return False
         required = self._require_approval or checked.tool.require_approval
         return required == "always" or (required == "rules" and not checked.permitted)
+
+    async def preview(self, call: ToolCall) -> str | None:
+        """What a call would change, as a unified diff, where its tool can tell."""
+        checked = await self.check(call)
+        if not isinstance(checked, CheckedCall) or not isinstance(checked.tool, Previews):
+            return None
+        try:
+            return await checked.tool.preview(checked.call.arguments)
+        except ToolError:
+            return None
 
     async def infos(self) -> Sequence[ToolInfo]:
         """What people may know of the tools, as things are now.

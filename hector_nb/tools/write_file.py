@@ -5,15 +5,19 @@ import secrets
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Self
 
 from hector_nb.config.schema import ToolConfig
 from hector_nb.tools.base import CallContext, RequireApproval, ToolError
 from hector_nb.tools.builtin import BuiltinTool, in_thread, make_schema
+from hector_nb.tools.decode import decoded
 from hector_nb.tools.fence import Fence, Folder
 
 _MAX_SIZE = 1024 * 1024
+_LONGEST_DIFF = 100_000
+"""The largest file, in bytes, of which it is told what would change."""
 
 
 class WriteFile(BuiltinTool):
@@ -49,6 +53,26 @@ class WriteFile(BuiltinTool):
         self._fence.inside(arguments["path"])
         self._encoded(arguments["content"])
         return self._free
+
+    async def preview(self, arguments: Mapping[str, Any]) -> str | None:
+        """What would change in the file that is there, as a unified diff; None where there is none, or it is no text, or very long."""
+        return await in_thread(lambda: self._diff(arguments["path"], arguments["content"]))
+
+    def _diff(self, path: str, content: str) -> str | None:
+        place = self._fence.inside(path)
+        with self._fence.folder(place.parent) as folder:
+            try:
+                fd = folder.open(place.name, os.O_RDONLY)
+            except FileNotFoundError:
+                return None
+            with os.fdopen(fd, "rb") as file:
+                present = file.read(_LONGEST_DIFF + 1)
+        text = decoded(present)
+        if text is None or max(len(present), len(content)) > _LONGEST_DIFF:
+            return None
+        name = place.as_posix()
+        lines = unified_diff(text.splitlines(), content.splitlines(), f"{name} (now)", f"{name} (new)", lineterm="")
+        return "\n".join(lines)
 
     async def call(self, arguments: Mapping[str, Any], context: CallContext) -> str:
         """Write, and say how much and where."""

@@ -127,14 +127,15 @@ class A2AService(HistoryCalls, ApprovalCalls, MemoryCalls, A2AServiceServicer):
             raise InvalidRequest("`events` and `debug` are for streams.", hint="Call StreamMessage.")
         await service.get_agent(agent_of(request.agent))
         async with joined(service.stream_message(request.agent, _message(request))) as stream:
-            return reply_message(await collect(Joined(stream)))
+            with self.telemetry.reading("grpc"):
+                return reply_message(await collect(Joined(stream)))
 
     @answering("execute")
     async def StreamMessage(self, request: pb.SendMessageRequest, service: SessionService, context: Context) -> None:
         """Stream the answer."""
         reader = await _reader(service, request)
         async with joined(service.stream_message(request.agent, _message(request))) as stream:
-            await Line(context, reader.info.streaming).turn(stream, reader.framer())
+            await Line(context, reader.info.streaming, self.telemetry).turn(stream, reader.framer())
 
     @answering("execute")
     async def ResumeTurn(self, request: pb.ResumeTurnRequest, service: SessionService, context: Context) -> None:
@@ -144,8 +145,10 @@ class A2AService(HistoryCalls, ApprovalCalls, MemoryCalls, A2AServiceServicer):
             raise InvalidRequest("`turn_id` or `last_id` is missing.")
         cursor = cursor_at(request.turn_id or None, request.last_id or None)
         session_id = session_of(request.session_id) if request.session_id else None
+        if cursor.seq:
+            self.telemetry.resumed("grpc")
         async with joined(reader.resume(cursor, session_id)) as stream:
-            line = Line(context, reader.info.streaming)
+            line = Line(context, reader.info.streaming, self.telemetry)
             if is_over(stream, cursor):
                 await line.name(stream)
             else:
@@ -157,8 +160,10 @@ class A2AService(HistoryCalls, ApprovalCalls, MemoryCalls, A2AServiceServicer):
         reader = await _reader(service, request)
         session_id = session_of(request.session_id)
         following = await reader.follow(session_id, request.last_id or None)
+        if request.last_id:
+            self.telemetry.resumed("grpc")
         if following is not None:
-            await Line(context, reader.info.streaming).session(session_id, following, reader)
+            await Line(context, reader.info.streaming, self.telemetry).session(session_id, following, reader)
 
 
 async def _reader(

@@ -4,7 +4,7 @@ They know HTTP requests, so a call becomes one, with the call's `authorization` 
 a browser cannot make a gRPC call, since it cannot ask for trailers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from jupyter_server.base.handlers import APIHandler
@@ -19,12 +19,12 @@ Action = Literal["read", "write", "execute"]
 _HINT = "Send the metadata authorization: Bearer TOKEN."
 
 
-async def owner_of(application: web.Application, authorization: str | None, path: str, action: Action) -> str:
+async def owner_of(application: web.Application, sent: Mapping[str, str], path: str, action: Action) -> str:
     """Whose sessions a call is about.
 
     Args:
         application: the server's.
-        authorization: `Bearer TOKEN` or `token TOKEN`.
+        sent: the call's `authorization` (`Bearer TOKEN` or `token TOKEN`), and its `traceparent` and `tracestate`, where it has them.
         path: the full name of the method.
         action: what the authorizer is asked for.
 
@@ -33,9 +33,7 @@ async def owner_of(application: web.Application, authorization: str | None, path
         Forbidden: the caller may not do this.
         Unavailable: whoever knows the callers cannot be asked.
     """
-    headers = HTTPHeaders({"Host": "localhost"})
-    if authorization is not None:
-        headers["Authorization"] = authorization
+    headers = HTTPHeaders({"Host": "localhost", **sent})
     request = HTTPServerRequest(
         headers=headers,
         connection=_NoConnection(),
@@ -57,6 +55,8 @@ async def owner_of(application: web.Application, authorization: str | None, path
 
 class _Call(HectorMixin, ExtensionHandlerMixin, APIHandler):
     """A call as a handler. It never answers."""
+
+    transport = "grpc"
 
     @guarded("read")
     def get(self) -> None:

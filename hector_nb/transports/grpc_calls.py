@@ -10,6 +10,7 @@ from tornado.web import Application
 
 from hector_nb.errors import HectorError, InvalidRequest
 from hector_nb.service import SessionService
+from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.bodies import Metadata, check_metadata, read_json, read_limit
 from hector_nb.transports.grpc_caller import Action, owner_of
 from hector_nb.transports.grpc_errors import Ended, abort
@@ -87,8 +88,16 @@ class Calls:
             HectorError: the caller is not let in, or the engine cannot work.
         """
         owner = await self.owner(context, method, action)
-        engine: Engine = self._application.settings[ENGINE]
-        return await engine.service(owner)
+        return await self._engine.service(owner)
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Who is told of what happens."""
+        return self._engine.telemetry
+
+    @property
+    def _engine(self) -> Engine:
+        return cast("Engine", self._application.settings[ENGINE])
 
     async def owner(self, context: Context, method: str, action: Action) -> str:
         """Whose sessions.
@@ -96,9 +105,12 @@ class Calls:
         Raises:
             HectorError: the caller is not let in.
         """
-        shown = next((value for key, value in context.invocation_metadata() or () if key == "authorization"), None)
-        authorization = shown.decode(errors="replace") if isinstance(shown, bytes) else shown
-        return await owner_of(self._application, authorization, f"/hector.v1.A2AService/{method}", action)
+        sent = {
+            key: value.decode(errors="replace") if isinstance(value, bytes) else value
+            for key, value in reversed(tuple(context.invocation_metadata() or ()))
+            if key in {"authorization", "traceparent", "tracestate"}
+        }
+        return await owner_of(self._application, sent, f"/hector.v1.A2AService/{method}", action)
 
 
 def given(**fields: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from hector_nb.transports.grpc_errors import abort
 from hector_nb.transports.grpc_stream import Context
 from hector_nb.transports.handlers import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, tls
+from hector_nb.transports.readiness import Readiness
 from hector_nb.wire import hector_pb2 as pb
 from hector_nb.wire.hector_pb2_grpc import add_A2AServiceServicer_to_server
 
@@ -109,7 +110,7 @@ class _Health(health.HealthServicer):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
-        self._engine = engine
+        self._ready = Readiness(engine).ready
         self._looking: asyncio.Task[None] | None = None
 
     async def look(self) -> None:
@@ -123,7 +124,7 @@ class _Health(health.HealthServicer):
             await self._tell()
 
     async def _tell(self) -> None:
-        status = HealthCheckResponse.SERVING if self._engine.healthy else HealthCheckResponse.NOT_SERVING
+        status = HealthCheckResponse.SERVING if await self._ready() else HealthCheckResponse.NOT_SERVING
         for name in ("", SERVICE, HEALTH):
             await self.set(name, status)
 

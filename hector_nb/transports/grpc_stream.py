@@ -14,6 +14,7 @@ from hector_nb.config.schema import StreamingConfig
 from hector_nb.errors import HectorError, Unavailable
 from hector_nb.events import LoggedEvent, TextDelta, ThinkingDelta
 from hector_nb.service import TurnStream, failure
+from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.grpc_errors import Ended
 from hector_nb.transports.reader import Following, Reader
 from hector_nb.wire.framer import Framer
@@ -77,8 +78,10 @@ async def _leave(joining: asyncio.Future[TurnStream]) -> None:
 class Line:
     """One call's stream."""
 
-    def __init__(self, context: Context, streaming: StreamingConfig) -> None:
+    def __init__(self, context: Context, streaming: StreamingConfig, telemetry: Telemetry) -> None:
         self._context = context
+        self._telemetry = telemetry
+        self._delivered = False
         self._silence = streaming.heartbeat if streaming.chunk_size else None
         self._delay = streaming.delay_ms / 1000
         self._follows = False
@@ -98,7 +101,8 @@ class Line:
             Unavailable: the log ended before the turn did.
         """
         await self.name(stream)
-        await self._relay(stream, framer)
+        with self._telemetry.reading("grpc"):
+            await self._relay(stream, framer)
 
     async def session(self, session_id: str, following: Following, reader: Reader) -> None:
         """Write what is left of one turn, then every later turn, until the session is over.
@@ -109,16 +113,18 @@ class Line:
         self._follows = True
         ids = (("hector-session-id", session_id), ("hector-last-id", following.position))
         await self._context.send_initial_metadata(ids)
-        if following.rest is not None:
-            async with following.rest:
-                await self._relay(following.rest, reader.framer(following.cursor))
-        while following.feed and (stream := await following.feed.next_turn()):
-            async with stream:
-                await self._relay(stream, reader.framer())
+        with self._telemetry.reading("grpc"):
+            if following.rest is not None:
+                async with following.rest:
+                    await self._relay(following.rest, reader.framer(following.cursor))
+            while following.feed and (stream := await following.feed.next_turn()):
+                async with stream:
+                    await self._relay(stream, reader.framer())
 
     async def _relay(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
         """In silence, what waits for its chunk to be filled is let go."""
         reading: asyncio.Future[Sequence[LoggedEvent]] | None = None
+        self._delivered = False
         try:
             while not framer.finished:
                 reading = reading or asyncio.ensure_future(stream.read())
@@ -132,6 +138,8 @@ class Line:
                 for some in _slices(events):
                     await self._write(stream.turn_id, framer.feed(some))
         finally:
+            if framer.joined:
+                self._telemetry.joined(framer.joined, "grpc")
             if reading is not None:
                 reading.cancel()
                 await asyncio.wait([reading])
@@ -142,6 +150,9 @@ class Line:
                 last_id = str(Cursor(turn_id=turn_id, seq=frame.seq))
                 raise Ended(failure(frame.event), retryable=frame.event.retryable, last_id=last_id)
             if (chunk := chunk_message(turn_id, frame)) is not None:
+                if not self._delivered and isinstance(frame, Chunk):
+                    self._delivered = True
+                    self._telemetry.delivered(turn_id, "grpc")
                 await self._context.write(chunk)
             if self._delay and isinstance(frame, Chunk):
                 await asyncio.sleep(self._delay)

@@ -6,6 +6,7 @@ looks for it, and asks the server's authorizer.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
@@ -18,21 +19,27 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from hector_nb.errors import Forbidden, HectorError, MessageTooLarge, NotFound, SessionNotFound, Unauthenticated
+from hector_nb.ids import new_id
 from hector_nb.service import SessionService
 from hector_nb.sessions import LOCAL_USER, SESSION_ID
+from hector_nb.telemetry.base import ARRIVAL, Arrival, Telemetry, Transport
 from hector_nb.transports.bodies import MAX_BODY_BYTES, Shape, read_body
 from hector_nb.transports.origins import Caller, refusal
 from hector_nb.wire.codec import dumps, to_bytes
 from hector_nb.wire.status import code_for_http, encode_error, error_body, status_of
+
+_log = logging.getLogger("hector_nb.requests")
 
 ENGINE = "hector_nb_engine"
 """The key of the application's settings under which the `Engine` is found."""
 T = TypeVar("T")
 _NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_TRACE = ("traceparent", "tracestate")
 _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "accept, authorization, content-type, idempotency-key, last-event-id, x-xsrftoken",
+    "Access-Control-Allow-Headers": "accept, authorization, content-type, idempotency-key, last-event-id, traceparent, tracestate, x-request-id, x-xsrftoken",
     "Access-Control-Max-Age": "600",
 }
 
@@ -54,9 +61,13 @@ class Engine(Protocol):
         ...
 
     @property
-    def healthy(self) -> bool:
-        """False once the engine could not be opened."""
-        ...
+    def telemetry(self) -> Telemetry:
+        """Who is told of what happens."""
+        return Telemetry()
+
+    async def metrics(self) -> tuple[bytes, str]:
+        """What Prometheus reads, and its content type."""
+        return b"", "text/plain"
 
     @property
     def turns(self) -> int:
@@ -82,6 +93,7 @@ class HectorMixin:
     """For REST and WebSocket handlers alike. It stands before Jupyter's handler among the bases."""
 
     open_to_all: ClassVar[bool] = False
+    transport: ClassVar[Transport] = "rest"
     request: Any
     settings: dict[str, Any]
     current_user: Any
@@ -90,15 +102,24 @@ class HectorMixin:
         """Keep prompts and tokens out of logs, which show a request's URL."""
         super().initialize(name, *args, **settings)  # type: ignore[misc]
         self.request.uri = self.request.path
+        sent = self.request.headers.get("X-Request-Id", "")
+        self.request_id = sent if _REQUEST_ID.fullmatch(sent) else new_id("req")
         self._allowed: Sequence[str] = ()
 
     async def prepare(self, **settings: Any) -> None:
         """Find out who calls, and refuse those who may not."""
+        self.arrive()
         if "Origin" in self.request.headers:
             self._allowed = await self.engine.allowed_origins()
         await super().prepare(**settings)  # type: ignore[misc]
         if self.current_user is None and not self.open_to_all and self.request.method != "OPTIONS":
             raise Unauthenticated(hint="Send the header Authorization: Bearer TOKEN, or ?token=TOKEN.")
+
+    def arrive(self) -> None:
+        """Whatever this task does from now on is done for a request that came just now."""
+        sent = self.request.headers
+        trace = {name: sent[name] for name in _TRACE if name in sent}
+        ARRIVAL.set(Arrival(transport=self.transport, trace=trace))
 
     @property
     def engine(self) -> Engine:
@@ -156,7 +177,7 @@ class HectorMixin:
             self.set_header("Access-Control-Allow-Origin", origin)  # type: ignore[attr-defined]
             self.set_header(  # type: ignore[attr-defined]
                 "Access-Control-Expose-Headers",
-                "Hector-Heartbeat, Hector-Last-Event-Id, Hector-Session-Id, Hector-Turn-Id, Location",
+                "Hector-Heartbeat, Hector-Last-Event-Id, Hector-Request-Id, Hector-Session-Id, Hector-Turn-Id, Location",
             )
             if self.settings.get("allow_credentials") and "*" not in allowed:
                 self.set_header("Access-Control-Allow-Credentials", "true")  # type: ignore[attr-defined]
@@ -182,16 +203,27 @@ class HectorMixin:
         if status_code == 405:
             self.set_header("Allow", ", ".join(verbs_of(type(self))))  # type: ignore[attr-defined]
         self.set_cors_headers()
+        self.set_header("Hector-Request-Id", self.request_id)  # type: ignore[attr-defined]
         self.set_header("Content-Type", "application/json")  # type: ignore[attr-defined]
         self.finish(to_bytes(dumps(body) + "\n"))  # type: ignore[attr-defined]
 
     def log_exception(self, kind: Any, error: Any, traceback: Any) -> None:
-        """Log what is ours to mend; what a caller did wrong shows in the access log."""
+        """Log what is ours to mend as a warning, with the id that the answer carries; what a caller did wrong is informative, without a word of it."""
         if isinstance(error, HectorError):
-            if status_of(error).http >= 500:
-                self.log.warning("%s: %s", error.code, error.message)  # type: ignore[attr-defined]
-        elif not isinstance(error, web.HTTPError):
+            status, code = status_of(error).http, error.code
+        elif isinstance(error, web.HTTPError):
+            status, code = error.status_code, code_for_http(error.status_code)
+        else:
+            status, code = 500, "internal_error"
             super().log_exception(kind, error, traceback)  # type: ignore[misc]
+        request = self.request
+        fields = {"request_id": self.request_id, "method": request.method, "path": request.path}
+        extra = {"hector": {"event": "error", **fields, "status": status, "error": code}}
+        if isinstance(error, HectorError) and status >= 500:
+            extra["hector"]["message"] = error.message
+            self.log.warning("%s: %s (%s)", code, error.message, self.request_id, extra=extra)  # type: ignore[attr-defined]
+        else:
+            _log.info("%d %s %s: %s (%s)", status, request.method, request.path, code, self.request_id, extra=extra)
 
 
 @web.stream_request_body

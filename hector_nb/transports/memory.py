@@ -1,7 +1,7 @@
 """REST: the memory of sessions. What is remembered, what a model saw, correcting and forgetting."""
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.transports.bodies import Correction, read_limit
+from hector_nb.transports.bodies import Correction, Nothing, read_limit
 from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
 from hector_nb.wire.memory_codec import encode_ledger, encode_memory, encode_recalled, encode_session_memory
 
@@ -52,6 +52,17 @@ class OneMemoryHandler(RestHandler):
         await (await self.service()).forget_memory(agent, check_session_id(session_id), memory_id)
         self.set_status(204)
         self.finish()
+
+
+class RestoreHandler(RestHandler):
+    """`/agents/{agent}/sessions/{id}/memory/{mem_id}/restore`."""
+
+    @guarded("write")
+    async def post(self, agent: str, session_id: str, memory_id: str) -> None:
+        """Put back a memory that was forgotten a moment ago."""
+        self.body(Nothing)
+        memory = await (await self.service()).restore_memory(agent, check_session_id(session_id), memory_id)
+        self.reply(encode_memory(memory))
 
 
 class TurnContextHandler(RestHandler):

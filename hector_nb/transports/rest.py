@@ -3,8 +3,6 @@
 import asyncio
 from typing import cast
 
-from jupyter_server.auth.decorator import allow_unauthenticated
-
 from hector_nb.service import SendMessage, SessionService, TurnStream, collect
 from hector_nb.sessions import Session, SessionStatus
 from hector_nb.transports.bodies import (
@@ -165,12 +163,13 @@ class MessagesHandler(RestHandler):
 
     @guarded("read")
     async def get(self, agent: str, session_id: str) -> None:
-        """One page of the transcript, oldest first."""
+        """One page of the transcript, each oldest first; with `order=newest` the last page comes first."""
         page = await (await self.service()).list_messages(
             agent,
             check_session_id(session_id),
             limit=read_limit(self.query("limit"), default=100, most=1000),
             cursor=self.query("cursor") or None,
+            newest=read_choice("order", self.query("order"), ("oldest", "newest")) == "newest",
         )
         self.reply(encode_page(page, "messages", encode_message))
 
@@ -202,18 +201,6 @@ class ContractHandler(RestHandler):
     async def get(self) -> None:
         """What this API is, as an OpenAPI document."""
         self.finish(await asyncio.to_thread(openapi.served, self.settings["base_url"]))
-
-
-class HealthHandler(RestHandler):
-    """`/hector/health`: the one route that is open to all, and tells nothing else."""
-
-    open_to_all = True
-    _track_activity = False
-
-    @allow_unauthenticated
-    def get(self) -> None:
-        """Whether the process lives, and whether it can work."""
-        self.reply({"status": "ok" if self.engine.healthy else "unavailable"})
 
 
 async def reply_with_sessions(handler: RestHandler, agent: str | None) -> None:
@@ -253,6 +240,7 @@ async def start_turn(handler: RestHandler, service: SessionService, agent: str, 
 async def answer(handler: RestHandler, agent: str, session_id: str | None) -> None:
     """Send a message and reply with the whole answer."""
     stream = await start_turn(handler, await handler.service(), agent, session_id)
-    reply = await handler.while_connected(collect(stream))
+    with handler.engine.telemetry.reading("rest"):
+        reply = await handler.while_connected(collect(stream))
     if reply is not None:
         handler.reply(encode_reply(reply))

@@ -9,8 +9,10 @@ from hector_nb.transports.memory import (
     MemoryHandler,
     MemorySearchHandler,
     OneMemoryHandler,
+    RestoreHandler,
     TurnContextHandler,
 )
+from hector_nb.transports.operations import HealthHandler, LiveHandler, MetricsHandler
 from hector_nb.transports.rest import (
     AgentsHandler,
     AllSessionsHandler,
@@ -19,7 +21,6 @@ from hector_nb.transports.rest import (
     ContractHandler,
     EndHandler,
     ForkHandler,
-    HealthHandler,
     MessagesHandler,
     OneOffMessagesHandler,
     RewindHandler,
@@ -50,6 +51,7 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (f"{_SESSION}/memory", MemoryHandler),
     (f"{_SESSION}/memory/search", MemorySearchHandler),
     (f"{_SESSION}/memory/([^/]+)", OneMemoryHandler),
+    (f"{_SESSION}/memory/([^/]+)/restore", RestoreHandler),
     (f"{_SESSION}/turns/([^/]+)/context", ContextHandler),
     (f"{_SESSION}/approvals", ApprovalsHandler),
     (f"{_SESSION}/approvals/([^/]+)", OneApprovalHandler),
@@ -61,6 +63,8 @@ ROUTES: list[tuple[str, type[Any]]] = [
     ("/hector/sessions", AllSessionsHandler),
     ("/hector/sessions/([^/]+)", AnySessionHandler),
     ("/hector/health", HealthHandler),
+    ("/hector/health/live", LiveHandler),
+    ("/hector/metrics", MetricsHandler),
     (r"/hector/openapi\.json", ContractHandler),
     ("/agents(?:/.*)?", UnknownPath),
     ("/hector(?:/.*)?", UnknownPath),

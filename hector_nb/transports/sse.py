@@ -48,6 +48,8 @@ _HEARTBEAT = b": ping\n\n"
 class StreamHandler(RestHandler):
     """What both stream paths share."""
 
+    transport = "sse"
+
     async def start(self, agent: str, session_id: str | None) -> None:
         """`POST`: start a turn and send its frames."""
         reader = await self._reader(agent)
@@ -92,6 +94,8 @@ class StreamHandler(RestHandler):
 
     async def _resume(self, reader: Reader, session_id: str | None, cursor: Cursor) -> None:
         stream = await reader.resume(cursor, session_id)
+        if cursor.seq:
+            self.engine.telemetry.resumed("sse")
         if is_over(stream, cursor):
             async with stream:
                 self.name_turn(stream)
@@ -101,6 +105,8 @@ class StreamHandler(RestHandler):
 
     async def _follow(self, reader: Reader, session_id: str, last: str | None) -> None:
         following = await reader.follow(session_id, last)
+        if last is not None:
+            self.engine.telemetry.resumed("sse")
         if following is None:
             self._say_nothing_is_left()
         else:
@@ -163,11 +169,13 @@ class _Line:
         self._framer: Framer | LogFramer = Framer(View())
         self._begun = False
         self._writing = False
+        self._telemetry = handler.engine.telemetry
+        self._delivered = False
 
     async def run(self, sending: Awaitable[None]) -> None:
         """Send something, then end the response. What fails after the first byte cuts it off, so that the client resumes."""
         try:
-            with self._silence:
+            with self._silence, self._telemetry.reading("sse"):
                 await sending
         except StreamClosedError:
             return
@@ -203,9 +211,13 @@ class _Line:
 
     async def _relay(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
         """A turn's frames to its last, or until its log ends without one."""
-        self._turn_id, self._framer = stream.turn_id, framer
-        while not framer.finished and (events := await stream.read()):
-            await self._send(events)
+        self._turn_id, self._framer, self._delivered = stream.turn_id, framer, False
+        try:
+            while not framer.finished and (events := await stream.read()):
+                await self._send(events)
+        finally:
+            if framer.joined:
+                self._telemetry.joined(framer.joined, "sse")
 
     async def _send(self, events: Sequence[LoggedEvent]) -> None:
         frames = self._framer.feed(events)
@@ -213,6 +225,9 @@ class _Line:
             return
         if not self._begun and isinstance(frames[0], Failed):
             raise failure(frames[0].event)
+        if not self._delivered and any(isinstance(frame, Chunk) for frame in frames):
+            self._delivered = True
+            self._telemetry.delivered(self._turn_id, "sse")
         if not self._delay:
             await self._write(sse_blocks(self._turn_id, frames))
             return

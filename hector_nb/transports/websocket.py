@@ -44,6 +44,7 @@ _SOCKETS = "hector_nb_sockets"
 class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterHandler):
     """One connection."""
 
+    transport = "websocket"
     limit: ClassVar[int] = MAX_BODY_BYTES
     """Bytes of one frame; a larger one closes the connection."""
 
@@ -109,6 +110,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
     async def on_message(self, message: str | bytes) -> None:
         """Do what the client says; messages are taken in their order."""
         self._heard = self._loop.time()
+        self.arrive()
         raw = to_bytes(message) if isinstance(message, str) else message
         if len(raw) > self.limit:
             self.close(_TOO_BIG, "the frame is too large")
@@ -168,6 +170,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
 
     async def _resume(self, cursor: Cursor) -> None:
         stream = await self._reader.resume(cursor)
+        self.engine.telemetry.resumed("websocket")
         if is_over(stream, cursor):
             async with stream:
                 raise InvalidRequest("This turn is over, and you have its last frame.")
@@ -177,6 +180,8 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         if session_id in self._followed:
             raise InvalidRequest("This connection follows the session already.")
         following = await self._reader.follow(session_id, last)
+        if last is not None:
+            self.engine.telemetry.resumed("websocket")
         if following is None:
             raise SessionEnded("This session is over, and you have its last frame.")
         self._followed.add(session_id)
@@ -222,10 +227,20 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
             return turn_id in self._own
 
     async def _relay_frames(self, stream: TurnStream, framer: Framer | LogFramer) -> None:
-        with Silence(self._reader.info.streaming.heartbeat, lambda: self._let_go(stream.turn_id, framer)) as silence:
-            while not framer.finished and (events := await stream.read()):
-                silence.broken()
-                await self._send(stream.turn_id, framer.feed(events))
+        telemetry, delivered = self.engine.telemetry, False
+        silence = Silence(self._reader.info.streaming.heartbeat, lambda: self._let_go(stream.turn_id, framer))
+        try:
+            with silence, telemetry.reading("websocket"):
+                while not framer.finished and (events := await stream.read()):
+                    silence.broken()
+                    frames = framer.feed(events)
+                    if not delivered and any(isinstance(frame, Chunk) for frame in frames):
+                        delivered = True
+                        telemetry.delivered(stream.turn_id, "websocket")
+                    await self._send(stream.turn_id, frames)
+        finally:
+            if framer.joined:
+                telemetry.joined(framer.joined, "websocket")
 
     async def _send(self, turn_id: str, frames: list[Frame]) -> None:
         delay = self._reader.info.streaming.delay_ms / 1000

@@ -99,7 +99,7 @@ def encode_tool_call(call: ToolCall) -> dict[str, Any]:
 
 def encode_approval(approval: Approval) -> dict[str, Any]:
     """A tool call and a person's word on it; `decision` is null while it waits."""
-    return {
+    encoded = {
         "call_id": approval.call_id,
         "turn_id": approval.turn_id,
         "session_id": approval.session_id,
@@ -110,6 +110,7 @@ def encode_approval(approval: Approval) -> dict[str, Any]:
         "decision": approval.decision,
         "edited": None if approval.edited is None else dict(approval.edited),
     }
+    return encoded if approval.diff is None else {**encoded, "diff": approval.diff}
 
 
 def encode_message(message: Message) -> dict[str, Any]:

@@ -106,6 +106,7 @@ def decode_approval(encoded: Json) -> Approval:
         deadline=decode_time(encoded["deadline"]),
         decision=encoded["decision"],
         edited=encoded["edited"],
+        diff=encoded.get("diff"),
     )
 
 

@@ -100,6 +100,8 @@ class Framer:
         self._kind: type[Event] = TextDelta
         self._ends_line = True
         self.finished = False
+        self.joined = 0
+        """Chunks that became parts of others because the reader was slow."""
 
     @staticmethod
     def needs_history(view: View) -> bool:
@@ -127,7 +129,11 @@ class Framer:
                 frames.append(Chunk(*place, text[start:] if start else text))
             if type(event) is not TextDelta:
                 self._other(frames, seq, event)
-        return _join(frames) if len(frames) > self._most else frames
+        if len(frames) <= self._most:
+            return frames
+        joined = _join(frames)
+        self.joined += len(frames) - len(joined)
+        return joined
 
     def flush(self) -> list[Frame]:
         """What waits for its chunk to be filled, because the turn is silent."""

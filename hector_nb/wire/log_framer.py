@@ -16,6 +16,7 @@ class LogFramer:
     def __init__(self, *, seq: int = 0) -> None:
         self._seq = seq
         self.finished = False
+        self.joined = 0
 
     def feed(self, events: Iterable[LoggedEvent]) -> list[Frame]:
         """The frames of these events, in order."""

@@ -33,7 +33,7 @@ COMMANDS = [
         ["memory", "forget"],
         ["memory", "reindex"],
     ),
-    *(["sessions"], ["sessions", "list"], ["sessions", "show"], ["sessions", "delete"]),
+    *(["sessions"], *(["sessions", each] for each in ("list", "show", "fork", "export", "end", "delete"))),
 ]
 
 

@@ -59,6 +59,8 @@ LINKS = [
     f"[a][b]\n\n> [b]: javascript:{RUN}",
     f"[a\n][b]\n\n - [b]: javascript:{RUN}",
     f"<javascript:{RUN}>",
+    f"a[^1]\n\n[^1]: javascript:{RUN}",
+    f"a[^1]\n\n[^1]: <img src=x onerror={RUN}>",
     f"<https://x/onmouseover={RUN}>",
     f"[https://a](javascript:{RUN})",
     f"[![a](x)](javascript:{RUN})",

@@ -23,6 +23,7 @@ class Cell:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
     traceback: str = ""
+    next_input: str | None = None
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message["content"] for message in self.outputs if message["msg_type"] == kind]
@@ -45,9 +46,10 @@ class Cell:
 class Kernel:
     """Runs cells."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, notebook: str | None = None) -> None:
+        variables = {"JPY_SESSION_NAME": notebook} if notebook else {}
         self._manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "kernel"))
-        self._manager.start_kernel(env=environment(folder), cwd=str(folder))
+        self._manager.start_kernel(env={**environment(folder), **variables}, cwd=str(folder))
         self._client = self._manager.blocking_client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=PATIENCE)
@@ -60,8 +62,14 @@ class Kernel:
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
-    def send(self, code: str, *, allow_stdin: bool = False) -> str:
-        return str(self._client.execute(code, allow_stdin=allow_stdin))
+    def send(self, code: str, *, allow_stdin: bool = False, cell: str | None = None) -> str:
+        """Send a cell; `cell` is its id, as a notebook names it."""
+        if cell is None:
+            return str(self._client.execute(code, allow_stdin=allow_stdin))
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        message = self._client.session.msg("execute_request", content, metadata={"cellId": cell})
+        self._client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
 
     def run(
         self,
@@ -69,18 +77,31 @@ class Kernel:
         *,
         on_output: Callable[[dict[str, Any]], None] | None = None,
         on_question: Callable[[str], str | None] | None = None,
+        cell: str | None = None,
     ) -> Cell:
         """Run a cell; `on_question` is the person at the keyboard, who may also say nothing (None)."""
-        request = self.send(code, allow_stdin=on_question is not None)
+        request = self.send(code, allow_stdin=on_question is not None, cell=cell)
         return self.wait(request, on_output=on_output, on_question=on_question)
 
     def complete(self, line: str) -> list[str]:
         """What the Tab key offers at the end of a line."""
-        request = self._client.complete(line)
+        return [match for match, _ in self.complete_with_types(line)]
+
+    def complete_with_types(self, line: str) -> list[tuple[str, str]]:
+        """The same, with what a notebook shows beside each."""
+        content = self._reply(self._client.complete(line))
+        types = content["metadata"].get("_jupyter_types_experimental", [])
+        return [(match, each["type"]) for match, each in zip(content["matches"], types, strict=True)]
+
+    def inspect(self, code: str) -> str:
+        """The help on what the cursor is behind."""
+        return str(self._reply(self._client.inspect(code))["data"].get("text/plain", ""))
+
+    def _reply(self, request: str) -> dict[str, Any]:
         while True:
             reply = self._client.get_shell_msg(timeout=PATIENCE)
             if reply["parent_header"].get("msg_id") == request:
-                return list(reply["content"]["matches"])
+                return dict(reply["content"])
 
     def wait(
         self,
@@ -115,7 +136,14 @@ class Kernel:
             if reply["parent_header"].get("msg_id") == request:
                 break
         content = reply["content"]
-        return Cell(content["status"], outputs, str(content.get("evalue", "")), "\n".join(content.get("traceback", ())))
+        inputs = [each["text"] for each in content.get("payload", ()) if each["source"] == "set_next_input"]
+        return Cell(
+            content["status"],
+            outputs,
+            str(content.get("evalue", "")),
+            "\n".join(content.get("traceback", ())),
+            inputs[0] if inputs else None,
+        )
 
     def _answer(self, on_question: Callable[[str], str | None]) -> None:
         try:

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
 from tests.frontends.scripts import environment
 
@@ -93,8 +93,10 @@ def browser() -> Iterator[Browser]:
 class NotebookPage:
     """A notebook in JupyterLab. `foreign` are the addresses that the page asked for outside the server."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    def __init__(self, browser: Browser, url: str, on_websocket: Callable[[WebSocket], None] | None = None) -> None:
         self.page: Page = browser.new_page(viewport={"width": 1000, "height": 1200})
+        if on_websocket is not None:
+            self.page.on("websocket", on_websocket)
         self.page.set_default_timeout(PATIENCE * 1000)
         self.foreign: list[str] = []
         home = "/".join(url.split("/")[:3])

@@ -62,6 +62,11 @@ def test_hostile_markdown_neither_runs_nor_asks_for_anything(lab: Lab, chromium:
         "session.send('<b>go</b>')",
         "session.messages()",
         "hector.sessions()",
+        "%hector -s named -f code $\\href{javascript:window.ran=1}{a}$",
+        "%hector fork -s named",
+        "%hector export out.md",
+        "raise ValueError('<img src=x onerror=window.ran=1>')",
+        "%hector -s named --err",
     ]
     page = NotebookPage(chromium, lab.write("hostile.ipynb", cells))
     for cell in range(len(cells)):
@@ -95,6 +100,28 @@ def test_an_answer_grows_in_its_cell_and_can_be_stopped(lab: Lab, chromium: Brow
     assert "KeyboardInterrupt" in page.outputs(1)
     page.run(2)
     assert "Hello there." in page.outputs(2)
+
+
+def test_a_cell_that_runs_again_replaces_its_turn_and_names_what_followed(lab: Lab, chromium: Browser) -> None:
+    cells = ["%load_ext hector_nb", "%%hector\nOne", "%%hector\nTwo", "%hector history"]
+    page = NotebookPage(chromium, lab.write("again.ipynb", cells))
+    for cell in (0, 1, 2, 1):
+        page.run(cell)
+    page.page.wait_for_selector("text=What followed is kept: %hector use assistant -s sess_")
+    page.run(3)
+    page.page.wait_for_function("() => document.querySelectorAll('.jp-Cell')[3].innerText.includes('Hello there.')")
+    assert "One" in page.outputs(3)
+    assert "Two" not in page.outputs(3)
+
+
+def test_the_code_of_an_answer_is_in_a_new_cell_below(lab: Lab, chromium: Browser) -> None:
+    page = NotebookPage(chromium, lab.write("code.ipynb", ["%load_ext hector_nb", "%%hector coder -f code\nHow?", "1"]))
+    page.run(0)
+    page.run(1)
+    page.page.wait_for_function("() => document.querySelectorAll('.jp-Cell').length === 4")
+    code = page.page.locator(".jp-Cell .jp-InputArea-editor .cm-content").nth(2).inner_text()
+    assert code.split() == ["x", "=", "41", "print(x", "+", "1)"]
+    assert page.outputs(2).strip() == ""
 
 
 def test_silence_says_who_is_waited_for(lab: Lab, chromium: Browser) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.interpolate import MAX_VALUE, interpolate
+from hector_nb.frontends.interpolate import MAX_VALUE, as_text, interpolate
 
 VARIABLES: dict[str, Any] = {
     "name": "Ada",
@@ -152,3 +152,39 @@ def test_a_data_frame_is_its_shape_its_columns_and_its_first_rows() -> None:
 
 def test_a_wide_data_frame_stays_within_the_budget() -> None:
     assert len(interpolate("{df}", {"df": Frame(10, 5000)})) < MAX_VALUE + 100
+
+
+class Described:
+    def __init__(self, **methods: object) -> None:
+        self.methods = methods
+
+    def _repr_markdown_(self) -> object:
+        return self.methods["markdown"]
+
+    def __repr__(self) -> str:
+        return "plain"
+
+
+def test_what_describes_itself_as_markdown_is_sent_so() -> None:
+    assert as_text(Described(markdown="**rich**")) == "**rich**"
+    assert as_text(Described(markdown=("**rich**", {}))) == "**rich**"
+    assert as_text(Described(markdown=None)) == "plain"
+
+
+def test_a_description_that_fails_is_not_missed() -> None:
+    assert as_text(Described()) == "plain"
+
+
+def test_what_is_meant_for_models_comes_before_all_else() -> None:
+    class ForModels(Described):
+        def _ai_repr_(self) -> str:
+            return "for models"
+
+    assert as_text(ForModels(markdown="**rich**")) == "for models"
+
+
+def test_long_lists_and_dictionaries_are_cut_before_they_are_written() -> None:
+    text = as_text({number: list(range(10)) for number in range(1_000_000)})
+    assert len(text) < 5000
+    assert "0: [0, 1, 2" in text
+    assert as_text([1, 2]) == "[1, 2]"

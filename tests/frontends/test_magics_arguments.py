@@ -3,7 +3,13 @@
 import pytest
 from IPython.core.error import UsageError
 
-from hector_nb.frontends.magics_arguments import CommandArguments, PromptArguments, parse_cell, parse_line
+from hector_nb.frontends.magics_arguments import (
+    ABOUT_THE_ERROR,
+    CommandArguments,
+    PromptArguments,
+    parse_cell,
+    parse_line,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +48,17 @@ def test_options_come_before_the_prompt() -> None:
 def test_a_cell_may_begin_with_its_agent() -> None:
     assert parse_cell("helper --new", "Hi\n-a b\n") == PromptArguments(prompt="Hi\n-a b", agent="helper", new=True)
     assert parse_cell("", "Hi") == PromptArguments(prompt="Hi")
+
+
+def test_errors_go_along_with_a_prompt_or_alone() -> None:
+    assert parse_line("--err what now?") == PromptArguments(prompt="what now?", err=True)
+    assert parse_line("--err") == PromptArguments(prompt=ABOUT_THE_ERROR, err=True)
+    assert parse_cell("--err --append", "\n") == PromptArguments(prompt=ABOUT_THE_ERROR, err=True, append=True)
+
+
+def test_an_answer_may_be_code_or_json() -> None:
+    assert parse_cell("-f code", "x").format == "code"
+    assert parse_line("--format=json x") == PromptArguments(prompt="x", format="json")
 
 
 def test_nothing_asks_what_is_connected() -> None:
@@ -93,6 +110,12 @@ def test_nonsense_in_a_cell_is_a_usage_error_too(line: str, cell: str, said: str
         ('correct -s s1 mem_1 "B"', CommandArguments(name="correct", memory_ids=("mem_1",), session="s1", text="B")),
         ("tools", CommandArguments(name="tools")),
         ("tools helper", CommandArguments(name="tools", agent="helper")),
+        ("fork", CommandArguments(name="fork")),
+        ("fork turn_1 -s s1", CommandArguments(name="fork", turn="turn_1", session="s1")),
+        ("rewind {_hector.turn_id}", CommandArguments(name="rewind", turn="{_hector.turn_id}")),
+        ("export a.md", CommandArguments(name="export", file="a.md")),
+        ("export -f ipynb --overwrite", CommandArguments(name="export", format="ipynb", overwrite=True)),
+        ("chat helper", CommandArguments(name="chat", agent="helper")),
     ],
 )
 def test_commands_about_memory_and_tools(line: str, parsed: CommandArguments) -> None:
@@ -111,6 +134,7 @@ def test_commands_about_memory_and_tools(line: str, parsed: CommandArguments) ->
             "correct mem_1",
             "memory of elephants",
         ),
+        *("fork in the road", "rewind two", "export my data", "chat with me", "export -f docx"),
         *("tools for gardening", "memory -q", "why turn_1 turn_2", "correct mem_1 ''"),
     ],
 )

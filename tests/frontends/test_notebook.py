@@ -1,16 +1,26 @@
 """What the magics do, over a real engine, without a kernel."""
 
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hector_nb.bootstrap import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
-from hector_nb.errors import AgentNotFound, Conflict, ModelError, ModelTimeout, SessionNotFound, TurnNotFound
+from hector_nb.errors import (
+    AgentNotFound,
+    Conflict,
+    InvalidRequest,
+    ModelError,
+    ModelTimeout,
+    SessionBusy,
+    SessionNotFound,
+    TurnNotFound,
+)
 from hector_nb.events import ThinkingDelta
 from hector_nb.frontends import cell_turn, notebook
 from hector_nb.frontends.inline import Bundle
@@ -20,7 +30,7 @@ from hector_nb.frontends.reply import CellReply
 from hector_nb.messages import Usage
 from hector_nb.models.scripted import ScriptedModel, Step, Wait
 from hector_nb.runtime.runtime import Runtime
-from hector_nb.service import SessionService
+from hector_nb.service import SendMessage, SessionService
 from hector_nb.stores.in_memory import InMemoryStore
 
 
@@ -442,3 +452,67 @@ def test_the_line_below_an_answer_says_how_many_memories_it_used() -> None:
     assert footer(reply, timed=False) == "a · m · 1 token · used 3 memories"
     with pytest.raises(TurnNotFound):
         _ = reply.context
+
+
+def test_the_chat_widget_opens_on_the_notebooks_session(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = ModuleType("hector_nb.frontends.widget")
+    widget.chat = lambda agent, session_id: (agent, session_id)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, widget.__name__, widget)
+    world = open_world(["a"], helper=[["b"]])
+    world.cell("", "Hi")
+    assert world.notebook.line("chat") == ("assistant", world.shell.user_ns["_hector"].session_id)
+    agent, session_id = world.notebook.line("chat helper")
+    assert agent == "helper"
+    assert world.notebook.line("chat -s {_hector.session_id}")[0] == "assistant"
+    world.cell("", "Hi")
+    assert world.shell.user_ns["_hector"].session_id == session_id
+
+
+def test_a_form_that_the_answer_has_not_is_an_error_and_the_answer_stays(open_world: Any) -> None:
+    world = open_world(["No, "], ['{"a":', " 1}"])
+    with pytest.raises(InvalidRequest, match="not JSON"):
+        world.cell("-f json --out found", "x")
+    assert world.markdown == "No, "
+    assert world.shell.user_ns["found"].text == "No, "
+    assert world.cell("-f json --out found", "x") == '```json\n{\n  "a": 1\n}\n```'
+    assert world.shell.user_ns["found"] == {"a": 1}
+
+
+def test_a_stopped_answer_is_not_asked_for_its_form(open_world: Any) -> None:
+    world = open_world(['{"half": ', Wait(60), "never"])
+
+    def interrupt() -> None:
+        if any("half" in str(bundle) for bundle, _, _ in world.outputs):
+            world.on_output = lambda: None
+            raise KeyboardInterrupt
+
+    world.on_output = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        world.cell("-f json", "x")
+    assert world.markdown.endswith("*■ stopped*")
+
+
+def test_laid_out_json_is_written_once_in_a_terminal(open_world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    world = open_world(['{"a":', "1}"])
+    del world.shell.kernel
+    world.run("-f json", "x")
+    assert capsys.readouterr().out == '```json\n{\n  "a": 1\n}\n```\n'
+
+
+def test_a_session_that_cannot_be_rewound_keeps_its_cell_from_running(open_world: Any) -> None:
+    """And leaves no copy behind."""
+    world = open_world(["a"], ["b"], [Wait(60)])
+    world.shell.get_parent = lambda: {"metadata": {"cellId": "one"}}
+    world.cell("", "1")
+    world.shell.get_parent = lambda: {"metadata": {"cellId": "two"}}
+    world.shell.execution_count = 2
+    world.cell("", "2")
+    session_id = world.shell.user_ns["_hector"].session_id
+    request = SendMessage(message="busy", session_id=session_id, on_disconnect="continue")
+    running = world.notebook._service.start("assistant", request)
+    next(running.batches())
+    world.shell.get_parent = lambda: {"metadata": {"cellId": "one"}}
+    world.shell.execution_count = 3
+    with pytest.raises(SessionBusy):
+        world.cell("", "1")
+    assert len(world.notebook.line("sessions")) == 1

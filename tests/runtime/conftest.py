@@ -9,7 +9,7 @@ from tests.postgres import databases
 from tests.runtime import served, world
 
 WAYS = ["in_memory", "sqlite", "over_http", "over_grpc"]
-OVER_POSTGRES = {"test_processes", "test_recovery", "test_lifecycle", "test_remembering", "test_ledgers"}
+OVER_POSTGRES = {"test_processes", "test_recovery", "test_remembering", "test_ledgers"}
 """What depends on how processes share a database, and on all kinds of rows."""
 
 

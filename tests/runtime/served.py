@@ -11,6 +11,7 @@ from hector_nb.client.sessions import RemoteSessions
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
 from hector_nb.transports.grpc_server import GrpcServer
+from hector_nb.transports.handlers import Engine
 from hector_nb.transports.listen import GrpcListen, Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.runtime.grpc_client import GrpcSessions
@@ -18,10 +19,8 @@ from tests.runtime.grpc_client import GrpcSessions
 USERS = {"token-of-ada": "ada", "token-of-eve": "eve", "token-of-bob": "bob"}
 
 
-class ServedEngine:
+class ServedEngine(Engine):
     """An engine for `transports.handlers.Engine`, over a runtime that the test opens and closes."""
-
-    healthy = True
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

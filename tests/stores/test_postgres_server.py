@@ -277,3 +277,35 @@ async def test_other_tables_of_the_database_are_left_alone():
         await store.aclose()
         assert connection.execute("SELECT count(*) FROM public.sessions").fetchone() == (0,)
     databases.drop(url)
+
+
+async def test_a_session_that_somebody_holds_for_ever_is_waited_for_no_longer_than_that(postgres_url, monkeypatch):
+    monkeypatch.setattr(postgres_writer, "PATIENCE", 0.3)
+    store = PostgresStore(postgres_url)
+    await store.aopen()
+    await store.create_session(make_session())
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT 1 FROM hector.sessions FOR UPDATE")
+        store._writer._database.connection.execute("SET lock_timeout = '50ms'")
+        async with asyncio.timeout(10):
+            with pytest.raises(StoreUnavailable, match="busy"):
+                await begin(store, "t1")
+    await exchange(store, "t2")
+    assert await transcript(store) == ["hello", "hi"]
+    await store.aclose()
+
+
+async def test_nodes_that_lock_the_same_sessions_crosswise_both_get_through(postgres_url):
+    nodes = [PostgresStore(postgres_url) for _ in range(2)]
+    for node in nodes:
+        await node.aopen()
+    for name in ("a", "b"):
+        await nodes[0].create_session(make_session(name))
+    async with asyncio.timeout(60):
+        for n in range(20):
+            await asyncio.gather(
+                *(node.update_session(USER, name, title=f"{n}") for node in nodes for name in ("a", "b")),
+                *(node.update_session(USER, name, title=f"{n}") for node in nodes[::-1] for name in ("b", "a")),
+            )
+    for node in nodes:
+        await node.aclose()

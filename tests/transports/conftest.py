@@ -16,6 +16,8 @@ from hector_nb.service import SessionService
 from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.sqlite import SQLiteStore
+from hector_nb.telemetry.base import Telemetry
+from hector_nb.transports.handlers import Engine
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.transports.contract import check
@@ -25,10 +27,8 @@ USERS = {TOKEN: "local", "token-of-ada": "ada", "token-of-bob": "bob"}
 ALLOWED_ORIGIN = "https://app.example"
 
 
-class World:
+class World(Engine):
     """An engine for `transports.handlers.Engine`, over a runtime in memory."""
-
-    healthy = True
 
     def __init__(
         self, agents: dict[str, dict[str, Any]], replies: list[Sequence[Step]], store: Store | None = None
@@ -52,6 +52,10 @@ class World:
         if self.fails_with:
             raise self.fails_with
         return self.runtime.for_user(user)
+
+    @property
+    def telemetry(self) -> Telemetry:
+        return self.runtime.telemetry
 
     @property
     def turns(self) -> int:

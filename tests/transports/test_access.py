@@ -15,7 +15,7 @@ from hector_nb.transports.routes import ROUTES
 from tests.transports.conftest import ALLOWED_ORIGIN, Site
 
 pytestmark = pytest.mark.anyio
-OPEN = {("/hector/health", "GET")}
+OPEN = {("/hector/health", "GET"), ("/hector/health/live", "GET")}
 CALLS = [
     (pattern.replace("([^/]+)", "x").replace("(?:/.*)?", "/nothing/here"), verb)
     for pattern, handler in ROUTES
@@ -249,7 +249,7 @@ async def test_an_engine_that_cannot_work_is_told_on_every_route_but_health(
         assert (answered, told["error"]["code"]) == (status, code)
         assert "hunter2" not in str(told)
         assert "Traceback" not in str(told)
-    assert (await site.call("GET", "/hector/health"))[0] == 200
+    assert (await site.call("GET", "/hector/health/live"))[0] == 200
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await site.http.ws_connect(f"{site.base}/agents/assistant/stream")
     assert caught.value.status == status

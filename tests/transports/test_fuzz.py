@@ -30,6 +30,7 @@ from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
 from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.transports.handlers import Engine
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from hector_nb.wire.openapi import document
@@ -64,10 +65,9 @@ READ_FOR = 0.15
 """Seconds for which a stream without end is read."""
 
 
-class FuzzedEngine:
+class FuzzedEngine(Engine):
     """An engine with a model that works and one that does not."""
 
-    healthy = True
     turns = 0
 
     def __init__(self) -> None:

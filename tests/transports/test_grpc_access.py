@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from jupyter_server.auth.authorizer import Authorizer
 
 from hector_nb.config.loader import LoadedConfig, load_config
-from hector_nb.errors import ConfigError, Unavailable
+from hector_nb.errors import ConfigError, StoreError, Unavailable
 from hector_nb.extension import start_grpc
 from hector_nb.transports.grpc_server import GrpcServer
 from hector_nb.transports.listen import GrpcListen, where_grpc
@@ -109,9 +109,9 @@ async def test_health_is_open_to_all_and_tells_when_the_engine_cannot_work(site:
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     watch = stub.Watch(health_pb2.HealthCheckRequest(service="hector.v1.A2AService"), timeout=LONGEST)
     assert (await watch.read()).status == SERVING
-    site.world.healthy = False
+    site.world.fails_with = StoreError("no disk")
     assert (await watch.read()).status == NOT_SERVING
-    site.world.healthy = True
+    site.world.fails_with = None
     assert (await watch.read()).status == SERVING
     async with asyncio.timeout(3):  # whoever watches does not hold the server up
         await site.server.stop()

@@ -188,7 +188,9 @@ async def test_a_broken_configuration_never_stops_the_server_and_is_told_until_i
                 assert "hector.yaml:5" in error["details"]["problems"][0]
                 assert "llm" in error["details"]["problems"][0]
         async with http.get(f"{base}/hector/health") as response:
-            assert (response.status, await response.json()) == (200, {"status": "unavailable"})
+            assert (response.status, await response.json()) == (503, {"status": "unavailable"})
+        async with http.get(f"{base}/hector/health/live") as response:
+            assert (response.status, await response.json()) == (200, {"status": "ok"})
         config.write_text(CONFIG)
         until = time.monotonic() + 10
         while True:
@@ -196,3 +198,14 @@ async def test_a_broken_configuration_never_stops_the_server_and_is_told_until_i
                 if response.status == 200:
                     break
             assert time.monotonic() < until
+
+
+async def test_jupyters_own_metrics_have_ours(base: str, http: aiohttp.ClientSession) -> None:
+    async with http.post(f"{base}/agents/assistant/messages", json={"message": "Hi"}) as response:
+        assert response.status == 200
+    for path in ("/metrics", "/hector/metrics"):
+        async with http.get(base + path) as response:
+            assert response.status == 200
+            text = await response.text()
+        assert 'hector_turns_total{agent="assistant",outcome="complete"}' in text
+        assert "http_request_duration_seconds" in text

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from hector_nb._version import __version__
-from hector_nb.frontends.cli import agents, approvals, call, chat, memory, models, serve, sessions, setup
+from hector_nb.frontends.cli import (
+    agents,
+    approvals,
+    call,
+    chat,
+    memory,
+    migrate,
+    models,
+    serve,
+    session_files,
+    sessions,
+    setup,
+)
 from hector_nb.frontends.cli.exits import HELP, Commands
 from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption
 
@@ -21,12 +33,14 @@ app.command(cls=call.Call)(call.call)
 app.command()(chat.chat)
 app.command()(serve.serve)
 app.command()(agents.agents)
+sessions.app.command()(session_files.export)
 app.add_typer(sessions.app, name="sessions")
 app.command()(approvals.approvals)
 app.command()(approvals.approve)
 app.command()(approvals.deny)
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
+app.command()(migrate.migrate)
 app.command()(setup.validate)
 app.command()(setup.schema)
 app.command()(setup.trust)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from hector_nb.frontends.cli.completion import agent_names, session_ids
 from hector_nb.frontends.cli.options import (
     ConfigOption,
     JsonOption,
     ServerOption,
     TokenOption,
-    agent_names,
     chosen_place,
     with_engine,
     with_service,
@@ -35,7 +35,14 @@ _PATIENCE = 2.0
 
 SessionArgument = Annotated[
     str | None,
-    typer.Option("--session", "-s", metavar="ID", help="Only in this session.", show_default="the newest 1,000"),
+    typer.Option(
+        "--session",
+        "-s",
+        metavar="ID",
+        help="Only in this session.",
+        show_default="the newest 1,000",
+        autocompletion=session_ids,
+    ),
 ]
 CallArgument = Annotated[str, typer.Argument(metavar="CALL_ID", help="The call.", show_default=False)]
 

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from hector_nb.errors import InvalidRequest
+from hector_nb.frontends.cli.completion import agent_names
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
     ConfigOption,
@@ -18,7 +19,6 @@ from hector_nb.frontends.cli.options import (
     SessionOption,
     ThinkingOption,
     TokenOption,
-    agent_names,
     choose_agent,
     chosen_place,
     place_of,

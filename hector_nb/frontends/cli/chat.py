@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hector_nb.frontends.cli.completion import agent_names
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
     ConfigOption,
@@ -13,7 +14,6 @@ from hector_nb.frontends.cli.options import (
     SessionOption,
     ThinkingOption,
     TokenOption,
-    agent_names,
     choose_agent,
     chosen_place,
     with_service,

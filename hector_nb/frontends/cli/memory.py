@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hector_nb.errors import InvalidRequest
+from hector_nb.frontends.cli.completion import agent_names, session_ids
 from hector_nb.frontends.cli.options import (
     ConfigOption,
     JsonOption,
     ServerOption,
     TokenOption,
-    agent_names,
     chosen_config,
     chosen_place,
     with_service,
@@ -39,7 +39,14 @@ AgentOption = Annotated[
 ]
 LookIntoOption = Annotated[
     str | None,
-    typer.Option("--session", "-s", metavar="ID", help="Look into this session.", show_default="the newest"),
+    typer.Option(
+        "--session",
+        "-s",
+        metavar="ID",
+        help="Look into this session.",
+        show_default="the newest",
+        autocompletion=session_ids,
+    ),
 ]
 IdArgument = Annotated[str, typer.Argument(metavar="MEM_ID", help="The memory.", show_default=False)]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from hector_nb.frontends.cli.completion import session_ids
+
 if TYPE_CHECKING:
     from hector_nb.frontends.connect import Engine
     from hector_nb.service import AgentInfo, SessionService
@@ -31,7 +33,12 @@ TokenOption = Annotated[
 SessionOption = Annotated[
     str | None,
     typer.Option(
-        "--session", "-s", metavar="ID", help="Continue this session; a new id is created.", show_default=False
+        "--session",
+        "-s",
+        metavar="ID",
+        help="Continue this session; a new id is created.",
+        show_default=False,
+        autocompletion=session_ids,
     ),
 ]
 ThinkingOption = Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")]
@@ -111,16 +118,6 @@ async def choose_agent(service: "SessionService", name: str | None, session: str
     if len(agents) == 1:
         return next(iter(agents.values()))
     raise InvalidRequest("There are several agents.", hint=f"Name one of them: {', '.join(agents)}.")
-
-
-def agent_names(incomplete: str) -> list[str]:
-    """For the shell's completion: the configured agents; none where the configuration cannot be used."""
-    from hector_nb.config.loader import load_config
-    from hector_nb.errors import ConfigError
-
-    with suppress(ConfigError):
-        return [name for name in load_config().config.agents if name.startswith(incomplete)]
-    return []
 
 
 def place_of(agent: "AgentInfo") -> str:

@@ -1,6 +1,6 @@
 """`hector serve`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,13 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="The port for gRPC; 0: any.", show_default="no gRPC"),
     ] = None,
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        typer.Option(
+            help="How the log is written, to standard error; json has a line for each turn, too. Else HECTOR_LOG_FORMAT.",
+            show_default="text",
+        ),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve the agents over HTTP: REST, server-sent events and WebSocket; and over gRPC. Ctrl-C stops the server."""
@@ -36,4 +43,5 @@ def serve(
         no_token=no_token,
         base_url=base_url,
         grpc_port=grpc_port,
+        log_format=log_format,
     )

@@ -1,4 +1,4 @@
-"""`hector sessions`: list, show, delete."""
+"""`hector sessions`: list, show, fork, end, delete; `session_files.py` has export."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hector_nb.errors import InvalidRequest
+from hector_nb.frontends.cli.completion import agent_names, session_ids
 from hector_nb.frontends.cli.options import (
     ConfigOption,
     JsonOption,
     ServerOption,
     TokenOption,
-    agent_names,
     chosen_place,
     with_service,
 )
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from hector_nb.service import SessionService
     from hector_nb.sessions import Page, Session
 
-app = typer.Typer(no_args_is_help=True, help="List, show and delete sessions.")
-SessionArgument = Annotated[str, typer.Argument(metavar="ID", help="The session.", show_default=False)]
+app = typer.Typer(no_args_is_help=True, help="List, show, fork, export, end and delete sessions.")
+SessionArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The session.", show_default=False, autocompletion=session_ids)
+]
+SessionsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="The sessions.", show_default=False, autocompletion=session_ids),
+]
 
 
 @app.command("list")
@@ -125,9 +131,69 @@ def _print_session(session: "Session") -> None:
 
 
 @app.command()
+def fork(
+    ctx: typer.Context,
+    session_id: SessionArgument,
+    after: Annotated[
+        str | None,
+        typer.Option(metavar="MSG_ID", help="The last message that is taken over.", show_default="the newest"),
+    ] = None,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new session that shares the history of one, and print its id."""
+
+    async def work(service: "SessionService") -> "Session":
+        session = await service.find_session(session_id)
+        return await service.fork_session(session.agent, session_id, after=after)
+
+    made = with_service(chosen_place(ctx, config, server, token), work)
+    if as_json:
+        _print_json([made])
+    else:
+        typer.echo(made.session_id)
+
+
+@app.command()
+def end(
+    ctx: typer.Context,
+    session_id: SessionsArgument,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark sessions complete: what runs in them is stopped, their memories are stored, and they stay readable."""
+
+    async def work(service: "SessionService") -> "list[Session]":
+        sessions = [await service.find_session(each) for each in session_id]
+        return [await service.end_session(session.agent, session.session_id) for session in sessions]
+
+    ended = with_service(chosen_place(ctx, config, server, token), work)
+    if as_json:
+        _print_json(ended)
+    else:
+        for session in ended:
+            typer.echo(f"Ended {session.session_id}.", err=True)
+
+
+def _print_json(sessions: "list[Session]") -> None:
+    """Each on a line of its own."""
+    from hector_nb.wire.codec import dumps, encode_session
+
+    for session in sessions:
+        typer.echo(dumps(encode_session(session)))
+
+
+@app.command()
 def delete(
     ctx: typer.Context,
-    session_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The sessions.", show_default=False)],
+    session_id: SessionsArgument,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Also what they gave to memories of other sessions.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: ConfigOption = None,
     server: ServerOption = None,
@@ -136,11 +202,11 @@ def delete(
     """Erase sessions and all that was said in them. What runs in them is stopped."""
 
     async def work(service: "SessionService") -> None:
-        sessions = [await service.find_session(session_id) for session_id in session_ids]
+        sessions = [await service.find_session(each) for each in session_id]
         if not yes:
             _confirm(sessions)
         for session in sessions:
-            await service.delete_session(session.agent, session.session_id)
+            await service.delete_session(session.agent, session.session_id, forget=forget)
             typer.echo(f"Deleted {session.session_id}.", err=True)
 
     with_service(chosen_place(ctx, config, server, token), work)

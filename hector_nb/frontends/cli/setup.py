@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hector_nb.errors import ConfigError
 from hector_nb.frontends.cli.exits import Code, report
-from hector_nb.frontends.cli.options import chosen_config
+from hector_nb.frontends.cli.options import JsonOption, chosen_config
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
@@ -23,24 +23,51 @@ def validate(
         Path | None,
         typer.Argument(metavar="FILE", help="The file; the one that is used here if unset.", show_default=False),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
     import asyncio
 
     from hector_nb.config.loader import load_config
 
+    loaded, found = None, None
     try:
         loaded = load_config(chosen_config(ctx, file))
         asyncio.run(_try_agents(loaded))
     except ConfigError as error:
-        report(error)
-        raise typer.Exit(Code.FAILED) from None
+        found = error
+    if as_json:
+        _print_json(loaded, found)
+    elif found is not None:
+        report(found)
+    elif loaded is not None:
+        _print_outcome(loaded)
+    if found is not None:
+        raise typer.Exit(Code.FAILED)
+
+
+def _print_outcome(loaded: "LoadedConfig") -> None:
     for line in _warnings(loaded.config):
-        typer.echo(line, err=True)
+        typer.echo(f"Warning: {line}", err=True)
     agents = ", ".join(loaded.config.agents)
     typer.echo(
         f"{loaded.path}: OK. Agents: {agents}." if loaded.path else f"No file: the defaults apply. Agents: {agents}."
     )
+
+
+def _print_json(loaded: "LoadedConfig | None", error: ConfigError | None) -> None:
+    from hector_nb.wire.codec import dumps
+
+    problems = list(error.problems or [error.message]) if error else []
+    valid = loaded if loaded is not None and error is None else None
+    outcome = {
+        "valid": valid is not None,
+        "file": str(loaded.path) if loaded is not None and loaded.path else None,
+        "agents": list(valid.config.agents) if valid else [],
+        "problems": problems,
+        "warnings": list(_warnings(valid.config)) if valid else [],
+    }
+    typer.echo(dumps(outcome))
 
 
 async def _try_agents(loaded: "LoadedConfig") -> None:
@@ -75,14 +102,25 @@ def _warnings(config: "Config") -> Iterator[str]:
         key = config.llm_name(agent)
         if agent.tools and key is not None and is_embedded(config.llms[key]):
             yield (
-                f"Warning: agents.{name}.tools: the embedded model cannot call tools, so this agent cannot answer. "
+                f"agents.{name}.tools: the embedded model cannot call tools, so this agent cannot answer. "
                 "Give it another `llm`, or take `tools` out."
             )
 
 
-def schema() -> None:
-    """Print the JSON Schema of the configuration file, for editors."""
+def schema(
+    form: Annotated[
+        Literal["json", "markdown"],
+        typer.Option("--format", help="A JSON Schema for editors, or a page of all keys to read."),
+    ] = "json",
+) -> None:
+    """Print what the configuration file may hold."""
     import json
+
+    if form == "markdown":
+        from hector_nb.config.reference import markdown
+
+        typer.echo(markdown(), nl=False)
+        return
 
     from hector_nb.config.schema import json_schema
 

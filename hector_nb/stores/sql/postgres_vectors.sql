@@ -17,3 +17,6 @@ ORDER BY vector <#> CAST(:vector AS vector), memory DESC LIMIT :limit;
 SELECT memory, -(vector <#> CAST(:vector AS vector)) FROM vectors
 WHERE memory IN (SELECT CAST(value AS BIGINT) FROM json_each(:keys))
     AND partition = :partition AND embedder = :embedder AND dimension = :dimension;
+
+-- name: all_vectors
+SELECT partition, memory, embedder, CAST(vector AS TEXT) FROM vectors ORDER BY partition, memory;

@@ -14,6 +14,9 @@ SELECT
     )
 FROM sessions
 
+-- name: count_sessions
+SELECT status, count(*) FROM sessions WHERE listed GROUP BY status;
+
 -- name: this_session
 WHERE owner = :owner AND session_id = :session_id;
 

@@ -1,0 +1,484 @@
+"""One chat: its agent, its session, and the turns that are read into the state, whoever began them. Belongs to the event-loop thread.
+
+The session is followed for as long as it is open, so a message of a cell, of `curl` or of another view appears here as its own do. What a
+person wants is done by `commands.py`, with the methods of this class.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from hector_nb.errors import (
+    ApprovalNotFound,
+    Conflict,
+    HectorError,
+    InvalidRequest,
+    SessionBusy,
+    SessionEnded,
+    SessionNotFound,
+    TooManyWaiting,
+)
+from hector_nb.events import ApprovalAsked, Event, TurnDone, TurnFailed, TurnStarted, is_last
+from hector_nb.frontends.cell_approvals import Allowed
+from hector_nb.frontends.widget import meter
+from hector_nb.frontends.widget.cards import agent_card, session_head, tools_of
+from hector_nb.frontends.widget.history import History, question_of
+from hector_nb.frontends.widget.hold import MainThreadHold
+from hector_nb.frontends.widget.outbox import Outbox, Send
+from hector_nb.frontends.widget.problems import problem_of, retry_after
+from hector_nb.frontends.widget.reading import TurnReader
+from hector_nb.frontends.widget.remembering import Remembering
+from hector_nb.frontends.widget.state import Recorder
+from hector_nb.frontends.widget.turns import ACTIVE, new_turn
+from hector_nb.frontends.widget.welcome import NO_WELCOME, welcome
+from hector_nb.service import AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
+from hector_nb.sessions import Session
+
+_log = logging.getLogger("hector_nb.frontends")
+
+MOST_WAITING = 16
+"""Messages that may wait in this chat."""
+_PAUSES = (0.5, 2.0, 5.0, 10.0)
+"""Seconds before each new attempt to follow a session whose store or server cannot be reached."""
+
+
+class Conversation:
+    """The chat with one agent in one session; another agent or session can take their place.
+
+    Args:
+        service: Whose sessions these are.
+        send: Takes messages to the front ends.
+        hold: Lets the notebook's functions be called while a turn runs.
+        allowed: Tools that need no more words, by session.
+        reachable: Whether the Jupyter server has the same sessions.
+        offers: What the notebook has to talk about, for the empty chat.
+    """
+
+    def __init__(
+        self,
+        service: SessionService,
+        *,
+        send: Send,
+        hold: MainThreadHold,
+        allowed: Allowed | None = None,
+        reachable: bool = False,
+        offers: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        self.service = service
+        self.record = Recorder(empty_state())
+        self.outbox = Outbox(self.record, send)
+        self.session: Session | None = None
+        self.history: History | None = None
+        self.info: AgentInfo
+        self.changing = asyncio.Lock()
+        """Held by whatever begins or takes back turns, so that one thing happens after the other."""
+        self._hold = hold
+        self._allowed: Allowed = set() if allowed is None else allowed
+        self._reachable = reachable
+        self._offers = offers
+        self._tools = 0
+        self._title: str | None = None
+        self._own: set[str] = set()
+        self._attempts = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._following: asyncio.Task[None] | None = None
+        self._remembering = Remembering(self)
+
+    # -- opening
+
+    async def begin(self, info: AgentInfo) -> None:
+        """Be an empty chat with an agent; the session is made with the first message."""
+        await self._meet(info)
+        self._leave()
+        self._show(None, [], more=False)
+        self.spawn(self._welcome())
+
+    async def open(self, session: Session) -> None:
+        """Go on in a session.
+
+        Raises:
+            HectorError: it cannot be read; the chat stays where it is.
+        """
+        info = await self.service.get_agent(session.agent)
+        feed = await self._feed(session, None)
+        history = History(self.service, session)
+        turns = await history.earlier()
+        await self._meet(info)
+        self._leave()
+        self.history = history
+        self._show(session, turns, more=history.more)
+        if feed is not None:
+            self._following = self.spawn(self._follow(session, feed))
+        self._remembering.refresh(turns)
+
+    async def reload(self) -> None:
+        """Read the session anew: something was taken back, here or elsewhere."""
+        if self.session is not None:
+            await self.open(await self.service.get_session(self.info.name, self.session.session_id))
+
+    async def earlier(self) -> None:
+        """Show older turns."""
+        if self.history is None or not self.history.more:
+            return
+        history = self.history
+        older = await history.earlier()
+        if history is self.history:
+            self.record.set(["turns"], [*older, *self.record.get("turns")])
+            self.record.set(["more"], history.more)
+            self._remembering.refresh(older)
+
+    async def aclose(self) -> None:
+        """Follow no more. A turn that runs goes on."""
+        self._leave()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for turn_id in self._own:
+            self._hold.remove(turn_id)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside; what goes wrong is shown."""
+        task = asyncio.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
+        return task
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except HectorError as error:
+            self.complain(error)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the person must know
+            _log.exception("Something in a chat failed for a reason that is ours")
+            self.complain(error)
+        self.outbox.tell()
+
+    def complain(self, error: BaseException | None) -> None:
+        """Show what is wrong with the chat as a whole; None: nothing any more."""
+        self.record.set(["problem"], None if error is None else problem_of(error, self.info))
+
+    async def _meet(self, info: AgentInfo) -> None:
+        others = [each.name for each in await self.service.list_agents()]
+        self._tools, asking = await tools_of(self.service, info.name)
+        self.info = info
+        self.record.set(["agent"], agent_card(info, asks=asking, others=others, reachable=self._reachable))
+
+    def _leave(self) -> None:
+        """Follow the present session no more. Its turns go on, and functions of the notebook can still be called by them."""
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+        self._remembering.stop()
+        if self.session is not None:
+            for turn_id in list(self._own):
+                self.spawn(self._outlast(self.session, turn_id))
+        self.session, self.history, self._title, self._own, self._attempts = None, None, None, set(), 0
+
+    async def _outlast(self, session: Session, turn_id: str) -> None:
+        """Let the notebook's functions be called until a turn is over that is not shown any more."""
+        try:
+            async with await self.service.follow_turn(session.agent, turn_id, session_id=session.session_id) as stream:
+                while await stream.read():
+                    pass
+        except HectorError:
+            pass
+        finally:
+            self._hold.remove(turn_id)
+
+    def _show(self, session: Session | None, turns: list[dict[str, Any]], *, more: bool) -> None:
+        self.session = session
+        for name, value in (
+            ("session", session_head(session) if session else None),
+            ("turns", turns),
+            ("more", more),
+            ("queue", []),
+            ("meter", None),
+            ("window", None),
+            ("problem", None),
+        ):
+            self.record.set([name], value)
+        self.outbox.tell()
+
+    async def _welcome(self) -> None:
+        self.record.set(["welcome"], await welcome(self.service, self.info, self._offers()))
+
+    # -- sending
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs, or waits for its place."""
+        return any(turn["status"] in ACTIVE for turn in self.record.get("turns")[-2:])
+
+    async def say(self, text: str, queued: str) -> None:
+        """Send a message, or let it wait until what runs is over; then `queued` is its id.
+
+        Raises:
+            HectorError: it was refused.
+        """
+        if not text.strip():
+            raise InvalidRequest("The message is empty.")
+        if self.session is not None and self.session.status != "active":
+            raise SessionEnded(f"This session has {self.session.status}.")
+        if not self.busy and not self.record.size("queue"):
+            await self.start(text)
+            return
+        if self.record.size("queue") >= MOST_WAITING:
+            raise TooManyWaiting(f"{MOST_WAITING} messages are waiting already.")
+        self.record.push(["queue"], {"id": queued, "text": text})
+        self._go_on()
+
+    async def start(self, text: str) -> None:
+        """Begin a turn.
+
+        Raises:
+            HectorError: it was refused.
+        """
+        session = self.session or await self._make()
+        request = SendMessage(message=text, session_id=session.session_id, on_disconnect="continue")
+        stream = await self.service.stream_message(self.info.name, request)
+        turn_id = stream.turn_id
+        self._hold.add(turn_id)
+        self._own.add(turn_id)
+        self.complain(None)
+        self._add(turn_id, text=text, status="queued" if self.busy else "waiting")
+        self.outbox.tell()
+        await stream.__aexit__(None, None, None)  # it is read by following the session
+
+    async def _make(self) -> Session:
+        session, _ = await self.service.create_session(self.info.name, title=self._title)
+        feed = await self.service.follow_session(self.info.name, session.session_id, after="start")
+        self.history = History(self.service, session)
+        await self.history.earlier()
+        self.session = session
+        self.record.set(["session"], session_head(session))
+        self._following = self.spawn(self._follow(session, feed))
+        return session
+
+    def need_quiet(self) -> None:
+        """What is said is about to be taken back.
+
+        Raises:
+            SessionBusy: a turn runs.
+        """
+        if self.busy:
+            raise SessionBusy("An answer is under way.", hint="Stop it first.")
+
+    def forget_from(self, turn_id: str, *, itself: bool) -> None:
+        """Show a turn (`itself`) and those after it no more."""
+        place = self.record.find("turn_id", turn_id, "turns")
+        if place is not None:
+            self.record.cut(["turns"], place if itself else place + 1)
+        self._remembering.refresh(())
+
+    async def rename(self, title: str) -> None:
+        """Give the session a title, or the one that is made next."""
+        if self.session is None:
+            self._title = title
+            return
+        self._head(await self.service.update_session(self.info.name, self.session.session_id, title=title))
+
+    def _head(self, session: Session) -> None:
+        self.session = session
+        self.record.set(["session"], session_head(session))
+
+    async def end(self) -> None:
+        """End the session."""
+        session = self.here()
+        self._head(await self.service.end_session(self.info.name, session.session_id))
+        self.record.set(["queue"], [])
+
+    def here(self) -> Session:
+        """The session.
+
+        Raises:
+            SessionNotFound: nothing was said yet.
+        """
+        if self.session is None:
+            raise SessionNotFound("Nothing was said yet.", hint="The session is made with the first message.")
+        return self.session
+
+    def _go_on(self) -> None:
+        """Send what waits, if its time has come."""
+        if self.record.size("queue") and not self.busy:
+            self.spawn(self._send_next())
+
+    async def _send_next(self) -> None:
+        async with self.changing:
+            if self.busy or not self.record.size("queue"):
+                return
+            first, *rest = self.record.get("queue")
+            self.record.set(["queue"], rest)
+            try:
+                await self.start(first["text"])
+            except BaseException:
+                self.record.set(["queue"], [first, *self.record.get("queue")])
+                raise
+
+    # -- reading
+
+    async def _feed(self, session: Session, after: str | None) -> SessionFeed | None:
+        try:
+            return await self.service.follow_session(session.agent, session.session_id, after=after)
+        except SessionEnded:
+            return None
+
+    async def _follow(self, session: Session, feed: SessionFeed | None) -> None:
+        """Read every turn of the session, until that is over."""
+        try:
+            while feed is not None and (stream := await feed.next_turn()) is not None:
+                await self._read(session, stream)
+        except SessionNotFound:
+            return
+        except HectorError as error:
+            self.complain(error)
+            self.spawn(self._come_back(session))
+            return
+        with suppress(SessionNotFound):
+            self._head(await self.service.get_session(session.agent, session.session_id))
+
+    async def _come_back(self, session: Session) -> None:
+        """Follow the session again, when its store or server can be reached again."""
+        for pause in _PAUSES:
+            await asyncio.sleep(pause)
+            if self.session is None or self.session.session_id != session.session_id:
+                return
+            with suppress(HectorError):
+                await self.reload()
+                return
+
+    async def _read(self, session: Session, stream: TurnStream) -> None:
+        reader: TurnReader | None = None
+        async with stream:
+            while batch := await stream.read():
+                if reader is None:
+                    reader = await self._reader(session, stream.turn_id)
+                for logged in batch:
+                    self._take(reader, logged.event)
+                self.outbox.tell()
+
+    async def _reader(self, session: Session, turn_id: str) -> TurnReader:
+        """What writes a turn, which is shown from now on, from its beginning."""
+        place = self.record.find("turn_id", turn_id, "turns")
+        if place is None:
+            asked = await question_of(self.service, session, turn_id)
+            self._add(turn_id, text=asked.content if asked else "", message_id=asked.message_id if asked else "")
+        elif self.record.get("turns", place, "status") not in {"waiting", "queued", "stopping"}:
+            asked = self.record.get("turns", place, "question")
+            at = datetime.fromisoformat(asked["at"])
+            turn = new_turn(turn_id, message_id=asked["message_id"], text=asked["text"], at=at)
+            self.record.set(["turns", place], turn)
+        self.outbox.pace.begin()
+        return TurnReader(self.record, turn_id, self.info)
+
+    def _add(self, turn_id: str, *, text: str, message_id: str = "", status: str = "waiting") -> None:
+        if self.record.find("turn_id", turn_id, "turns") is None:
+            turn = new_turn(turn_id, message_id=message_id, text=text, at=datetime.now(UTC), status=status)
+            self.record.push(["turns"], turn)
+
+    def _take(self, reader: TurnReader, event: Event) -> None:
+        if text := getattr(event, "text", ""):
+            self.outbox.pace.grow(text)
+        reader.take(event)
+        if isinstance(event, TurnStarted):
+            self._see_start(event)
+        elif isinstance(event, ApprovalAsked):
+            self.spawn(self._asked(reader, event.call_id))
+        if (context := getattr(event, "context", None)) is not None:
+            self.record.set(["meter"], meter.meter_of_context(context, self.info, tools=self._tools))
+        if is_last(event):
+            self._see_end(reader.turn_id, event)
+
+    def _see_start(self, event: TurnStarted) -> None:
+        if self.history is not None:
+            self.history.note(event.message_id, event.turn_id)
+        self._remembering.stop()
+        self.spawn(self._look_at_session())
+
+    def _see_end(self, turn_id: str, event: Event) -> None:
+        if isinstance(event, TurnDone) and self.history is not None:
+            self.history.note(event.message_id, turn_id)
+        own = turn_id in self._own
+        self._own.discard(turn_id)
+        self._hold.remove(turn_id)
+        self._remembering.refresh(())
+        self.spawn(self._look_at_session())
+        if isinstance(event, TurnFailed):
+            pause = retry_after(event, self._attempts) if own else None
+            if pause is not None:
+                self._attempts += 1
+                self.spawn(self._try_again(turn_id, pause))
+            return
+        self._attempts = 0
+        self._go_on()
+
+    async def _look_at_session(self) -> None:
+        """Show the title, which may be new, and the time."""
+        if self.session is not None:
+            session = await self.service.get_session(self.info.name, self.session.session_id)
+            if self.session is not None and session.session_id == self.session.session_id:
+                self._head(session)
+
+    # -- what is asked and tried again
+
+    async def _asked(self, reader: TurnReader, call_id: str) -> None:
+        """Find out who asks: an agent that was called is named, and what is always allowed is approved."""
+        session = self.here()
+        for approval in await self.service.list_approvals(self.info.name, session.session_id):
+            if approval.call_id != call_id:
+                continue
+            reader.show_diff(call_id, approval.diff)
+            if (approval.session_id, approval.name) in self._allowed:
+                await self.decide(call_id, "approve")
+            elif approval.session_id != session.session_id:
+                asking = await self.service.find_session(approval.session_id)
+                reader.name_asker(call_id, asking.agent)
+
+    async def decide(self, call_id: str, decision: str, *, always: bool = False) -> None:
+        """Give the word on a call; one that was given elsewhere meanwhile counts."""
+        session = self.here()
+        if always:
+            for approval in await self.service.list_approvals(self.info.name, session.session_id):
+                if approval.call_id == call_id:
+                    self._allowed.add((approval.session_id, approval.name))
+        with suppress(ApprovalNotFound, Conflict):
+            await self.service.decide_approval(
+                self.info.name, session.session_id, call_id, "approve" if decision == "approve" else "deny"
+            )
+
+    async def _try_again(self, turn_id: str, pause: float) -> None:
+        """Send a question again after a while, unless something else happens meanwhile."""
+        place = self.record.find("turn_id", turn_id, "turns")
+        if place is None:
+            return
+        due = time.time() + pause
+        self.record.set(["turns", place, "problem", "retry_at"], due)
+        self.outbox.tell()
+        await asyncio.sleep(pause)
+        place = self.record.find("turn_id", turn_id, "turns")
+        if place is None or (self.record.get("turns", place, "problem") or {}).get("retry_at") != due:
+            return
+        from hector_nb.frontends.widget.taking_back import retry
+
+        async with self.changing:
+            await retry(self, turn_id)
+
+
+def empty_state() -> dict[str, Any]:
+    """The state before anything is known."""
+    return {
+        "agent": None,
+        "session": None,
+        "turns": [],
+        "more": False,
+        "queue": [],
+        "meter": None,
+        "window": None,
+        "problem": None,
+        "welcome": NO_WELCOME,
+    }

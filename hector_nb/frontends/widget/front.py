@@ -1,0 +1,119 @@
+"""The chat as a widget: anywidget's `DOMWidget` with the bundle that `jupyter_extension/` is built into.
+
+The whole state is in the trait `snapshot`, which is made whenever somebody asks for the model's state, and never pushed. All else goes in
+messages; see `jupyter_extension/src/protocol.ts`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import anywidget
+import traitlets
+
+from hector_nb.frontends.memory_view import MemoryView
+from hector_nb.frontends.widget import bundle
+from hector_nb.frontends.widget.controller import Controller
+from hector_nb.frontends.widget.kernel import post_comm_message
+from hector_nb.frontends.widget.outputs import Outputs
+from hector_nb.frontends.widget.transcript import as_markdown, in_a_line
+from hector_nb.sessions import Session
+
+_LONG = 320, 2000
+"""Least and greatest height in pixels."""
+
+
+class Chat(anywidget.AnyWidget):
+    """A chat and memory inspector in a notebook.
+
+    Args:
+        controller: What it shows.
+        height: The height in pixels at which it begins to scroll.
+    """
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    snapshot = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
+    height = traitlets.Int(600).tag(sync=True)
+
+    def __init__(self, controller: Controller, *, height: int = 600) -> None:
+        self._controller = controller
+        self._outputs = Outputs()
+        super().__init__(_esm=bundle.read(), height=min(max(height, _LONG[0]), _LONG[1]))
+        self.on_msg(self._obey)
+        controller.on_message = self._post
+        controller.on_freeze = self._outputs.replace
+
+    # -- what people do in code
+
+    @property
+    def session(self) -> Session | None:
+        """The session; None before the first message."""
+        return self._controller.session
+
+    @property
+    def memory(self) -> MemoryView:
+        """What the session remembers.
+
+        Raises:
+            SessionNotFound: nothing was said yet.
+        """
+        return self._controller.memory
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send a message, as if it were typed; anything but a text is a widget's message to its front end.
+
+        Raises:
+            HectorError: it was refused.
+        """
+        if isinstance(content, str):
+            self._controller.say(content)
+        else:
+            super().send(content, buffers)
+
+    def to_markdown(self) -> str:
+        """The whole conversation as Markdown that is safe to show."""
+        return self._controller.markdown()
+
+    def freeze(self) -> None:
+        """Replace the chat in the notebook by the conversation as Markdown, which any reader of the file can show."""
+        self._outputs.replace(self.to_markdown())
+
+    def close(self) -> None:
+        """Take the chat away. The session stays, and a turn that runs goes on."""
+        self._controller.close()
+        super().close()
+
+    # -- what notebooks show
+
+    def __repr__(self) -> str:
+        return in_a_line(self._controller.state)
+
+    def _ipython_display_(self, **_: Any) -> None:
+        data, metadata = self._repr_mimebundle_()
+        self._outputs.show(data, metadata)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget beside what is shown where there are no widgets: a line, and the conversation so far."""
+        data, metadata = super()._repr_mimebundle_() or ({"text/plain": repr(self)}, {})
+        if text := as_markdown(self._controller.state):
+            data = {**data, "text/markdown": text}
+        return data, metadata
+
+    # -- messages
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """See `ipywidgets.Widget`; the snapshot is made now."""
+        state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
+        if key is None or key == "snapshot" or (not isinstance(key, str) and "snapshot" in key):
+            state["snapshot"] = self._controller.snapshot()
+        return state
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """See `ipywidgets.Widget`; the front end owns no part of the state but the height."""
+        super().set_state({name: value for name, value in sync_data.items() if name == "height"})
+
+    def _obey(self, _: Any, content: Any, __: Any) -> None:
+        self._controller.command(content)
+
+    def _post(self, message: Mapping[str, Any]) -> None:
+        if self.comm is not None and not post_comm_message(self.comm, message):
+            super().send(message)

@@ -1,0 +1,33 @@
+"""`hector_nb.chat()`: a chat of its own, over the engine that all such chats of a process share."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hector_nb.frontends.connect import open_service
+from hector_nb.frontends.notebook_service import NotebookService
+from hector_nb.frontends.widget import Frontend, open_chat
+
+if TYPE_CHECKING:
+    from hector_nb.frontends.cell_approvals import Allowed
+    from hector_nb.frontends.widget.basic import BasicChat
+    from hector_nb.frontends.widget.front import Chat
+
+_services: dict[str | None, NotebookService] = {}
+_allowed: "Allowed" = set()
+
+
+def chat(
+    agent: str | None = None,
+    *,
+    session: str | None = None,
+    config: str | Path | None = None,
+    height: int = 600,
+    frontend: Frontend = "auto",
+) -> "Chat | BasicChat":
+    """See `hector_nb.chat`."""
+    key = None if config is None else str(config)
+    if key not in _services:
+        _services[key] = NotebookService(partial(open_service, config))
+    service, loop = _services[key].attach()
+    return open_chat(service, loop, agent=agent, session_id=session, height=height, frontend=frontend, allowed=_allowed)

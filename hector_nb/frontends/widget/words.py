@@ -1,0 +1,94 @@
+"""What the chat says in words: what tools do, what is asked, what went wrong. Plain sentences; see the functions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hector_nb.frontends.asking import visible_line
+from hector_nb.frontends.render import plain, plain_line
+
+LONGEST_OUTPUT = 20_000
+"""Characters of a tool's output that the chat shows at once."""
+_LONGEST_RESULT = 48
+
+
+class ToolWords(NamedTuple):
+    """How a tool is spoken of: while it runs, afterwards, by which argument, and that it asks first."""
+
+    now: str
+    then: str
+    argument: str
+    asks: str
+
+
+_TOOLS = {
+    "execute_command": ToolWords("Running", "Ran", "command", "runs a command"),
+    "write_file": ToolWords("Writing", "Wrote", "path", "writes a file"),
+    "read_file": ToolWords("Reading", "Read", "path", "reads a file"),
+    "list_files": ToolWords("Listing", "Listed", "path", "lists files"),
+    "search": ToolWords("Searching for", "Searched for", "query", "searches"),
+    "agent_call": ToolWords("Asking", "Asked", "agent", "asks another agent"),
+}
+
+
+def verb(name: str, *, over: bool) -> str:
+    """`Running`, or `Ran` once it is over; of a tool that nobody knows, its name is part of it."""
+    words = _TOOLS.get(name)
+    if words:
+        return words.then if over else words.now
+    return f"{'Used' if over else 'Using'} {plain_line(name)}"
+
+
+def subject(name: str, arguments: Mapping[str, Any]) -> str:
+    """The argument that tells most, whole; empty if there is none."""
+    words = _TOOLS.get(name)
+    if words:
+        value = arguments.get(words.argument)
+        return plain_line(value) if isinstance(value, str) else ""
+    return plain_line(
+        ", ".join(f"{key}={json.dumps(value, ensure_ascii=False, default=str)}" for key, value in arguments.items())
+    )
+
+
+def asks(names: Sequence[str]) -> list[str]:
+    """Tools that ask first, in words: `writes a file`."""
+    return [words.asks if (words := _TOOLS.get(name)) else f"uses {plain_line(name)}" for name in names]
+
+
+def result(name: str, output: str, *, is_error: bool) -> str:
+    """What came of a call, in a few words; may be empty."""
+    lines = plain(output).strip().splitlines() or [""]
+    if is_error and name != "execute_command":
+        return _cut(lines[0])
+    match name:
+        case "execute_command":
+            return _cut(lines[-1].strip("[]")) if is_error and lines[-1].startswith("[") else ""
+        case "search":
+            hits = [block for block in output.split("\n\n") if block and not block.startswith("[")]
+            return counted(0 if output.startswith("Nothing was found") else len(hits), "hit")
+        case "write_file" | "agent_call":
+            return ""
+        case "read_file" | "list_files":
+            return counted(len(lines), "line")
+    short = plain_line(lines[0])
+    return short if len(lines) == 1 and len(short) <= _LONGEST_RESULT else counted(len(lines), "line")
+
+
+def shown_output(text: str) -> str:
+    """An output without what moves cursors, at most `LONGEST_OUTPUT` characters of it."""
+    return plain(text[: LONGEST_OUTPUT + 1000])[:LONGEST_OUTPUT]
+
+
+def wider(name: str) -> str:
+    """The wider permission."""
+    return f"Allow {visible_line(name)} for the rest of this session"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 hit`, `3 hits`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _cut(text: str) -> str:
+    line = plain_line(text)
+    return line if len(line) <= _LONGEST_RESULT else f"{line[: _LONGEST_RESULT - 1].rstrip()}…"
