@@ -1,9 +1,11 @@
 """The one thread of a process that hears what other nodes change in a PostgreSQL store.
 
 What they commit comes as a notification that names the sessions. One that is lost costs no more than `LOOK_SECONDS`: so often it is
-looked whether anybody has written at all, while somebody watches, and after a lost connection everybody is woken.
+looked whether anybody has written at all, and after a lost connection everybody is woken. So it is also known for how long the server
+has answered: while it was away nobody could show that he lives.
 """
 
+import math
 import select
 import socket
 import threading
@@ -30,6 +32,8 @@ class Listener(threading.Thread):
         self._own = own
         self._database: PostgresDatabase | None = None
         self._seen: str | None = None
+        self._steady_since = -math.inf
+        self._asked_at: float | None = None
         self.looked = threading.Event()
         """Set when it was looked for the first time whether anybody writes."""
         self._closed = False
@@ -51,18 +55,26 @@ class Listener(threading.Thread):
         self.join()
         self._woken.close()
 
+    def steady_for(self) -> float:
+        """Seconds for which the server has answered at once; from any thread."""
+        now, asked_at = time.monotonic(), self._asked_at
+        if self._database is None or (asked_at is not None and now > asked_at + LOOK_SECONDS):
+            return 0.0
+        return now - self._steady_since
+
     def run(self) -> None:
         """The thread."""
         while not self._closed:
             try:
                 if self._database is None:
                     self._database = self._listening()
+                    self._steady_since = time.monotonic()
                     self._watches.wake_all()
                 self._hear(self._database)
             except psycopg.Error:
                 if self._database is not None:
                     self._database.connection.close()
-                self._database = None
+                self._database = self._asked_at = None
                 select.select([self._woken], [], [], _PAUSE)
         if self._database is not None:
             self._database.connection.close()
@@ -84,13 +96,16 @@ class Listener(threading.Thread):
                     if notify.pid != self._own():
                         self._watches.wake(notify.payload.split())
             if time.monotonic() >= look_at:
-                if self._watches:
-                    self._look(database)
+                self._look(database)
                 look_at = time.monotonic() + LOOK_SECONDS
 
     def _look(self, database: PostgresDatabase) -> None:
         """Wake everybody if there was a transaction since the last look."""
+        self._asked_at = asked_at = time.monotonic()
         newest = database.value("SELECT CAST(pg_current_snapshot() AS TEXT)")
+        if time.monotonic() > asked_at + LOOK_SECONDS:
+            self._steady_since = time.monotonic()
+        self._asked_at = None
         if newest != self._seen:
             self._watches.wake_all()
         self._seen = newest
