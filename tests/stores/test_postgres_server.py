@@ -119,6 +119,27 @@ async def test_calls_fail_clearly_when_the_server_hangs(server, store, monkeypat
     assert await transcript(store) == ["hello", "hi"]
 
 
+async def test_nobody_is_dead_for_what_he_could_not_say_while_the_server_hung(server, store):
+    await store.heartbeat("holder")
+    await begin(store, "t1", holder="holder")
+    other = PostgresStore(store.url)
+    await other.aopen()
+    assert await asyncio.to_thread(other._listener.looked.wait, 10)
+    server.pause()
+    try:
+        looking = asyncio.create_task(other.take_over("other", dead_after=1))
+        await asyncio.sleep(2)  # the outage
+        assert not looking.done()
+    finally:
+        server.go_on()
+    async with asyncio.timeout(20):
+        assert await looking == []
+        assert await other.take_over("other", dead_after=1) == []
+        while not await other.take_over("other", dead_after=1):
+            await asyncio.sleep(0.1)  # now it is silent of its own accord
+    await other.aclose()
+
+
 @pytest.mark.parametrize("after", [False, True])
 async def test_what_was_lost_in_a_commit_is_done_once(server, store, monkeypatch, after):
     """The connection goes right before the commit arrives, or right after."""
