@@ -17,7 +17,7 @@ llms:
 agents:
   assistant: {{streaming: {{heartbeat: 200ms, resume_grace: 30s}}}}
   hasty: {{streaming: {{heartbeat: 200ms, resume_grace: 400ms}}}}
-  fleeting: {{sessions: {{timeout: 1s}}}}
+  recalling: {{memory: {{longterm: {{storage_scope: session}}}}}}
   coder:
     tools: [write_file]
     streaming: {{heartbeat: 200ms, resume_grace: 30s}}
@@ -48,10 +48,14 @@ class Provider:
 
 
 class Cluster(Site):
-    """A site whose servers are machines of their own, and speak gRPC, too."""
+    """A site whose servers are machines of their own, and speak gRPC, too. Each call has a connection of its own."""
+
+    keeps_alive = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.url = ""
+        """Of the database."""
         self.provider = Provider()
         self.upstream.default = self.provider
 
@@ -80,6 +84,7 @@ async def cluster(home: Path, url: str) -> AsyncIterator[Cluster]:
     """No node yet, over this database."""
     config = CONFIG.replace("URL_OF_STORE", url)
     async with opened(home, config=config, kind=Cluster) as site:
+        site.url = url
         yield site
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -96,6 +96,9 @@ class Server:
 
 class Site:
     """Processes over one store, and who talks to them."""
+
+    keeps_alive = True
+    """Whether calls share connections."""
 
     def __init__(
         self, home: Path, upstream: FakeUpstream, http: aiohttp.ClientSession, open_files: AsyncExitStack
@@ -188,11 +191,11 @@ def _end(process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def opened(home: Path, *, config: str = CONFIG, kind: Callable[..., S] = Site) -> AsyncIterator[S]:  # type: ignore[assignment]
+async def opened(home: Path, *, config: str = CONFIG, kind: type[S] = Site) -> AsyncIterator[S]:  # type: ignore[assignment]
     """A provider, a configuration and a client; the processes end with it, and none of them may have failed inside."""
     timeout = aiohttp.ClientTimeout(total=None)
     async with FakeUpstream() as upstream, AsyncExitStack() as stack:
-        connector = aiohttp.TCPConnector(limit=0)
+        connector = aiohttp.TCPConnector(limit=0, force_close=not kind.keeps_alive)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout, connector=connector))
         (home / "hector.yaml").write_text(config.format(url=upstream.url))
         site = kind(home, upstream, http, stack)
