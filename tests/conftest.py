@@ -6,7 +6,9 @@ import shutil
 import pytest
 from hypothesis import settings
 
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # tests that fork share their process with those of gRPC, which reads this at import
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
+    "0"  # tests that fork share their process with those of gRPC, which reads this at import
+)
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 
 
