@@ -10,10 +10,13 @@ from hector_nb.stores.postgres_listener import LOOK_SECONDS
 from tests.fakes.upstream import answer
 from tests.nodes.cluster import Cluster, calling, waiting
 from tests.nodes.ways import Way, all_ways
+from tests.postgres import databases
 from tests.proof.serving import WITHIN, Dictation, Server
 
 pytestmark = pytest.mark.anyio
 WORDS = [f"w{number} " for number in range(60)]
+SETTLED = 0.5
+"""Seconds after which nothing is under way any more where nothing happens."""
 
 
 async def test_a_stream_begun_on_one_node_goes_on_from_another_and_is_cancelled_from_a_third(
@@ -96,3 +99,46 @@ async def test_a_follower_on_another_node_hears_of_each_word_at_once(site: Clust
         await there.rest()
         assert (there.text, there.end) == ("begun " + "".join(WORDS[:20]), "done")
     assert median(seconds) < LOOK_SECONDS / 4
+
+
+async def test_followers_ask_nothing_while_nothing_happens(site: Cluster, nodes: list[Server]) -> None:
+    """Whoever waits is woken: what is asked of the database does not grow with the number of those who wait."""
+    first, second, _ = nodes
+    async with all_ways(site.http) as ways:
+        path = await site.session(first)
+        session_id = path.rpartition("/")[2]
+        told = Dictation("begun ")
+        site.will_say("Count", told)
+        here = await (await ways["sse"].begin(first, "assistant", session_id, "Count")).until("begun ")
+        there = [await ways["sse"].resume(second, "assistant", session_id, here) for _ in range(60)]
+        await asyncio.sleep(SETTLED)
+        with databases.statements() as statements:
+            await asyncio.sleep(2)  # nothing happens
+        assert any("holders" in each for each in statements)
+        assert len([each for each in statements if "turn_events" in each]) <= len(there)
+        assert len([each for each in statements if "cancel" in each]) <= 6
+        told.say("word ")
+        await asyncio.gather(*(each.until("word ") for each in there))
+        told.end()
+        await asyncio.gather(*(each.rest() for each in there))
+        assert {(each.text, each.end) for each in there} == {("begun word ", "done")}
+
+
+async def test_lost_connections_to_the_database_lose_no_event(site: Cluster, nodes: list[Server]) -> None:
+    """First those who listen, then all: what is said meanwhile arrives, soon and once."""
+    first, second, _ = nodes
+    async with all_ways(site.http) as ways:
+        path = await site.session(first)
+        told = Dictation("begun ")
+        site.will_say("Count", told)
+        here = await (await ways["sse"].begin(first, "assistant", path.rpartition("/")[2], "Count")).until("begun ")
+        there = await ways["sse"].resume(second, "assistant", path.rpartition("/")[2], here)
+        for number, whose in enumerate(["query LIKE 'LISTEN%' OR query LIKE '%notices'", "TRUE"] * 3):
+            assert databases.terminate(site.url, whose) >= 3
+            told.say(WORDS[number])
+            started = monotonic()
+            await there.until(WORDS[number])
+            assert monotonic() - started < 2 * LOOK_SECONDS
+        told.end()
+        await there.rest()
+        assert (there.text, there.end, there.resets) == ("begun " + "".join(WORDS[:6]), "done", 0)
