@@ -15,9 +15,8 @@ from hector_nb.frontends.cli.options import (
     ServerOption,
     TokenOption,
     chosen_place,
-    with_engine,
-    with_service,
 )
+from hector_nb.frontends.cli.place import with_engine, with_service
 
 if TYPE_CHECKING:
     from hector_nb.approvals import Approval, Decision

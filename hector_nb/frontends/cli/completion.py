@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hector_nb.errors import HectorError
-from hector_nb.frontends.cli.options import Place, with_service
+from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import SessionService
