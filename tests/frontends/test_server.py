@@ -185,7 +185,7 @@ def test_the_tab_key_offers_what_the_connected_server_has(server: str) -> None:
     notebook = Notebook(shell, NotebookService())
 
     def offered(line: str) -> list[str]:
-        return notebook.complete(SimpleNamespace(text_until_cursor=line, symbol=line.rpartition(" ")[2]))
+        return [name for name, _ in notebook.complete(line, line)]
 
     try:
         notebook.line(f"connect {server} --token {TOKEN}")

@@ -3,7 +3,6 @@
 A server that was named on the command line is asked, for a short while.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,12 +51,16 @@ def _agents(place: Place) -> list[tuple[str, str]]:
 def _sessions(place: Place) -> "Sequence[Session]":
     if place.server is not None:
         return _ask(place, lambda service: service.list_sessions(limit=_MOST)).items
+    import asyncio
+
     from hector_nb.frontends.connect import recent_sessions
 
     return asyncio.run(recent_sessions(place.config, limit=_MOST))
 
 
 def _ask(place: Place, question: "Callable[[SessionService], Awaitable[T]]") -> T:
+    import asyncio
+
     async def asked(service: "SessionService") -> T:
         async with asyncio.timeout(_PATIENCE):
             return await question(service)

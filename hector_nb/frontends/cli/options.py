@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they choose."""
+"""Options that several commands share, and what is chosen by them."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a command finds its sessions, and the way there."""
+"""Where a command finds the sessions, and the way there."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -7,13 +7,7 @@ import typer
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names, session_ids
-from hector_nb.frontends.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ServerOption,
-    TokenOption,
-    chosen_place,
-)
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, ServerOption, TokenOption, chosen_place
 from hector_nb.frontends.cli.place import with_service
 
 if TYPE_CHECKING:
