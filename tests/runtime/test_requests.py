@@ -46,7 +46,7 @@ REFUSED: list[tuple[Ask, type[HectorError], str]] = [
         "`decision` should be 'approve' or 'deny'",
     ),
     (
-        lambda service, session: service.search_memory("assistant", session, "tea", limit=0),
+        lambda service, session: service.search_memory("assistant", session, "tea", limit=-1),
         InvalidRequest,
         "`limit` must be a number from 1",
     ),
