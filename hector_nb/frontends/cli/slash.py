@@ -99,7 +99,8 @@ async def _fork(conversation: Conversation, after: str) -> None:
     )
     left = conversation.session_id
     await conversation.open(forked.session_id)
-    conversation.tell(f"Session {forked.session_id}, with the same history.\n/open {left} goes back.")
+    conversation.tell(f"Session {forked.session_id}, with the same history.")
+    conversation.tell(f"/open {left} goes back.")
 
 
 async def _agents(conversation: Conversation, _: str) -> None:
