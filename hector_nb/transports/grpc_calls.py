@@ -142,7 +142,7 @@ def object_of(name: str, text: str) -> dict[str, Any] | None:
     try:
         return read_json(text.encode(), Metadata).model_extra if text else None
     except MalformedRequest as error:
-        raise InvalidRequest(f"`{name}` must be a JSON object.", hint=error.message) from error
+        raise MalformedRequest(f"`{name}` must be a JSON object. {error.message}") from error
 
 
 def metadata_of(text: str) -> dict[str, Any] | None:

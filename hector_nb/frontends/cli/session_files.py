@@ -37,7 +37,7 @@ def export(
     token: TokenOption = None,
 ) -> None:
     """Write all that was said in a session as JSON, Markdown or a notebook."""
-    chosen = form or _format_of(output)
+    chosen = form or (_FORMATS.get(output.suffix.lower(), "json") if output else "json")
     place = chosen_place(ctx, config, server, token)
 
     async def work(service: "SessionService") -> None:
@@ -52,14 +52,6 @@ def export(
             raise InvalidRequest(f"{output} is there already.", hint="--force writes over it.") from None
 
     with_service(place, work)
-
-
-def _format_of(output: Path | None) -> str:
-    if output is None or not output.suffix:
-        return "json"
-    if (suffix := output.suffix.lower()) in _FORMATS:
-        return _FORMATS[suffix]
-    raise InvalidRequest(f"There is no format for {suffix}.", hint="--format is json, markdown or ipynb.")
 
 
 async def _write(service: "SessionService", session_id: str, agent: str, form: str, file: TextIO) -> None:
