@@ -61,7 +61,7 @@ class Notebook:
                 case CommandArguments(name="version"):
                     return Shown(__version__)
                 case CommandArguments(name="chat"):
-                    return open_chat(self._filled(arguments), self._service, self._sessions)
+                    return open_chat(self._filled(arguments), self._service, self._sessions, allowed=self._allowed)
                 case CommandArguments():
                     return run_command(self._filled(arguments), self._service, self._sessions)
                 case None:

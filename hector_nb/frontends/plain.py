@@ -146,6 +146,14 @@ class PlainSession(_Plain[AsyncSession]):
         self._loop = loop
         self._inner = inner
 
+    def _ipython_display_(self) -> None:
+        """In a notebook a session is shown as a chat."""
+        from hector_nb.frontends.widget.opening import show_session
+
+        show_session(
+            self._inner._service, self._loop, agent=self.agent, session_id=self.session_id, otherwise=repr(self)
+        )
+
     def send(self, message: str, *, if_busy: IfBusy = "queue", idempotency_key: str | None = None) -> PlainAnswer:
         """Send a message and wait for the whole answer. The arguments are those of `stream`.
 

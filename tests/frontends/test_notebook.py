@@ -1,10 +1,9 @@
 """What the magics do, over a real engine, without a kernel."""
 
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from hector_nb.errors import (
     TurnNotFound,
 )
 from hector_nb.events import ThinkingDelta
-from hector_nb.frontends import cell_turn, notebook
+from hector_nb.frontends import cell_turn, notebook, widget
 from hector_nb.frontends.inline import Bundle
 from hector_nb.frontends.notebook import Notebook, footer
 from hector_nb.frontends.notebook_service import NotebookService
@@ -455,9 +454,7 @@ def test_the_line_below_an_answer_says_how_many_memories_it_used() -> None:
 
 
 def test_the_chat_widget_opens_on_the_notebooks_session(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    widget = ModuleType("hector_nb.frontends.widget")
-    widget.chat = lambda agent, session_id: (agent, session_id)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, widget.__name__, widget)
+    monkeypatch.setattr(widget, "open_chat", lambda *_, agent, session_id, allowed: (agent, session_id))
     world = open_world(["a"], helper=[["b"]])
     world.cell("", "Hi")
     assert world.notebook.line("chat") == ("assistant", world.shell.user_ns["_hector"].session_id)

@@ -321,3 +321,33 @@ async def test_a_deleted_session_of_scope_session_leaves_nothing(site: Site) -> 
     for place in ("memory", "memory/search?q=bees"):
         assert (await site.call("GET", f"{path}/{place}", **as_user("ada")))[0] == 404
     assert (await site.call("DELETE", f"{path}/memory/{memory_id}", **as_user("ada")))[0] == 404
+
+
+async def test_a_memory_that_was_forgotten_just_now_can_be_put_back(site: Site) -> None:
+    path, memory_id = await told(site, "friend", fact="My uncle Otto builds boats.")
+    where = f"{path}/memory/{memory_id}"
+    before = (await site.call("GET", f"{path}/memory", **as_user("ada")))[1]["longterm"]["memories"]
+    assert (await site.call("POST", f"{where}/restore", **as_user("ada")))[0] == 404
+    assert (await site.call("DELETE", where, **as_user("ada")))[0] == 204
+    theirs = await new_session(site, "friend", "bob")
+    assert (await site.call("POST", f"{theirs}/memory/{memory_id}/restore", **as_user("bob")))[0] == 404
+    status, restored = await site.call("POST", f"{where}/restore", **as_user("ada"))
+    assert (status, restored["memory_id"]) == (200, memory_id)
+    after = (await site.call("GET", f"{path}/memory", **as_user("ada")))[1]["longterm"]["memories"]
+    assert after == before
+    assert (await site.call("POST", f"{where}/restore", **as_user("ada")))[0] == 404
+
+
+async def test_a_transcript_is_read_from_its_end(site: Site) -> None:
+    path = await new_session(site, "plain")
+    for text in ("one", "two", "three"):
+        await say(site, path, text)
+    pages, cursor = [], ""
+    while cursor is not None:
+        status, page = await site.call("GET", f"{path}/messages?order=newest&limit=4{cursor}", **as_user("ada"))
+        assert status == 200, page
+        pages.append([each["content"] for each in page["messages"]])
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    assert pages == [["two", "I see.", "three", "I see."], ["one", "I see."]]
+    for wrong in ("order=sideways", "order=newest&cursor=before-x", "order=newest&cursor=eyJ9"):
+        assert (await site.call("GET", f"{path}/messages?{wrong}", **as_user("ada")))[0] == 422

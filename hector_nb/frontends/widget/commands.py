@@ -153,7 +153,7 @@ class Commands:
             return
         part = self._chat.record.find("call_id", command.call_id, "turns", place, "parts")
         if part is not None and self._chat.record.get("turns", place, "parts", part, "approval") is not None:
-            await self._chat.decide(command.call_id, command.decision, always=command.always)
+            await self._chat.approvals.decide(command.call_id, command.decision, always=command.always)
 
     async def _delete(self, *, forget: bool) -> None:
         chat = self._chat

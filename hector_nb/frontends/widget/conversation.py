@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hector_nb.errors import (
-    ApprovalNotFound,
-    Conflict,
     HectorError,
     InvalidRequest,
     SessionBusy,
@@ -25,6 +23,7 @@ from hector_nb.errors import (
 from hector_nb.events import ApprovalAsked, Event, TurnDone, TurnFailed, TurnStarted, is_last
 from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.widget import meter
+from hector_nb.frontends.widget.approvals import Approvals
 from hector_nb.frontends.widget.cards import agent_card, session_head, tools_of
 from hector_nb.frontends.widget.history import History, question_of
 from hector_nb.frontends.widget.hold import MainThreadHold
@@ -77,7 +76,7 @@ class Conversation:
         self.changing = asyncio.Lock()
         """Held by whatever begins or takes back turns, so that one thing happens after the other."""
         self._hold = hold
-        self._allowed: Allowed = set() if allowed is None else allowed
+        self.approvals = Approvals(self, set() if allowed is None else allowed)
         self._reachable = reachable
         self._offers = offers
         self._tools = 0
@@ -114,6 +113,8 @@ class Conversation:
         if feed is not None:
             self._following = self.spawn(self._follow(session, feed))
         self._remembering.refresh(turns)
+        if not turns:
+            self.spawn(self._welcome())
 
     async def reload(self) -> None:
         """Read the session anew: something was taken back, here or elsewhere."""
@@ -213,7 +214,8 @@ class Conversation:
     @property
     def busy(self) -> bool:
         """Whether a turn runs, or waits for its place."""
-        return any(turn["status"] in ACTIVE for turn in self.record.get("turns")[-2:])
+        size = self.record.size("turns")
+        return any(self.record.get("turns", place, "status") in ACTIVE for place in range(max(0, size - 2), size))
 
     async def say(self, text: str, queued: str) -> None:
         """Send a message, or let it wait until what runs is over; then `queued` is its id.
@@ -388,7 +390,7 @@ class Conversation:
         if isinstance(event, TurnStarted):
             self._see_start(event)
         elif isinstance(event, ApprovalAsked):
-            self.spawn(self._asked(reader, event.call_id))
+            self.spawn(self.approvals.asked(reader, event.call_id))
         if (context := getattr(event, "context", None)) is not None:
             self.record.set(["meter"], meter.meter_of_context(context, self.info, tools=self._tools))
         if is_last(event):
@@ -424,32 +426,7 @@ class Conversation:
             if self.session is not None and session.session_id == self.session.session_id:
                 self._head(session)
 
-    # -- what is asked and tried again
-
-    async def _asked(self, reader: TurnReader, call_id: str) -> None:
-        """Find out who asks: an agent that was called is named, and what is always allowed is approved."""
-        session = self.here()
-        for approval in await self.service.list_approvals(self.info.name, session.session_id):
-            if approval.call_id != call_id:
-                continue
-            reader.show_diff(call_id, approval.diff)
-            if (approval.session_id, approval.name) in self._allowed:
-                await self.decide(call_id, "approve")
-            elif approval.session_id != session.session_id:
-                asking = await self.service.find_session(approval.session_id)
-                reader.name_asker(call_id, asking.agent)
-
-    async def decide(self, call_id: str, decision: str, *, always: bool = False) -> None:
-        """Give the word on a call; one that was given elsewhere meanwhile counts."""
-        session = self.here()
-        if always:
-            for approval in await self.service.list_approvals(self.info.name, session.session_id):
-                if approval.call_id == call_id:
-                    self._allowed.add((approval.session_id, approval.name))
-        with suppress(ApprovalNotFound, Conflict):
-            await self.service.decide_approval(
-                self.info.name, session.session_id, call_id, "approve" if decision == "approve" else "deny"
-            )
+    # -- what is tried again
 
     async def _try_again(self, turn_id: str, pause: float) -> None:
         """Send a question again after a while, unless something else happens meanwhile."""

@@ -12,9 +12,14 @@ def shell() -> Any:
     return get_ipython()
 
 
+def in_kernel() -> bool:
+    """Whether there is a notebook that can show widgets."""
+    return hasattr(shell(), "kernel")
+
+
 def kernel_loop() -> asyncio.AbstractEventLoop | None:
     """The event loop of the kernel's main thread; None outside of a kernel."""
-    if not hasattr(shell(), "kernel"):
+    if not in_kernel():
         return None
     try:
         return asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """`hector_nb.chat()`: a chat of its own, over the engine that all such chats of a process share."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,11 +8,14 @@ from typing import TYPE_CHECKING
 from hector_nb.frontends.connect import open_service
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.widget import Frontend, open_chat
+from hector_nb.frontends.widget.kernel import in_kernel
 
 if TYPE_CHECKING:
     from hector_nb.frontends.cell_approvals import Allowed
+    from hector_nb.frontends.connect import LoopThread
     from hector_nb.frontends.widget.basic import BasicChat
     from hector_nb.frontends.widget.front import Chat
+    from hector_nb.service import SessionService
 
 _services: dict[str | None, NotebookService] = {}
 _allowed: "Allowed" = set()
@@ -31,3 +35,11 @@ def chat(
         _services[key] = NotebookService(partial(open_service, config))
     service, loop = _services[key].attach()
     return open_chat(service, loop, agent=agent, session_id=session, height=height, frontend=frontend, allowed=_allowed)
+
+
+def show_session(service: "SessionService", loop: "LoopThread", *, agent: str, session_id: str, otherwise: str) -> None:
+    """Show a session of the Python API as a chat in the present cell; in a terminal the text `otherwise`."""
+    if not in_kernel():
+        sys.stdout.write(f"{otherwise}\n")
+        return
+    open_chat(service, loop, agent=agent, session_id=session_id, allowed=_allowed)._ipython_display_()

@@ -97,6 +97,11 @@ class TurnReader:
                 self._fail(event)
 
     @property
+    def is_shown(self) -> bool:
+        """Whether the turn is still in the state."""
+        return self._record.find("turn_id", self.turn_id, "turns") is not None
+
+    @property
     def spoke(self) -> bool:
         """Whether the answer has text."""
         return any(part["kind"] == "text" for part in self._record.get(*self._at("parts")))

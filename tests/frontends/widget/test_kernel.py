@@ -191,3 +191,14 @@ def test_a_turn_begun_by_a_cell_is_shown(kernel: Kernel) -> None:
     page.do("sync")
     page.until(lambda: len(page.state["turns"]) == 2)
     assert page.last["question"]["text"] == "And from a cell"
+
+
+def test_a_session_of_the_python_api_and_the_magic_show_the_same_chat(kernel: Kernel) -> None:
+    kernel.run("%load_ext hector_nb")
+    cell = kernel.run("hector = hector_nb.connect()\nhector.session('assistant', 'sess_shown', title='Mine')")
+    shown = cell.of("display_data")[0]["data"]
+    assert shown["text/plain"] == "Chat with assistant · sess_shown · 0 messages"
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    cell = kernel.run("%hector chat -s sess_shown")
+    assert cell.of("display_data")[0]["data"]["text/plain"] == shown["text/plain"]
+    kernel.run("hector.close()")
