@@ -16,25 +16,24 @@ interface ConfirmProps {
 export function Confirm({ title, text, yes, grave, cancel, confirm, children }: ConfirmProps) {
   const id = useId();
   return (
-    <form
-      class="ask"
-      role="alertdialog"
-      aria-labelledby={`${id}t`}
-      aria-describedby={`${id}d`}
-      onSubmit={(event) => {
-        event.preventDefault();
-        confirm();
-      }}
-    >
-      <p class="ask-title" id={`${id}t`}>
-        {title}
-      </p>
-      <p class="ask-text" id={`${id}d`}>
-        {text}
-      </p>
-      {children}
-      <Answers cancel={cancel} yes={yes} grave={grave} first />
-    </form>
+    <div role="alertdialog" aria-labelledby={`${id}t`} aria-describedby={`${id}d`}>
+      <form
+        class="ask"
+        onSubmit={(event) => {
+          event.preventDefault();
+          confirm();
+        }}
+      >
+        <p class="ask-title" id={`${id}t`}>
+          {title}
+        </p>
+        <p class="ask-text" id={`${id}d`}>
+          {text}
+        </p>
+        {children}
+        <Answers cancel={cancel} yes={yes} grave={grave} first />
+      </form>
+    </div>
   );
 }
 

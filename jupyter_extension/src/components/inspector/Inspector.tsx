@@ -26,7 +26,8 @@ export function Inspector({ store }: { store: Store }) {
   const opened = place !== null;
 
   useLayoutEffect(() => {
-    if (opened && overlaid()) tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus({ preventScroll: true });
+    // A view made anew goes on where the person was typing.
+    if (opened && overlaid() && !store.typing) tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus({ preventScroll: true });
   }, [opened]);
   if (!place) return null;
 
