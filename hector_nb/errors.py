@@ -22,7 +22,8 @@
     ├── Unavailable               the service cannot work now (broken configuration, shutting down)
     ├── ToolUnavailable           a tool of the agent cannot be used at all (its server does not start, its function is not there)
     ├── StoreError                the database cannot be read or written
-    │   └── StoreFull             no room left
+    │   ├── StoreFull             no room left
+    │   └── StoreUnavailable      its server cannot be reached, or does not answer in time
     └── ModelError                the model failed (`model_error`)
         ├── ModelUnavailable      the model cannot be reached or is not installed
         ├── ModelRefused          key or request refused by the provider
@@ -196,6 +197,13 @@ class StoreFull(StoreError):
     """The database has no room left."""
 
     code = "store_full"
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached."""
+
+    code = "store_unavailable"
+    retryable = True
 
 
 class ModelError(HectorError):

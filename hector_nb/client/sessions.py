@@ -242,16 +242,23 @@ class RemoteSessions(SessionService):
         self, agent: str, session_id: str, *, limit: int = 50, cursor: str | None = None
     ) -> SessionMemory:
         """See `SessionService`."""
-        call = Call(verb="GET", path=_session(agent, session_id, "memory"), query={"limit": limit, "cursor": cursor})
-        return await self._ask(call, decoding.decode_session_memory)
+        path = _session(agent, session_id, "memory")
+        memories: list[Memory] = []
+        while True:
+            asked = {"limit": min(limit - len(memories), _MOST), "cursor": cursor}
+            page = await self._ask(Call(verb="GET", path=path, query=asked), decoding.decode_session_memory)
+            memories += page.memories
+            cursor = page.next_cursor
+            if cursor is None or len(memories) >= limit:
+                return replace(page, memories=memories)
 
     async def search_memory(
         self, agent: str, session_id: str, query: str, *, limit: int = 10
     ) -> Sequence[RecalledMemory]:
-        """See `SessionService`."""
+        """See `SessionService`. A server gives the best 200 at most."""
         path = _session(agent, session_id, "memory", "search")
         decode = partial(decoding.decode_recalled, agent=agent)
-        call = Call(verb="GET", path=path, query={"q": query, "limit": limit})
+        call = Call(verb="GET", path=path, query={"q": query, "limit": min(limit, _MOST)})
         return await self._ask(call, lambda json: [decode(each) for each in json["memories"]])
 
     async def correct_memory(self, agent: str, session_id: str, memory_id: str, text: str) -> Memory:

@@ -241,7 +241,7 @@ class StorageConfig(_Block):
     """Where sessions are kept."""
 
     url: str | None = Field(default=None, repr=False)
-    """`sqlite:///path` or `postgresql://…`. Unset: `sessions.db` in the data folder."""
+    """`sqlite:///path` or, with the extra `postgres`, `postgresql://user:password@host/database`. Unset: `sessions.db` in the data folder."""
 
 
 class ServerConfig(_Block):

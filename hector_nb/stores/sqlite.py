@@ -1,248 +1,101 @@
 """The SQLite store: one file, safe for several processes at once, usable from every event loop of a process.
 
-Below are a thread that writes (`sqlite_writer`), threads that read (`sqlite_readers`), what they run (`sqlite_sessions`,
-`sqlite_messages`, `sqlite_turns` and their like), and the locks by which processes know who lives (`holder_locks`). Nothing blocks the event loop, and each method is one job and one transaction. A write that was handed over is
-done even if its caller is cancelled while it waits, and writes of one process happen in the order in which they were called.
+Above is what all stores in SQL share (`sql_store`). Below are a thread that writes (`sqlite_writer`), threads that read
+(`sqlite_readers`), and the locks by which processes know who lives (`holder_locks`).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, TypeVar
+import asyncio
+import os
+from collections.abc import Callable, Set
+from pathlib import Path
+from typing import TypeVar
 
-from hector_nb.approvals import Approval, Decision
-from hector_nb.events import Event
-from hector_nb.memories import Summary
-from hector_nb.messages import Message
-from hector_nb.sessions import Lifetime, Page, Session, SessionStatus, Turn
-from hector_nb.stores import (
-    codec,
-    sqlite_approvals,
-    sqlite_erasure,
-    sqlite_histories,
-    sqlite_holders,
-    sqlite_listing,
-    sqlite_messages,
-    sqlite_requests,
-    sqlite_sessions,
-    sqlite_summaries,
-    sqlite_turns,
-)
-from hector_nb.stores.base import (
-    BegunTurn,
-    Idempotency,
-    NewTurn,
-    QueuedTurn,
-    RepeatedTurn,
-    TurnLog,
-    TurnOutcome,
-    Watch,
-    Window,
-)
-from hector_nb.stores.base_approvals import ToolOutput
-from hector_nb.stores.base_memories import LedgerRecord
-from hector_nb.stores.sqlite_memory_store import SQLiteMemoryStore
-from hector_nb.stores.sqlite_watch import SQLiteWatch
+from hector_nb.errors import StoreError
+from hector_nb.stores.holder_locks import HolderLocks
+from hector_nb.stores.jobs import Job
+from hector_nb.stores.sql_database import Database
+from hector_nb.stores.sql_holders import Holder
+from hector_nb.stores.sql_store import SQLStore
+from hector_nb.stores.sqlite_readers import Readers
+from hector_nb.stores.sqlite_vectors import VectorCache
+from hector_nb.stores.sqlite_writer import Writer
+from hector_nb.stores.watches import Watches
 
 T = TypeVar("T")
 
 
-class SQLiteStore(SQLiteMemoryStore):
+class SQLiteStore(SQLStore):
     """A `Store` in a file. Folder and file are created where they are missing, readable by their owner alone."""
 
-    async def create_session(self, session: Session, *, idempotency: Idempotency | None = None) -> tuple[Session, bool]:
-        """See `Store`."""
-        return await self._write(partial(sqlite_requests.create, session=session, idempotency=idempotency))
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._watches = Watches()
+        self._locks = HolderLocks(self.path.with_name(f"{self.path.name}-holders"))
+        self._signs = _FileSigns(self._locks)
+        self._vectors = VectorCache()
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
 
-    async def get_session(self, user: str, session_id: str) -> Session | None:
+    async def aopen(self) -> None:
         """See `Store`."""
-        return await self._read(partial(sqlite_sessions.get, user=user, session_id=session_id))
+        if self._writer is not None:
+            return
+        writer, readers = Writer(self.path, self._watches), Readers(self.path)
+        try:
+            await writer.open().future
+        except BaseException:
+            writer.inbox.close()
+            raise
+        readers.start()
+        self._writer, self._readers = writer, readers
 
-    async def list_sessions(
-        self,
-        user: str,
-        *,
-        agent: str | None = None,
-        status: SessionStatus | None = None,
-        query: str | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page[Session]:
+    async def aclose(self) -> None:
         """See `Store`."""
-        wanted = partial(sqlite_listing.listing, agent=agent, status=status, query=query, limit=limit, cursor=cursor)
-        return await self._read(partial(wanted, user=user))
+        writer, readers = self._writer, self._readers
+        self._writer = self._readers = None
+        if writer is not None and readers is not None:
+            await asyncio.to_thread(readers.stop)
+            writer.inbox.close()
+            await asyncio.to_thread(writer.join)
+            self._locks.abandon()
 
-    async def count_sessions(self) -> Mapping[SessionStatus, int]:
-        """See `Store`."""
-        return await self._read(sqlite_sessions.count)
+    async def _write(self, call: Callable[[Database], T]) -> T:
+        return await self._ask(self._writer, call)
 
-    async def update_session(
-        self, user: str, session_id: str, *, title: str | None = None, metadata: Mapping[str, Any] | None = None
-    ) -> Session:
-        """See `Store`."""
-        change = partial(sqlite_sessions.update, title=title, metadata=metadata)
-        return await self._write(partial(change, user=user, session_id=session_id))
+    async def _read(self, call: Callable[[Database], T]) -> T:
+        return await self._ask(self._readers, call)
 
-    async def end_session(self, user: str, session_id: str) -> Session:
-        """See `Store`."""
-        return await self._write(partial(sqlite_sessions.end, user=user, session_id=session_id))
+    async def _ask(self, threads: Writer | Readers | None, call: Callable[[Database], T]) -> T:
+        if threads is None:
+            raise StoreError("The store is closed.")
+        job = Job(call)
+        threads.inbox.put(job)
+        result: T = await job.future
+        return result
 
-    async def delete_session(self, user: str, session_id: str, *, forget: bool = False) -> bool:
-        """See `Store`."""
-        return await self._write(partial(sqlite_erasure.delete, user=user, session_id=session_id, forget=forget))
-
-    async def read_window(
-        self, user: str, session_id: str, *, window: Window
-    ) -> tuple[Summary | None, Sequence[Message], int]:
-        """See `Store`."""
-        wanted = partial(sqlite_summaries.read_window, window=window)
-        return await self._read(partial(wanted, user=user, session_id=session_id))
-
-    async def list_messages(
-        self, user: str, session_id: str, *, limit: int = 100, cursor: str | None = None
-    ) -> Page[Message]:
-        """See `Store`."""
-        wanted = partial(sqlite_messages.page, limit=limit, cursor=cursor)
-        return await self._read(partial(wanted, user=user, session_id=session_id))
-
-    async def begin_turn(
-        self, new: NewTurn, *, window: Window, lifetime: Lifetime
-    ) -> BegunTurn | QueuedTurn | RepeatedTurn:
-        """See `Store`."""
-        begin = partial(sqlite_turns.begin, new=new, window=window, lifetime=lifetime)
-        return await self._write(self._living(new.holder, begin))
-
-    async def write_turn(
-        self,
-        turn_id: str,
-        *,
-        events: Sequence[Event] = (),
-        messages: Sequence[Message] = (),
-        outcome: TurnOutcome | None = None,
-        skip: int = 0,
-        ledger: LedgerRecord | None = None,
-        approvals: Sequence[Approval] = (),
-        outputs: Sequence[ToolOutput] = (),
-    ) -> Turn | None:
-        """See `Store`."""
-        payload = codec.encode_events(events) if events else None
-        written = partial(sqlite_turns.write, payload=payload, count=len(events), skip=skip, ledger=ledger)
-        written = partial(written, approvals=approvals, outputs=outputs)
-        return await self._write(partial(written, turn_id=turn_id, messages=messages, outcome=outcome))
-
-    async def resume_turn(self, turn_id: str, holder: str, *, window: Window) -> BegunTurn | None:
-        """See `Store`."""
-        resume = partial(sqlite_turns.resume, turn_id=turn_id, holder=holder, window=window)
-        return await self._write(self._living(holder, resume))
-
-    async def approvals(self, user: str, session_id: str) -> Sequence[Approval]:
-        """See `Store`."""
-        return await self._read(partial(sqlite_approvals.listing, user=user, session_id=session_id))
-
-    async def decide(
-        self, user: str, session_id: str, call_id: str, decision: Decision, *, edited: Mapping[str, Any] | None = None
-    ) -> Approval:
-        """See `Store`."""
-        word = partial(sqlite_approvals.decide, call_id=call_id, decision=decision, edited=edited)
-        return await self._write(partial(word, user=user, session_id=session_id))
-
-    async def get_output(self, user: str, session_id: str, call_id: str) -> str | None:
-        """See `Store`."""
-        return await self._read(partial(sqlite_approvals.output, user=user, session_id=session_id, call_id=call_id))
-
-    async def get_turn(self, user: str, turn_id: str) -> Turn | None:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.get, user=user, turn_id=turn_id))
-
-    async def read_turn(self, user: str, turn_id: str, *, after: int = 0, limit: int = 10_000) -> TurnLog | None:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.read, user=user, turn_id=turn_id, after=after, limit=limit))
-
-    async def unfinished_turns(self, user: str, session_id: str) -> Sequence[Turn]:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.unfinished, user=user, session_id=session_id))
-
-    async def request_cancel(self, turn_id: str) -> None:
-        """See `Store`."""
-        await self._write(partial(sqlite_turns.request_cancel, turn_id=turn_id))
-
-    async def cancel_requests(self, holder: str) -> Sequence[str]:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.cancel_requests, holder=holder))
-
-    async def heartbeat(self, holder: str) -> None:
-        """See `Store`."""
-        await self._write(self._living(holder, partial(sqlite_holders.heartbeat, holder=holder)))
-
-    async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
-        """See `Store`."""
-        look = partial(sqlite_holders.dead_besides, locks=self._locks, holder=holder, dead_after=dead_after)
-        dead, something = await self._read(look)
-        if not something:
-            return []
-        return await self._write(self._living(holder, partial(sqlite_holders.take_over, holder=holder, dead=dead)))
-
-    async def goodbye(self, holder: str) -> None:
-        """See `Store`."""
-        await self._write(partial(sqlite_holders.goodbye, locks=self._locks, holder=holder))
-
-    @asynccontextmanager
-    async def watch(self, session_id: str) -> AsyncIterator[Watch]:
-        """See `Store`."""
-        watch = SQLiteWatch()
-        self._watches.add(session_id, watch)
+    def _look_up(self) -> None:
         if self._writer is not None:
             self._writer.inbox.nudge()
-        try:
-            yield watch
-        finally:
-            self._watches.remove(session_id, watch)
 
-    async def sweep(self, *, limit: int = 500) -> int:
-        """See `Store`."""
-        return await self._write(partial(sqlite_turns.sweep, limit=limit))
 
-    async def import_session(self, session: Session, messages: Sequence[Message], *, take_in: bool = False) -> Session:
-        """See `Store`."""
-        filled = partial(sqlite_histories.import_session, messages=messages, take_in=take_in)
-        return await self._write(partial(filled, session=session))
+class _FileSigns:
+    """Processes of one machine see each other's locks."""
 
-    async def fork_session(
-        self, session_id: str, new: Session, *, after: str | None = None, take_in: bool = False
-    ) -> Session:
-        """See `Store`."""
-        fork = partial(sqlite_histories.fork, session_id=session_id, after=after, take_in=take_in)
-        return await self._write(partial(fork, new=new))
+    def __init__(self, locks: HolderLocks) -> None:
+        self._locks = locks
 
-    async def rewind_session(self, user: str, session_id: str, *, after: str | None = None) -> Session:
-        """See `Store`."""
-        return await self._write(partial(sqlite_histories.rewind, user=user, session_id=session_id, after=after))
+    def hold(self, db: Database, holder: str) -> None:
+        """See `SignsOfLife`."""
+        self._locks.hold(holder)
 
-    async def answer(self, user: str, turn_id: str) -> str:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.answer, user=user, turn_id=turn_id))
+    def release(self, db: Database, holder: str) -> None:
+        """See `SignsOfLife`."""
+        self._locks.release(holder)
 
-    async def next_turn(self, user: str, session_id: str, *, after: str | None = None) -> Turn | None:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.next_turn, user=user, session_id=session_id, after=after))
+    def alive(self, db: Database, holder: Holder) -> bool | None:
+        """See `SignsOfLife`."""
+        return self._locks.alive(holder.holder)
 
-    async def last_turn(self, user: str, session_id: str) -> Turn | None:
-        """See `Store`."""
-        return await self._read(partial(sqlite_turns.last_turn, user=user, session_id=session_id))
-
-    async def expire_sessions(self, *, limit: int = 100) -> Sequence[Session]:
-        """See `Store`."""
-        return await self._write(partial(sqlite_sessions.expire, limit=limit))
-
-    async def join_turn(self, turn_id: str, holder: str) -> None:
-        """See `Store`."""
-        await self._write(self._living(holder, partial(sqlite_holders.join, turn_id=turn_id, holder=holder)))
-
-    async def leave_turn(self, turn_id: str, holder: str) -> None:
-        """See `Store`."""
-        await self._write(partial(sqlite_holders.leave, turn_id=turn_id, holder=holder))
-
-    async def has_readers(self, turn_id: str, *, besides: str, dead_after: float) -> bool:
-        """See `Store`."""
-        look = partial(sqlite_holders.has_readers, locks=self._locks, dead_after=dead_after)
-        return await self._read(partial(look, turn_id=turn_id, besides=besides))
+    def remove_others(self, known: Set[str]) -> None:
+        """See `SignsOfLife`."""
+        self._locks.remove_others(known)

@@ -3,8 +3,8 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import apsw
 from hector_nb.errors import HectorError, StoreError, StoreFull
 from hector_nb.stores import mounts, sql
 from hector_nb.stores.codec import clean, searched
-
-Values = Mapping[str, str | int | float | bytes | None]
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sqlite_texts import SQLiteTexts
 
 APPLICATION_ID = 0x48656374
+_VECTORS = sql.queries("vectors")
+_ALL_VECTORS = sql.queries("moving")["all_vectors"]
+_MUST_SCRUB = sql.queries("shredder")["must_scrub"]
 BUSY_SECONDS = 10.0
 _LONGEST_PAUSE = 0.005
 _MOVE = "Set HECTOR_HOME to a folder on a local disk, or move this file away to begin a new store."
@@ -42,15 +45,12 @@ _MEANINGS: tuple[tuple[type[apsw.Error], type[StoreError], str, str], ...] = (
 )
 
 
-class Database:
+class SQLiteDatabase(Database):
     """A connection, and what one transaction on it touches."""
 
     def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__()
         self.connection = connection
-        self.changed: set[str] = set()
-        """Ids of the sessions that this transaction changes."""
-        self.erased = False
-        """Whether something was erased that must have left the files before the caller is told."""
         self.untidy = False
         """Whether something was erased that may leave the files later, when nobody waits."""
 
@@ -70,9 +70,57 @@ class Database:
         """All rows."""
         return self.run(query, values).fetchall()
 
-    def value(self, query: str, values: Values | None = None) -> Any:
-        """The first row's first value."""
-        return self.run(query, values).get
+    def lazily(self, query: str, values: Values | None = None) -> AbstractContextManager[Iterator[Any]]:
+        """See `Database`."""
+        return closing(self.run(query, values))
+
+    def count(self, query: str, values: Values | None = None) -> int:
+        """See `Database`."""
+        self.run(query, values)
+        return self.connection.changes()
+
+    def lock(self, what: str, **values: str | int) -> None:
+        """Only one connection writes at a time."""
+
+    def now(self) -> int:
+        """The clock of this machine."""
+        return time.time_ns() // 1000
+
+    @property
+    def texts(self) -> SQLiteTexts:
+        """See `Database`."""
+        return SQLiteTexts(self)
+
+    def put_vector(self, partition: int, memory: int, vector: bytes, embedder: int) -> None:
+        """See `Database`."""
+        values: Values = {"partition": partition, "memory": memory, "vector": vector, "embedder": embedder}
+        if self.one(_VECTORS["has_vector_after"], values):
+            self.run(_VECTORS["vectors_changed"], values)
+        self.run(_VECTORS["put_vector"], values)
+
+    def erase_vector(self, partition: int, memory: int) -> None:
+        """See `Database`."""
+        values: Values = {"partition": partition, "memory": memory}
+        self.run(_VECTORS["erase_vector"], values)
+        self.run(_VECTORS["vectors_changed"], values)
+
+    def vectors(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """See `Database`."""
+        yield from self.run(_ALL_VECTORS)
+
+    def run_many(self, query: str, values: Sequence[Values]) -> None:
+        """See `Database`."""
+        self.connection.executemany(query, values)
+
+    def erase_everything(self, tables: Sequence[str]) -> None:
+        """See `Database`."""
+        self.texts.erase_everything()
+        for table in ("readers", "vectors", *reversed(tables)):
+            self.run(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+        self.run(_MUST_SCRUB).fetchall()
+
+    def rows_were_given_keys(self, tables: Sequence[str]) -> None:
+        """SQLite takes note by itself."""
 
 
 def translate(error: apsw.Error, path: Path) -> HectorError:
@@ -92,7 +140,7 @@ def translated(path: Path) -> Iterator[None]:
         raise translate(error, path) from error
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path) -> SQLiteDatabase:
     """Open the store for writing, create it where there is none, and bring its schema up to date.
 
     Raises:
@@ -120,7 +168,7 @@ def open_database(path: Path) -> Database:
     return database
 
 
-def open_reader(path: Path) -> Database:
+def open_reader(path: Path) -> SQLiteDatabase:
     """A connection to an open store that only reads."""
     with translated(path):
         database = connect(path.resolve())
@@ -128,14 +176,14 @@ def open_reader(path: Path) -> Database:
     return database
 
 
-def connect(path: Path) -> Database:
+def connect(path: Path) -> SQLiteDatabase:
     """A bare connection that waits for others' locks."""
     connection = apsw.Connection(os.fspath(path), flags=_FLAGS, statementcachesize=_STATEMENTS)
     connection.set_busy_handler(patience(BUSY_SECONDS))
     # Otherwise partial indexes have statements prepared anew for each binding, which costs more than to run them.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.create_scalar_function("words", lambda *texts: searched(str(texts[0])), 1, deterministic=True)
-    return Database(connection)
+    return SQLiteDatabase(connection)
 
 
 def patience(seconds: float) -> Callable[[int], bool]:
@@ -167,7 +215,7 @@ def _prepare_file(path: Path) -> None:
         ) from error
 
 
-def _check(database: Database, path: Path) -> None:
+def _check(database: SQLiteDatabase, path: Path) -> None:
     version = database.value("PRAGMA user_version")
     ours = database.value("PRAGMA application_id") == APPLICATION_ID
     if not ours and database.value("SELECT count(*) FROM sqlite_schema"):
@@ -179,7 +227,7 @@ def _check(database: Database, path: Path) -> None:
         )
 
 
-def _prepare(database: Database) -> None:
+def _prepare(database: SQLiteDatabase) -> None:
     database.run("PRAGMA auto_vacuum = INCREMENTAL")
     # SQLite does not call the busy handler where several processes switch a new file to WAL.
     wait = patience(BUSY_SECONDS)
@@ -203,7 +251,7 @@ def _prepare(database: Database) -> None:
         database.run(f"PRAGMA {pragma}")
 
 
-def _migrate(database: Database, path: Path) -> None:
+def _migrate(database: SQLiteDatabase, path: Path) -> None:
     database.run("BEGIN IMMEDIATE")
     _check(database, path)
     version = database.value("PRAGMA user_version")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import apsw
 
-from hector_nb.stores.sqlite_database import Database, open_reader, translate
-from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
+from hector_nb.stores.jobs import Inbox, Job, settle
+from hector_nb.stores.sqlite_database import SQLiteDatabase, open_reader, translate
 
 READERS = 2
 
@@ -36,7 +36,7 @@ class Readers:
 
 
 def _read(path: Path, inbox: Inbox) -> None:
-    database: Database | None = None
+    database: SQLiteDatabase | None = None
     while (job := inbox.get()) is not None:
         try:
             database = database or open_reader(path)
@@ -51,7 +51,7 @@ def _read(path: Path, inbox: Inbox) -> None:
         database.connection.close()
 
 
-def _in_snapshot(database: Database, job: Job) -> object:
+def _in_snapshot(database: SQLiteDatabase, job: Job) -> object:
     database.run("BEGIN")
     try:
         return job.call(database)

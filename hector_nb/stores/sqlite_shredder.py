@@ -18,7 +18,7 @@ from pathlib import Path
 import apsw
 
 from hector_nb.stores import sql, sqlite_texts
-from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, patience
+from hector_nb.stores.sqlite_database import BUSY_SECONDS, SQLiteDatabase, patience
 from hector_nb.stores.sqlite_pages import Pages
 
 _SQL = sql.queries("shredder")
@@ -30,7 +30,7 @@ _STEP_SECONDS = 0.02
 """For how long a step waits for others that read or write."""
 
 
-def note(db: Database) -> int:
+def note(db: SQLiteDatabase) -> int:
     """Note that something was erased in this transaction; the number of the erasure."""
     number: int = db.value(_SQL["must_scrub"])
     return number
@@ -50,7 +50,7 @@ class Shredder:
         self._upto = 0
         """Erasures that were known when it was begun to look through the pages."""
 
-    def step(self, db: Database) -> bool:
+    def step(self, db: SQLiteDatabase) -> bool:
         """Do a bit; whether nothing is left to do.
 
         Raises:
@@ -66,17 +66,17 @@ class Shredder:
             self._scrub(db)
             return False
 
-    def left(self, db: Database) -> bool:
+    def left(self, db: SQLiteDatabase) -> bool:
         """Whether something is left to do."""
         erasures, scrubbed = db.one(_SQL["scrubbing"])
         return bool(erasures > scrubbed)
 
-    def scrubbed(self, db: Database) -> int:
+    def scrubbed(self, db: SQLiteDatabase) -> int:
         """The number of the newest erasure of which nothing is left."""
         number: int = db.one(_SQL["scrubbing"])[1]
         return number
 
-    def _merge(self, db: Database, part: int) -> None:
+    def _merge(self, db: SQLiteDatabase, part: int) -> None:
         until = time.monotonic() + _MERGE_SECONDS
         with _writing(db):
             while sqlite_texts.merge(db, part):
@@ -84,7 +84,7 @@ class Shredder:
                     return
             db.run(_SQL["merged"], {"part": part})
 
-    def _scrub(self, db: Database) -> None:
+    def _scrub(self, db: SQLiteDatabase) -> None:
         db.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         with _writing(db):
             if self._log_size() > 0:
@@ -100,7 +100,7 @@ class Shredder:
         except OSError as error:
             raise apsw.IOError(f"{self._log}: {error.strerror}") from error
 
-    def _look_through(self, db: Database) -> int:
+    def _look_through(self, db: SQLiteDatabase) -> int:
         """Scrub some pages; the page to be looked at next. What is written here makes others forget how the pages were."""
         pages = Pages(self._path)
         try:
@@ -118,7 +118,7 @@ class Shredder:
         return first - 1
 
 
-def truncate_log(db: Database) -> None:
+def truncate_log(db: SQLiteDatabase) -> None:
     """Let the log be empty.
 
     Raises:
@@ -129,7 +129,7 @@ def truncate_log(db: Database) -> None:
 
 
 @contextmanager
-def _impatient(db: Database) -> Iterator[None]:
+def _impatient(db: SQLiteDatabase) -> Iterator[None]:
     db.connection.set_busy_handler(patience(_STEP_SECONDS))
     try:
         yield
@@ -138,7 +138,7 @@ def _impatient(db: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _writing(db: Database) -> Iterator[None]:
+def _writing(db: SQLiteDatabase) -> Iterator[None]:
     """A transaction of its own, which need not be on the disk at once: if it gets lost, what is left to do is noted still."""
     db.run("PRAGMA synchronous = NORMAL")
     try:

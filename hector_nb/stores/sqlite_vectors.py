@@ -14,14 +14,13 @@ are plain rows, read once, and again only what is new: each search asks the part
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from hector_nb.stores import sql, vectors
-from hector_nb.stores.sqlite_database import Database, Values
-from hector_nb.stores.sqlite_memories import PartitionRow
+from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores.sql_memories import PartitionRow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     Keys = NDArray[np.int64]
 
-_VECTORS_AFTER = sql.queries("recall")["vectors_after"]
+_VECTORS_AFTER = sql.queries("vectors")["vectors_after"]
 _MOST_BYTES = 128 << 20
 """Vectors held for one store; a partition that is larger is read anew for each search."""
 _BLOCK = 4096
@@ -72,8 +71,12 @@ class Similar:
             cosines = np.where(np.isin(self._keys, list(besides)), np.nan, cosines)
         return [int(self._keys[place]) for place in vectors.best(cosines, most)]
 
-    def of(self, key: int) -> float | None:
-        """How much a memory is like the query; None where it has no vector."""
+    def scores(self, keys: Collection[int]) -> dict[int, float]:
+        """How much those of these memories that have vectors are like the query."""
+        found = {key: self._score(key) for key in keys}
+        return {key: score for key, score in found.items() if score is not None}
+
+    def _score(self, key: int) -> float | None:
         place = int(self._keys.searchsorted(key))
         if place == len(self._keys) or self._keys[place] != key:
             return None
@@ -126,7 +129,7 @@ def _read(db: Database, values: Values, *, after: int) -> Iterator[_Block]:
     import numpy as np
 
     dimension = int(values["bytes"] or 0) // 4
-    with closing(db.run(_VECTORS_AFTER, {**values, "after": after})) as rows:
+    with db.lazily(_VECTORS_AFTER, {**values, "after": after}) as rows:
         while found := list(islice(rows, _BLOCK)):
             keys = np.fromiter((place & 0xFFFFFFFF for place, _ in found), np.int64, len(found))
             yield _Block(keys=keys, rows=vectors.matrix([vector for _, vector in found], dimension))

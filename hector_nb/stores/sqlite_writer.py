@@ -16,10 +16,10 @@ import apsw
 
 from hector_nb.errors import HectorError
 from hector_nb.stores import sqlite_shredder
-from hector_nb.stores.sqlite_database import BUSY_SECONDS, Database, open_database, patience, translate
-from hector_nb.stores.sqlite_jobs import Inbox, Job, settle
+from hector_nb.stores.jobs import Inbox, Job, settle
+from hector_nb.stores.sqlite_database import BUSY_SECONDS, SQLiteDatabase, open_database, patience, translate
 from hector_nb.stores.sqlite_shredder import Shredder
-from hector_nb.stores.sqlite_watch import Watches
+from hector_nb.stores.watches import Watches
 
 _MOST_JOBS = 500
 """Jobs in one transaction."""
@@ -81,7 +81,7 @@ class Writer(threading.Thread):
         with suppress(apsw.Error):  # a last checkpoint that fails is made by whoever opens it next
             database.connection.close()
 
-    def _work(self, database: Database) -> None:
+    def _work(self, database: SQLiteDatabase) -> None:
         first = self.inbox.get(timeout=self._patience())
         jobs = [first] if first is not None else []
         jobs += self.inbox.rest(_MOST_JOBS)
@@ -100,7 +100,7 @@ class Writer(threading.Thread):
             return _LOOK_SECONDS
         return _TIDY_SECONDS if self._untidy else None
 
-    def _perform(self, database: Database, jobs: Sequence[Job]) -> None:
+    def _perform(self, database: SQLiteDatabase, jobs: Sequence[Job]) -> None:
         try:
             database.run("BEGIN IMMEDIATE")
         except apsw.Error as error:
@@ -128,7 +128,7 @@ class Writer(threading.Thread):
         self._erased += [job for job in jobs if job.erases]
         settle([job for job in jobs if not job.erases])
 
-    def _run(self, database: Database, job: Job) -> None:
+    def _run(self, database: SQLiteDatabase, job: Job) -> None:
         """Run one job; if it raises, only what it did itself is undone. Errors of the driver concern the whole transaction."""
         job.error, job.erases = None, 0
         database.erased = False
@@ -144,11 +144,11 @@ class Writer(threading.Thread):
             database.run("ROLLBACK TO job")
         database.run("RELEASE job")
 
-    def _forget(self, database: Database) -> None:
+    def _forget(self, database: SQLiteDatabase) -> None:
         database.changed.clear()
         database.untidy = False
 
-    def _roll_back(self, database: Database) -> None:
+    def _roll_back(self, database: SQLiteDatabase) -> None:
         self._forget(database)
         if database.connection.in_transaction:
             with suppress(apsw.Error):
@@ -161,7 +161,7 @@ class Writer(threading.Thread):
             job.error = meaning
         settle(jobs)
 
-    def _look(self, database: Database) -> None:
+    def _look(self, database: SQLiteDatabase) -> None:
         """Wake the watches if others wrote: `data_version` does not change by what this connection commits."""
         if self._watches:
             version = database.value("PRAGMA data_version")
@@ -169,7 +169,7 @@ class Writer(threading.Thread):
                 self._version = version
                 self._watches.wake_all()
 
-    def _erase(self, database: Database) -> None:
+    def _erase(self, database: SQLiteDatabase) -> None:
         """A step towards files without what was erased; those who wait for that are told when nothing of theirs is left."""
         if not self._erased:
             return
@@ -187,21 +187,21 @@ class Writer(threading.Thread):
             self._erased = []
         settle([job for job in left if job not in self._erased])
 
-    def _erase_at_last(self, database: Database) -> None:
+    def _erase_at_last(self, database: SQLiteDatabase) -> None:
         until = time.monotonic() + (_BUSY_READERS_SECONDS if self._erased else _LAST_SECONDS)
         done = False
         while not done and time.monotonic() < until:
             with suppress(apsw.BusyError):
                 done = self._shredder.step(database)
 
-    def _ask_what_is_left(self, database: Database) -> None:
+    def _ask_what_is_left(self, database: SQLiteDatabase) -> None:
         """Now and then: another process may have ended before it could do all."""
         if not self._untidy and time.monotonic() - self._tidied_at > _TIDY_SECONDS:
             self._tidied_at = time.monotonic()
             with suppress(apsw.Error):
                 self._untidy = self._shredder.left(database)
 
-    def _tidy(self, database: Database, *, idle: bool) -> None:
+    def _tidy(self, database: SQLiteDatabase, *, idle: bool) -> None:
         """Give the pages of what was erased back, and let the files forget it too; never while somebody waits."""
         now = time.monotonic()
         if not self._untidy or not idle or self._erased or now - self._tidied_at < _TIDY_SECONDS:
@@ -217,7 +217,7 @@ class Writer(threading.Thread):
         finally:
             database.connection.set_busy_handler(patience(BUSY_SECONDS))
 
-    def _erase_while_idle(self, database: Database) -> bool:
+    def _erase_while_idle(self, database: SQLiteDatabase) -> bool:
         """Whether all that was erased has left the files."""
         started = time.monotonic()
         done = False

@@ -37,6 +37,7 @@ _TABLE: dict[type[HectorError], Status] = {
     errors.Unavailable: Status(503, "UNAVAILABLE", 1013),
     errors.ToolUnavailable: Status(502, "UNAVAILABLE"),
     errors.StoreFull: Status(507, "RESOURCE_EXHAUSTED"),
+    errors.StoreUnavailable: Status(503, "UNAVAILABLE"),
     errors.ModelError: Status(502, "UNAVAILABLE"),
     errors.ModelTimeout: Status(504, "DEADLINE_EXCEEDED"),
 }

@@ -6,6 +6,8 @@ export type Answers = Partial<Record<Command["t"], unknown>>;
 
 export class FakeWire implements Wire {
   readonly sent: (Command & { id: string })[] = [];
+  /** Nobody answers any more. */
+  deaf = false;
   private readonly listeners = new Set<(message: FromKernel) => void>();
   private readonly watchers = new Set<(status: KernelStatus) => void>();
   private n = 0;
@@ -24,6 +26,7 @@ export class FakeWire implements Wire {
 
   send(message: Command & { id: string }): void {
     this.sent.push(message);
+    if (this.deaf) return;
     if (message.t === "sync" && this.state) queueMicrotask(() => this.reply(message.id));
     if (message.t in this.answers) queueMicrotask(() => this.reply(message.id, this.answers[message.t]));
   }

@@ -97,6 +97,8 @@ export class Store {
   private asked: number | null = null;
   private kernel: KernelStatus = "unknown";
   private kernelSince = 0;
+  /** The kernel was gone, and nothing was heard since: one that was started anew does not know this chat. */
+  private lost = false;
   private readonly listeners = new Set<() => void>();
   private readonly waiting = new Map<string, { resolve: (data: unknown) => void; reject: (why: Refused) => void }>();
   private readonly ends: (() => void)[] = [];
@@ -138,14 +140,7 @@ export class Store {
 
   /** Tells the kernel; the promise holds its answer, or fails with `Refused`. */
   ask<Answer = unknown>(command: Command): Promise<Answer> {
-    if (this.view.connection === "gone") return Promise.reject(new Refused(GONE));
-    const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
-    const answer = new Promise<unknown>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    const after = this.view.state?.turns.at(-1)?.turn_id ?? null;
-    this.update({ pending: [...this.view.pending, { id, command, at: performance.now(), after, taken: false }] });
-    this.wire.send({ ...command, id });
-    this.judgeLater();
-    return answer as Promise<Answer>;
+    return this.view.connection === "gone" ? Promise.reject(new Refused(GONE)) : this.post(command);
   }
 
   /** Tells the kernel; a refusal is shown above the composer. */
@@ -180,6 +175,20 @@ export class Store {
     this.listeners.clear();
   }
 
+  private post<Answer>(command: Command): Promise<Answer> {
+    const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+    const answer = new Promise<unknown>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    const after = this.view.state?.turns.at(-1)?.turn_id ?? null;
+    this.update({ pending: [...this.view.pending, { id, command, at: performance.now(), after, taken: false }] });
+    try {
+      this.wire.send({ ...command, id });
+    } catch {
+      this.settle(id, undefined, GONE);
+    }
+    this.judgeLater();
+    return answer as Promise<Answer>;
+  }
+
   private update(change: Partial<View>): void {
     this.view = { ...this.view, ...change };
     for (const listener of [...this.listeners]) listener();
@@ -192,10 +201,11 @@ export class Store {
     const heard = () => {
       this.asked = null;
     };
-    this.ask({ t: "sync" }).then(heard, heard);
+    this.post({ t: "sync" }).then(heard, heard);
   }
 
   private hear(message: FromKernel): void {
+    this.lost = false;
     switch (message.t) {
       case "snapshot":
         this.asked = null;
@@ -264,10 +274,10 @@ export class Store {
 
   private see(status: KernelStatus): void {
     if (status !== this.kernel) this.kernelSince = performance.now();
-    const wasGone = this.kernel === "gone";
     this.kernel = status;
+    if (status === "gone") this.lost = true;
+    else if (this.lost) this.sync();
     this.judge();
-    if (wasGone && status !== "gone") this.sync();
     if (status === "busy") this.judgeLater();
   }
 
@@ -284,7 +294,7 @@ export class Store {
     const held =
       this.kernel === "busy" ? now - this.kernelSince >= PATIENCE_MS : late && this.kernel !== "idle";
     const connection: Connection =
-      this.kernel === "gone" ? "gone" : held ? "busy" : this.view.state ? "ok" : "opening";
+      this.kernel === "gone" || this.lost ? "gone" : held ? "busy" : this.view.state ? "ok" : "opening";
     if (connection !== this.view.connection) this.update({ connection });
   }
 }

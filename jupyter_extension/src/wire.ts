@@ -80,6 +80,7 @@ function statusOf(kernel: Kernel): KernelStatus {
       return "busy";
     case "dead":
     case "terminating":
+    case "starting": // It is a new one, which does not know this chat.
     case "restarting":
     case "autorestarting":
       return "gone";

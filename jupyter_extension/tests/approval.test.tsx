@@ -100,6 +100,21 @@ describe("the focus", () => {
     expect(sent("decide")).toHaveLength(1);
   });
 
+  test("goes on to the next card once one is answered", async () => {
+    const { root, chat: box, again, store } = open("");
+    const asked = [COMMAND, WRITING];
+    const cards = (parts: ToolPart[]) => {
+      const asking = running("Do it.", "", "approval", { parts });
+      return parts.map((part) => <Approval key={part.call_id} store={store} turn={asking} part={part} />);
+    };
+    again(cards(asked));
+    const [first, second] = box.querySelectorAll<HTMLElement>(".approval");
+    first!.focus();
+    again(cards([{ ...COMMAND, approval: null, status: "done" }, WRITING]));
+    await act(async () => {});
+    expect(root.activeElement).toBe(second);
+  });
+
   test("stays where a draft is typed", () => {
     const { root, field } = open("And then");
     expect(root.activeElement).toBe(field);

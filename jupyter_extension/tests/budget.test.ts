@@ -44,7 +44,7 @@ describe("the bar", () => {
 
   test("is told in words, every part of it", () => {
     expect(barLabel(barOf(parts(1204), 4000), 1516, 4000, true)).toBe(
-      "about 1,516 of 4,000 tokens: System prompt 312, Messages 1,204, 2,484 free",
+      "about 1,516 of 4,000 tokens, 38 %: System prompt 312, Messages 1,204, 2,484 free",
     );
     expect(barLabel(barOf(parts(4688), 4000), 5000, 4000, false)).toContain("1,000 over the budget");
   });

@@ -23,7 +23,7 @@ describe("this turn", () => {
   test("says how much of the budget it takes, by number and by a bar that has words", async () => {
     await inspect();
     expect(await screen.findByText("2,122")).toBeTruthy();
-    expect(screen.getByRole("img", { name: /^2,122 of 4,000 tokens: System prompt 312, / })).toBeTruthy();
+    expect(screen.getByRole("img", { name: /^2,122 of 4,000 tokens, 53 %: System prompt 312, / })).toBeTruthy();
     expect(screen.getByText("folds at 80 %")).toBeTruthy();
     expect(screen.getByText("14 messages")).toBeTruthy();
   });
@@ -72,7 +72,7 @@ describe("this turn", () => {
 
   test("names what was forgotten since, and what leaves the window next", async () => {
     const parts = NOW.parts.map((part, index) => (part.kind === "system" ? { ...part, text: null } : index === 5 ? { ...part, drops_next: true } : part));
-    await inspect({}, { context: { ...NOW, parts } });
+    await inspect({}, { context: { ...NOW, parts, tokens: 2800 } });
     fireEvent.click(await screen.findByRole("button", { name: /System prompt/ }));
     expect(screen.getByText("(forgotten since)")).toBeTruthy();
     fireEvent.click(screen.getByRole("button", { name: /^Messages/ }));

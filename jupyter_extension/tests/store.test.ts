@@ -133,6 +133,18 @@ test("when the kernel is gone the draft is kept and nothing is sent", async () =
   expect(store.view.ui.draft).toBe("and then");
   wire.become("idle");
   expect(wire.sent.at(-1)?.t).toBe("sync");
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.view.connection).toBe("ok");
+});
+
+test("a kernel that was started anew does not know the chat, which stays gone", async () => {
+  const { wire, store } = await started();
+  wire.become("gone");
+  wire.deaf = true;
+  wire.become("busy");
+  wire.become("idle");
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(store.view.connection).toBe("gone");
 });
 
 test("in another session the draft stays and what belonged to the old one goes", async () => {

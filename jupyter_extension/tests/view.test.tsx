@@ -228,7 +228,7 @@ test("a view that is made anew finds draft, place and open panels, and goes on w
   first.close();
   const second = open(chat([]), first.store);
   expect(second.draft.value).toBe("half a thou");
-  expect(second.root.activeElement).toBe(second.draft);
+  await waitFor(() => expect(second.root.activeElement).toBe(second.draft));
   expect(second.find(".side")).not.toBeNull();
 });
 

@@ -1,8 +1,9 @@
 """Speed over HTTP, each figure beside its baselines in the same run: the upstream itself, and a bare tornado relay.
 
-    python -m tests.benchmarks.http [--streams 50 200 1000]
+    python -m tests.benchmarks.http [--streams 50 200 1000] [--postgres]
 
-The upstream is a fake OpenAI-compatible server in its own process, 64 tokens an answer.
+The upstream is a fake OpenAI-compatible server in its own process, 64 tokens an answer. With `--postgres` everything is measured over a PostgreSQL of this
+run's own, too.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from statistics import median, quantiles
 from time import perf_counter
 
 from tests.benchmarks.client import Answer, create_session, post
+from tests.postgres.server import SAFE, running
 
 _TOKENS = 64
 _RATE = 20
@@ -52,12 +54,13 @@ def upstream(rate: int) -> Iterator[int]:
 
 
 @contextmanager
-def hector(home: Path, upstream_port: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def hector(home: Path, upstream_port: int, store: str | None = None) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`hector serve` over the fake provider."""
     config = home / "hector.yaml"
     config.write_text(
         f"llms: {{default: {{provider: openai-compatible, base_url: 'http://127.0.0.1:{upstream_port}/v1', model: m}}}}\n"
         "agents: {assistant: {memory: {working: {strategy: buffer_window}}}}\nsessions: {keep_events: 1s}\n"
+        + (f"storage: {{url: '{store}'}}\n" if store else "")
     )
     arguments = ("serve", "--no-token", "--port", "0", "--config", str(config))
     with process("hector_nb.frontends.cli", *arguments, HECTOR_HOME=str(home)) as served:
@@ -146,19 +149,30 @@ def imports() -> None:
     print(f"  service and ports {timed('import hector_nb.service, hector_nb.stores.base') - empty:+.0f} ms")
 
 
-def run(streams: list[int]) -> None:
+def run(streams: list[int], *, postgres: bool) -> None:
     """Everything, in one run."""
+    over(streams, None)
+    if postgres:
+        print("PostgreSQL")
+        with running(**SAFE) as server:
+            over(streams, server.url())
+    imports()
+
+
+def over(streams: list[int], store: str | None) -> None:
+    """Everything over one store; None: the default one."""
     path = "/agents/assistant/messages/stream"
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with (
             upstream(0) as direct,
             process("tests.benchmarks.relay", str(direct)) as (_, relay),
-            hector(home, direct) as (child, port),
+            hector(home, direct, store) as (child, port),
         ):
             asyncio.run(one_session(port, relay, direct))
             size = sum(file.stat().st_size for file in home.glob("sessions.db*"))
-            print(f"store after 505 turns: {size / 1e6:.2f} MB with their event logs and WAL")
+            if store is None:
+                print(f"store after 505 turns: {size / 1e6:.2f} MB with their event logs and WAL")
             print("tokens a second through one process, 40 streams at once, upstream without delay")
             bare = asyncio.run(throughput("relay", relay, "/"))
             ours = asyncio.run(throughput("ours", port, path))
@@ -167,10 +181,9 @@ def run(streams: list[int]) -> None:
         for count in streams:
             with upstream(_RATE) as paced, process("tests.benchmarks.relay", str(paced)) as (child, relay):
                 asyncio.run(many("relay", child.pid, relay, "/", count))
-            with upstream(_RATE) as paced, hector(home, paced) as (child, port):
+            with upstream(_RATE) as paced, hector(home, paced, store) as (child, port):
                 asyncio.run(post_one(port, path))
                 asyncio.run(many("ours", child.pid, port, path, count))
-    imports()
 
 
 async def post_one(port: int, path: str) -> None:
@@ -182,4 +195,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, nargs="*", default=[50, 200, 1000])
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    run(parser.parse_args().streams)
+    parser.add_argument("--postgres", action="store_true")
+    run(**vars(parser.parse_args()))

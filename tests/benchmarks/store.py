@@ -1,18 +1,29 @@
-"""How fast the SQLite store is, against a bare durable commit of two rows in the same run: `python -m tests.benchmarks.store`."""
+"""How fast a store is, against a bare durable commit of two rows in the same run.
 
+    python -m tests.benchmarks.store [--postgres] [--sessions 100000]
+
+SQLite's alone, or with `--postgres` the same calls on PostgreSQL (a real server of this run's own, its commits durable) after them, each
+with its ratio to SQLite's.
+"""
+
+import argparse
 import asyncio
 import random
 import statistics
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
+import psycopg
 
 from hector_nb.events import TextDelta
 from hector_nb.messages import Usage
 from hector_nb.stores.base import TurnOutcome, Window
+from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.sqlite import SQLiteStore
+from tests.postgres.server import SAFE, running
 from tests.stores.making import FOR_EVER, USER, ago, begin, exchange, finish, make_message, make_session, make_turn
 
 WORDS = [f" {word}" for word in ("the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs") * 8]
@@ -21,8 +32,14 @@ DONE = TurnOutcome(
 )
 
 
+before = {}
+"""What SQLite took for each thing."""
+
+
 def report(name, seconds, bare):
-    print(f"{name:<58} {seconds * 1000:9.3f} ms  {seconds / bare:7.1f} × bare")
+    ratio = f"  {seconds / before[name]:7.1f} × SQLite" if name in before else ""
+    before.setdefault(name, seconds)
+    print(f"{name:<58} {seconds * 1000:9.3f} ms  {seconds / bare:7.1f} × bare{ratio}")
 
 
 def bare_commit(folder):
@@ -55,9 +72,8 @@ async def timed(count, call):
     return statistics.median(times)
 
 
-async def turns(folder, bare):
+async def turns(store, bare):
     """Begin and write, one after another, early and late in one session."""
-    store = SQLiteStore(folder / "turns.db")
     await store.aopen()
     await store.create_session(make_session())
     window = Window(max_messages=19, max_tokens=4000)
@@ -104,7 +120,7 @@ def past(n):
 
 
 async def fill(store, count):
-    """Sessions with titles and messages, a third for each status."""
+    """Sessions with titles and messages, some of each status."""
     for start in range(0, count, 5_000):
         made = (
             make_session(
@@ -122,25 +138,25 @@ async def fill(store, count):
         pass
 
 
-async def listing(folder, bare):
-    """Pages of 50 of 100,000 sessions, and what a turn costs beside them."""
-    store = SQLiteStore(folder / "listing.db")
+async def listing(store, bare, count):
+    """Pages of 50 of many sessions, and what a turn costs beside them."""
     await store.aopen()
     started = time.perf_counter()
-    await fill(store, 100_000)
-    print(f"{'100,000 sessions of two messages imported in':<58} {time.perf_counter() - started:9.1f} s")
-    print(f"{'  file':<58} {store.path.stat().st_size / 1e6:9.1f} MB")
+    await fill(store, count)
+    print(f"{f'{count:,} sessions of two messages imported in':<58} {time.perf_counter() - started:9.1f} s")
+    if isinstance(store, SQLiteStore):
+        print(f"{'  file':<58} {store.path.stat().st_size / 1e6:9.1f} MB")
     cursor = None
-    for _ in range(1000):
+    for _ in range(count // 100):
         cursor = (await store.list_sessions(USER, cursor=cursor)).next_cursor
     for name, wanted in {
         "first page": {},
-        "page 1,001": {"cursor": cursor},
+        "a page in the middle": {"cursor": cursor},
         "of one agent": {"agent": "a1"},
         "active": {"status": "active"},
         "ended": {"status": "ended"},
         "expired, of one agent": {"status": "expired", "agent": "a2"},
-        "a word in one message": {"query": "only77777"},
+        "a word in one message": {"query": f"only{count * 7 // 9}"},
         "a word that is nowhere": {"query": "nowhere"},
         "a word in some sessions": {"query": "w2000"},
         "words in many sessions": {"query": "w5 w7"},
@@ -150,16 +166,17 @@ async def listing(folder, bare):
     }.items():
         found = len((await store.list_sessions(USER, **wanted)).items)
         took = await timed(20, lambda _, w=wanted: store.list_sessions(USER, **w))
-        report(f"list_sessions at 100,000: {name} ({found})", took, bare)
-    await beside_many(store, bare)
+        report(f"list_sessions at {count:,}: {name} ({found})", took, bare)
+    await beside_many(store, bare, count)
     await store.aclose()
 
 
-async def beside_many(store, bare):
+async def beside_many(store, bare, count):
     """Turns and deletions in a store with many sessions."""
     begins, finishes = [], []
-    for n in range(1000):
-        new = make_turn(f"b{n}", " ".join(WORDS), session_id=f"s{n * 10 + 30_000}", agent=f"a{(n * 10 + 30_000) % 3}")
+    for n in range(min(1000, count // 20)):
+        session = n * 10 + count // 20 * 10
+        new = make_turn(f"b{n}", " ".join(WORDS), session_id=f"s{session}", agent=f"a{session % 3}")
         started = time.perf_counter()
         await store.begin_turn(new, window=Window(max_messages=19), lifetime=FOR_EVER)
         began = time.perf_counter()
@@ -167,9 +184,9 @@ async def beside_many(store, bare):
         begins.append(began - started)
         finishes.append(time.perf_counter() - began)
     for name, times in {"begin_turn": begins, "write_turn with an answer": finishes}.items():
-        report(f"{name} at 100,000 sessions", statistics.median(times), bare)
-        report(f"{name} at 100,000 sessions, 99th percentile", sorted(times)[-10], bare)
-    ids = iter(range(50_000, 100_000, 10))
+        report(f"{name} at {count:,} sessions", statistics.median(times), bare)
+        report(f"{name} at {count:,} sessions, 99th percentile", sorted(times)[-len(times) // 100], bare)
+    ids = iter(range(count // 20 * 10, count, 10))
     report("delete_session, 2 messages", await timed(50, lambda _: store.delete_session(USER, f"s{next(ids)}")), bare)
     report("take_over, nothing to take", await timed(300, lambda _: store.take_over("me", dead_after=10)), bare)
     await exchange(store, "long", session_id="s0", agent="a0")
@@ -217,16 +234,32 @@ async def size(folder):
     print(f"{'  … once the event logs have expired':<58} {path.stat().st_size / 1e6:9.2f} MB")
 
 
-def main():
+def main(*, postgres, sessions):
     """Run all."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         bare = bare_commit(folder)
         report("a bare durable commit of two rows", bare, bare)
-        asyncio.run(turns(folder, bare))
-        asyncio.run(listing(folder, bare))
+        asyncio.run(turns(SQLiteStore(folder / "turns.db"), bare))
+        asyncio.run(listing(SQLiteStore(folder / "listing.db"), bare, sessions))
         asyncio.run(size(folder))
+        if postgres:
+            url = stack.enter_context(running(**SAFE)).url()
+            print("PostgreSQL")
+            asyncio.run(turns(PostgresStore(url), bare))
+            asyncio.run(emptied(url))
+            asyncio.run(listing(PostgresStore(url), bare, sessions))
+
+
+async def emptied(url):
+    """A database without a store."""
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    async with connection:
+        await connection.execute("DROP SCHEMA hector CASCADE")
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--sessions", type=int, default=100_000)
+    main(**vars(parser.parse_args()))

@@ -164,6 +164,11 @@ async def test_pages_are_put_together_where_the_servers_are_shorter() -> None:
         assert rest.next_cursor is None
 
 
+async def test_a_search_may_ask_for_more_than_a_server_gives() -> None:
+    async with opened([], memory={"longterm": {}}) as world, served(world) as port, client(port) as service:
+        assert await service.search_memory("assistant", await world.session(), "bees", limit=1000) == []
+
+
 @pytest.mark.parametrize("session_id", ["..", ".", "import", "-"])
 async def test_a_session_may_be_called_what_a_path_may_not(session_id: str) -> None:
     async with opened([["Hi."]]) as world, served(world) as port, client(port) as service:

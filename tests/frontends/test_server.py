@@ -169,6 +169,34 @@ def test_the_terminal_says_what_is_wrong_with_a_server(server: str) -> None:
     assert run("agents", "--server", "http://127.0.0.1:1")[0] == 1
 
 
+def test_the_shell_completes_the_agents_of_a_server(server: str) -> None:
+    def offered(line: str) -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        return run(_HECTOR_COMPLETE="complete_bash", **words)[1].split()
+
+    assert offered(f"hector chat --server {server} --token {TOKEN} w") == ["writer"]
+    assert offered(f"hector --server {server} --token {TOKEN} call bro") == ["broken"]
+    assert offered(f"hector chat --server {server} w") == []
+    assert offered("hector chat --server http://127.0.0.1:1 w") == []
+
+
+def test_the_tab_key_offers_what_the_connected_server_has(server: str) -> None:
+    shell = SimpleNamespace(user_ns={}, user_ns_hidden={}, execution_count=1)
+    notebook = Notebook(shell, NotebookService())
+
+    def offered(line: str) -> list[str]:
+        return [name for name, _ in notebook.complete(line, line)]
+
+    try:
+        notebook.line(f"connect {server} --token {TOKEN}")
+        assert set(SCRIPTS) <= set(offered("%hector use "))
+        notebook.line("use assistant --session by-tab")
+        notebook.line("Hi")
+        assert "by-tab" in offered("%hector use assistant -s ")
+    finally:
+        notebook.close()
+
+
 def test_a_notebook_goes_to_a_server_and_back(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HECTOR_CONFIG", str(tmp_path / "own.yaml"))
     (tmp_path / "own.json").write_text(json.dumps({"repeat": True, "replies": [["Mine."]]}))

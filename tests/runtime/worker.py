@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hector_nb.bootstrap import store_at
 from hector_nb.events import encode
 from hector_nb.models.scripted import Step
-from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.tools.base import CallContext
 from tests.runtime import world
 from tests.runtime.fake_tools import FakeTool, call
@@ -49,7 +49,7 @@ def tools(folder: Path) -> list[FakeTool]:
 
 
 async def main(database: str, session: str, reply: str, folder: str) -> None:
-    world.new_store = lambda: SQLiteStore(Path(database))
+    world.new_store = lambda: store_at(database)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     never = ["Still ", "talking", asyncio.Event()]

@@ -1,12 +1,28 @@
 import pytest
 
 from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.sqlite import SQLiteStore
+from tests.postgres import databases
 
 
-@pytest.fixture(params=["in_memory", "sqlite"])
+@pytest.fixture
+def postgres_url():
+    """A database with the tables of a store."""
+    url = databases.fresh()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(params=["in_memory", "sqlite", "postgres"])
 async def store(request, tmp_path):
-    store = InMemoryStore() if request.param == "in_memory" else SQLiteStore(tmp_path / "hector.db")
+    match request.param:
+        case "in_memory":
+            store = InMemoryStore()
+        case "sqlite":
+            store = SQLiteStore(tmp_path / "hector.db")
+        case "postgres":
+            store = PostgresStore(request.getfixturevalue("postgres_url"))
     await store.aopen()
     yield store
     await store.aclose()
@@ -15,7 +31,13 @@ async def store(request, tmp_path):
 @pytest.fixture
 async def elsewhere(store):
     """The store as another process has it open."""
-    other = SQLiteStore(store.path) if isinstance(store, SQLiteStore) else store
+    match store:
+        case SQLiteStore():
+            other = SQLiteStore(store.path)
+        case PostgresStore():
+            other = PostgresStore(store.url)
+        case _:
+            other = store
     await other.aopen()
     yield other
     await other.aclose()

@@ -6,7 +6,7 @@ import pytest
 
 from hector_nb.errors import InvalidRequest, SessionEnded
 from hector_nb.sessions import Lifetime
-from hector_nb.stores import base, in_memory_records, sqlite_requests
+from hector_nb.stores import base, in_memory_records, sql_requests
 from hector_nb.stores.base import BegunTurn, Idempotency, RepeatedTurn
 
 from .making import OVER, USER, ago, begin, exchange, finish, make_session, one_off, transcript
@@ -24,7 +24,7 @@ async def session(store):
 @pytest.fixture
 def a_day_passes(monkeypatch):
     def passes():
-        for module in (in_memory_records, sqlite_requests):
+        for module in (in_memory_records, sql_requests):
             monkeypatch.setattr(module, "KEEP_KEYS", 0.0)
 
     assert base.KEEP_KEYS == 24 * 3600

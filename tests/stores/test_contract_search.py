@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hector_nb.stores import sqlite_listing
+from hector_nb.stores import sql_listing
 
 from .making import AGENT, USER, ago, begin, exchange, finish, make_message, make_session
 
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.anyio
 def way(request, monkeypatch):
     """SQLite finds the same by all of its ways."""
     if request.param != "looked for in the newest":
-        monkeypatch.setattr(sqlite_listing, "_READ_CHARS", -1)
+        monkeypatch.setattr(sql_listing, "_READ_CHARS", -1)
     if request.param == "asked of the index for many":
-        monkeypatch.setattr(sqlite_listing, "_FEW", 0)
+        monkeypatch.setattr(sql_listing, "_FEW", 0)
 
 
 async def found(store, query, **wanted):

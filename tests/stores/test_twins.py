@@ -1,4 +1,4 @@
-"""The two stores are twins: whatever is asked of them, in whatever order, both give the same answers."""
+"""The stores are twins: whatever is asked of them, in whatever order, all give the same answers."""
 
 import asyncio
 import tempfile
@@ -20,7 +20,9 @@ from hector_nb.stores import holder_locks
 from hector_nb.stores.base import Idempotency, NewTurn, TurnOutcome, Window
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.in_memory import InMemoryStore
+from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.sqlite import SQLiteStore
+from tests.postgres import databases
 
 from .remembering import MOMENT, agents, call, first_memories, ledgers, remembering, sessions, turns, users
 
@@ -178,7 +180,18 @@ async def answer(store, method, arguments, named):
 
 
 async def compare(path, calls):
-    twins = [InMemoryStore(), SQLiteStore(path)]
+    await compared([InMemoryStore(), SQLiteStore(path)], calls)
+
+
+async def compare_databases(path, calls):
+    url = databases.fresh()
+    try:
+        await compared([SQLiteStore(path), PostgresStore(url)], calls)
+    finally:
+        databases.drop(url)
+
+
+async def compared(twins, calls):
     for store in twins:
         await store.aopen()
         for user in ("ann", "bob"):
@@ -224,3 +237,18 @@ def test_both_stores_remember_the_same(without_locks, one, other, first, then):
 def test_both_stores_give_the_same_answers(without_locks, first, then):
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(compare(Path(folder) / "hector.db", [*first, *then]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ledgers, ledgers, st.lists(remembering, min_size=5, max_size=15), st.lists(remembering | steps, max_size=30))
+def test_both_databases_remember_the_same(without_locks, one, other, first, then):
+    past = [*remembered_turn("t0", one), *remembered_turn("t1", other), *first_memories()]
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare_databases(Path(folder) / "hector.db", [*past, *first, *then]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(talk, min_size=5, max_size=15), st.lists(steps, max_size=45))
+def test_both_databases_give_the_same_answers(without_locks, first, then):
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare_databases(Path(folder) / "hector.db", [*first, *then]))

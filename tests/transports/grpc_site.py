@@ -57,7 +57,8 @@ REQUESTS: dict[str, Any] = {
         name: getattr(pb, f"{name}Request")
         for name in (
             "CreateSession", "SendMessage", "ListSessions", "DeleteSession", "GetSession", "EndSession", "ListMessages",
-            "CancelTurn", "ResumeTurn",
+            "CancelTurn", "ResumeTurn", "FollowSession", "ListTools", "UpdateSession", "ForkSession", "RewindSession", "ListApprovals",
+            "DecideApproval", "GetToolOutput", "GetMemory", "SearchMemory", "CorrectMemory", "ForgetMemory", "GetContext",
         )
     },
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,38 @@ async def failing_call(call: Any) -> str:
     return str((await call.code()).name)
 
 
+# --- following
+
+
+async def test_a_session_is_followed_from_turn_to_turn_also_when_one_fails(site: GrpcSite) -> None:
+    session_id = await site.new_session()
+    following = site.call("FollowSession", agent="assistant", session_id=session_id)
+    assert dict(await following.initial_metadata())["hector-last-id"] == "start"
+    sent: list[list[pb.MessageChunk]] = []
+    for steps in (["One."], ["Tw", ModelError("It broke.")], ["Three."]):
+        site.world.will_say(*steps)
+        call = site.call("StreamMessage", agent="assistant", session_id=session_id, message="Hi")
+        with suppress(grpc.aio.AioRpcError):
+            await chunks(call)
+        sent.append([])
+        async with asyncio.timeout(LONGEST):
+            while not sent[-1] or sent[-1][-1].content:
+                sent[-1].append(await following.read())
+    assert [text(each) for each in sent] == ["One.", "Tw", "Three."]
+    failed = sent[1][-1]
+    assert (failed.error.code, failed.error.message, failed.error.retryable) == ("model_error", "It broke.", True)
+    again = site.call("FollowSession", agent="assistant", session_id=session_id, last_id=sent[0][-1].id)
+    async with asyncio.timeout(LONGEST):
+        assert [await again.read() for _ in range(4)] == [*sent[1], *sent[2]]
+    again.cancel()
+    await site.call("EndSession", agent="assistant", session_id=session_id)
+    assert await chunks(following) == []
+    late = site.call("FollowSession", agent="assistant", session_id=session_id, last_id=sent[1][-1].id)
+    assert await chunks(late) == sent[2]
+    over = site.call("FollowSession", agent="assistant", session_id=session_id)
+    assert (await failure(chunks(over)))[0] == "FAILED_PRECONDITION"
+
+
 # --- what is wrong
 
 
@@ -403,6 +436,17 @@ async def failing_call(call: Any) -> str:
         ("ListSessions", {"status": "activ"}, "INVALID_ARGUMENT", "invalid_request", "`status`"),
         ("ListSessions", {"cursor": "x"}, "INVALID_ARGUMENT", "invalid_request", ""),
         ("ListMessages", {"session_id": "s", "limit": 1001}, "INVALID_ARGUMENT", "invalid_request", "`limit`"),
+        ("GetSession", {"session_id": "sess_none", "agent": ""}, "NOT_FOUND", "session_not_found", ""),
+        ("ListTools", {"agent": "nobody"}, "NOT_FOUND", "agent_not_found", ""),
+        ("UpdateSession", {"session_id": "sess_none"}, "NOT_FOUND", "session_not_found", ""),
+        ("ForkSession", {"session_id": "sess_none"}, "NOT_FOUND", "session_not_found", ""),
+        ("RewindSession", {"session_id": "sess_none"}, "NOT_FOUND", "session_not_found", ""),
+        ("ListApprovals", {"session_id": "sess_none"}, "NOT_FOUND", "session_not_found", ""),
+        ("DecideApproval", {"session_id": "sess_none", "decision": "deny"}, "NOT_FOUND", "session_not_found", ""),
+        ("GetMemory", {"session_id": "s", "limit": 201}, "INVALID_ARGUMENT", "invalid_request", "`limit`"),
+        ("SearchMemory", {"session_id": "s"}, "INVALID_ARGUMENT", "invalid_request", "`q` is missing"),
+        ("GetContext", {"turn_id": "turn_none"}, "NOT_FOUND", "turn_not_found", ""),
+        ("SendMessage", {"message": "Hi", "on_disconnect": "stay"}, "INVALID_ARGUMENT", "invalid_request", "`on_disconnect`"),
         ("SendMessage", {"message": ""}, "INVALID_ARGUMENT", "invalid_request", ""),
         ("SendMessage", {"message": "Hi", "if_busy": "wait"}, "INVALID_ARGUMENT", "invalid_request", "`if_busy`"),
         ("SendMessage", {"message": "Hi", "events": ["all"]}, "INVALID_ARGUMENT", "invalid_request", "StreamMessage"),
@@ -439,6 +483,22 @@ async def test_what_is_wrong_with_a_stream_is_told(
     found, error = await failure(chunks(site.call(method, **{"agent": "assistant", **fields})))
     assert found == code
     assert told in error.message + error.hint
+
+
+async def test_what_is_wrong_inside_a_session_is_told(site: GrpcSite) -> None:
+    same = {"agent": "assistant", "session_id": await site.new_session(title="Old", metadata='{"a": 1}')}
+    for fields, told in (({"decision": "maybe"}, "`decision`"), ({}, "`decision`"), ({"arguments": "["}, "")):
+        word = {"decision": "deny", **fields} if fields.get("arguments") else fields
+        code, error = await failure(site.call("DecideApproval", call_id="call_1", **same, **word))
+        assert code == "INVALID_ARGUMENT"
+        assert told in error.message
+    code, error = await failure(site.call("DecideApproval", call_id="call_1", decision="deny", **same))
+    assert (code, error.code) == ("NOT_FOUND", "approval_not_found")
+    assert (await failure(site.call("UpdateSession", title="x" * 501, **same)))[0] == "INVALID_ARGUMENT"
+    assert (await failure(site.call("UpdateSession", metadata="[]", **same)))[0] == "INVALID_ARGUMENT"
+    changed = await site.call("UpdateSession", title="New", **same)
+    assert (changed.title, changed.metadata) == ("New", '{"a": 1}')
+    assert (await site.call("UpdateSession", metadata="{}", **same)).metadata == "{}"
 
 
 async def test_a_message_may_have_one_mebibyte_and_a_request_not_much_more(site: GrpcSite) -> None:
@@ -510,8 +570,13 @@ async def test_two_users_have_sessions_of_their_own(site: GrpcSite) -> None:
     sent = await chunks(
         site.call("StreamMessage", "token-of-ada", agent="assistant", session_id=own.session_id, message="Hi")
     )
-    for method in ("GetSession", "EndSession", "DeleteSession", "ListMessages", "CancelTurn"):
+    for method in (
+        "GetSession", "EndSession", "DeleteSession", "ListMessages", "CancelTurn", "UpdateSession", "ForkSession", "RewindSession",
+        "ListApprovals", "GetToolOutput", "GetMemory", "CorrectMemory", "ForgetMemory",
+    ):  # fmt: skip
         code, _ = await failure(site.call(method, "token-of-bob", agent="assistant", session_id=own.session_id))
         assert code == "NOT_FOUND"
+    shut = site.call("FollowSession", "token-of-bob", agent="assistant", session_id=own.session_id)
+    assert (await failure(chunks(shut)))[0] == "NOT_FOUND"
     resumed = site.call("ResumeTurn", "token-of-bob", agent="assistant", turn_id=sent[-1].done.turn_id)
     assert (await failure(chunks(resumed)))[0] == "NOT_FOUND"

@@ -37,6 +37,7 @@ EXPECTED = {
     "unavailable": (503, "UNAVAILABLE"),
     "model_timeout": (504, "DEADLINE_EXCEEDED"),
     "store_full": (507, "RESOURCE_EXHAUSTED"),
+    "store_unavailable": (503, "UNAVAILABLE"),
 }
 
 

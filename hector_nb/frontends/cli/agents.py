@@ -10,8 +10,8 @@ from hector_nb.frontends.cli.options import (
     chosen_place,
     memory_of,
     place_of,
-    with_service,
 )
+from hector_nb.frontends.cli.place import with_service
 
 
 def agents(

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from hector_nb._version import __version__
-from hector_nb.frontends.cli import agents, approvals, call, chat, memory, models, serve, session_files, sessions, setup
+from hector_nb.frontends.cli import (
+    agents,
+    approvals,
+    call,
+    chat,
+    memory,
+    migrate,
+    models,
+    serve,
+    session_files,
+    sessions,
+    setup,
+)
 from hector_nb.frontends.cli.exits import HELP, Commands
 from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption
 
@@ -28,6 +40,7 @@ app.command()(approvals.approve)
 app.command()(approvals.deny)
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")
+app.command()(migrate.migrate)
 app.command()(setup.validate)
 app.command()(setup.schema)
 app.command()(setup.trust)

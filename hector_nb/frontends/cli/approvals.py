@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hector_nb.frontends.cli.completion import agent_names, session_ids
-from hector_nb.frontends.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ServerOption,
-    TokenOption,
-    chosen_place,
-    with_engine,
-    with_service,
-)
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, ServerOption, TokenOption, chosen_place
+from hector_nb.frontends.cli.place import with_engine, with_service
 
 if TYPE_CHECKING:
     from hector_nb.approvals import Approval, Decision

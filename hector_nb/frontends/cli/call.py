@@ -22,8 +22,8 @@ from hector_nb.frontends.cli.options import (
     choose_agent,
     chosen_place,
     place_of,
-    with_service,
 )
+from hector_nb.frontends.cli.place import with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SendMessage, SessionService

@@ -16,8 +16,8 @@ from hector_nb.frontends.cli.options import (
     TokenOption,
     choose_agent,
     chosen_place,
-    with_service,
 )
+from hector_nb.frontends.cli.place import with_service
 
 if TYPE_CHECKING:
     from hector_nb.frontends.cli.conversation import Conversation

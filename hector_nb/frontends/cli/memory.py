@@ -14,8 +14,8 @@ from hector_nb.frontends.cli.options import (
     TokenOption,
     chosen_config,
     chosen_place,
-    with_service,
 )
+from hector_nb.frontends.cli.place import with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SessionService

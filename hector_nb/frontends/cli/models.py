@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, Place, chosen_config, place_of, with_service
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of
+from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
     from hector_nb.config.schema import AgentConfig, Config, LLMConfig

@@ -1,20 +1,16 @@
-"""Options that several commands share, and the way from a command to the service."""
+"""Options that several commands share, and what is chosen by them."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hector_nb.frontends.cli.completion import session_ids
+from hector_nb.frontends.cli.place import Place
 
 if TYPE_CHECKING:
-    from hector_nb.frontends.connect import Engine
     from hector_nb.service import AgentInfo, SessionService
-
-T = TypeVar("T")
 
 ConfigOption = Annotated[
     Path | None,
@@ -46,15 +42,6 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show session, memory
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where the sessions are: on a server, or in this process with a configuration."""
-
-    config: Path | None = None
-    server: str | None = None
-    token: str | None = None
-
-
 def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
     """The file named after the command, else the one named before it, for commands that work on this machine alone."""
     before = ctx.find_root().params
@@ -76,26 +63,6 @@ def chosen_place(ctx: typer.Context, config: Path | None, server: str | None, to
     if place.server is None and place.token is not None:
         raise typer.BadParameter("--token is for a server: name it with --server.")
     return place
-
-
-def with_service(place: Place, work: "Callable[[SessionService], Awaitable[T]]") -> T:
-    """Open the service, do the work, close it."""
-    return with_engine(place, lambda engine: work(engine.service))
-
-
-def with_engine(place: Place, work: "Callable[[Engine], Awaitable[T]]") -> T:
-    """The same for work that wants to know what runs in this process."""
-    import asyncio
-
-    async def opened() -> T:
-        from hector_nb.frontends.connect import open_engine, shown_address
-
-        if place.server is not None:
-            shown_address(place.server)  # else its name would be taken for a file's
-        async with open_engine(place.server or place.config, token=place.token) as engine:
-            return await work(engine)
-
-    return asyncio.run(opened())
 
 
 async def choose_agent(service: "SessionService", name: str | None, session: str | None = None) -> "AgentInfo":

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption, chosen_place, with_service
+from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption, chosen_place
+from hector_nb.frontends.cli.place import with_service
 from hector_nb.frontends.cli.sessions import SessionArgument
 
 if TYPE_CHECKING:

@@ -7,14 +7,8 @@ import typer
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names, session_ids
-from hector_nb.frontends.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ServerOption,
-    TokenOption,
-    chosen_place,
-    with_service,
-)
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, ServerOption, TokenOption, chosen_place
+from hector_nb.frontends.cli.place import with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import SessionService

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +24,8 @@ from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.widget import meter
 from hector_nb.frontends.widget.approvals import Approvals
 from hector_nb.frontends.widget.cards import agent_card, session_head, tools_of
-from hector_nb.frontends.widget.history import History, question_of
+from hector_nb.frontends.widget.following import Following, feed_of
+from hector_nb.frontends.widget.history import History
 from hector_nb.frontends.widget.hold import MainThreadHold
 from hector_nb.frontends.widget.outbox import Outbox, Send
 from hector_nb.frontends.widget.problems import problem_of, retry_after
@@ -34,15 +34,13 @@ from hector_nb.frontends.widget.remembering import Remembering
 from hector_nb.frontends.widget.state import Recorder
 from hector_nb.frontends.widget.turns import ACTIVE, new_turn
 from hector_nb.frontends.widget.welcome import NO_WELCOME, welcome
-from hector_nb.service import AgentInfo, SendMessage, SessionFeed, SessionService, TurnStream
+from hector_nb.service import AgentInfo, SendMessage, SessionService
 from hector_nb.sessions import Session
 
 _log = logging.getLogger("hector_nb.frontends")
 
 MOST_WAITING = 16
 """Messages that may wait in this chat."""
-_PAUSES = (0.5, 2.0, 5.0, 10.0)
-"""Seconds before each new attempt to follow a session whose store or server cannot be reached."""
 
 
 class Conversation:
@@ -84,7 +82,7 @@ class Conversation:
         self._own: set[str] = set()
         self._attempts = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._following: asyncio.Task[None] | None = None
+        self._following: Following | None = None
         self._remembering = Remembering(self)
 
     # -- opening
@@ -103,7 +101,7 @@ class Conversation:
             HectorError: it cannot be read; the chat stays where it is.
         """
         info = await self.service.get_agent(session.agent)
-        feed = await self._feed(session, None)
+        feed = await feed_of(self.service, session)
         history = History(self.service, session)
         turns = await history.earlier()
         await self._meet(info)
@@ -111,7 +109,7 @@ class Conversation:
         self.history = history
         self._show(session, turns, more=history.more)
         if feed is not None:
-            self._following = self.spawn(self._follow(session, feed))
+            self._following = Following(self, session, feed)
         self._remembering.refresh(turns)
         if not turns:
             self.spawn(self._welcome())
@@ -173,7 +171,7 @@ class Conversation:
     def _leave(self) -> None:
         """Follow the present session no more. Its turns go on, and functions of the notebook can still be called by them."""
         if self._following is not None:
-            self._following.cancel()
+            self._following.stop()
             self._following = None
         self._remembering.stop()
         if self.session is not None:
@@ -248,7 +246,7 @@ class Conversation:
         self._hold.add(turn_id)
         self._own.add(turn_id)
         self.complain(None)
-        self._add(turn_id, text=text, status="queued" if self.busy else "waiting")
+        self.show_turn(turn_id, text=text, status="queued" if self.busy else "waiting")
         self.outbox.tell()
         await stream.__aexit__(None, None, None)  # it is read by following the session
 
@@ -259,7 +257,7 @@ class Conversation:
         await self.history.earlier()
         self.session = session
         self.record.set(["session"], session_head(session))
-        self._following = self.spawn(self._follow(session, feed))
+        self._following = Following(self, session, feed)
         return session
 
     def need_quiet(self) -> None:
@@ -324,66 +322,14 @@ class Conversation:
 
     # -- reading
 
-    async def _feed(self, session: Session, after: str | None) -> SessionFeed | None:
-        try:
-            return await self.service.follow_session(session.agent, session.session_id, after=after)
-        except SessionEnded:
-            return None
-
-    async def _follow(self, session: Session, feed: SessionFeed | None) -> None:
-        """Read every turn of the session, until that is over."""
-        try:
-            while feed is not None and (stream := await feed.next_turn()) is not None:
-                await self._read(session, stream)
-        except SessionNotFound:
-            return
-        except HectorError as error:
-            self.complain(error)
-            self.spawn(self._come_back(session))
-            return
-        with suppress(SessionNotFound):
-            self._head(await self.service.get_session(session.agent, session.session_id))
-
-    async def _come_back(self, session: Session) -> None:
-        """Follow the session again, when its store or server can be reached again."""
-        for pause in _PAUSES:
-            await asyncio.sleep(pause)
-            if self.session is None or self.session.session_id != session.session_id:
-                return
-            with suppress(HectorError):
-                await self.reload()
-                return
-
-    async def _read(self, session: Session, stream: TurnStream) -> None:
-        reader: TurnReader | None = None
-        async with stream:
-            while batch := await stream.read():
-                if reader is None:
-                    reader = await self._reader(session, stream.turn_id)
-                for logged in batch:
-                    self._take(reader, logged.event)
-                self.outbox.tell()
-
-    async def _reader(self, session: Session, turn_id: str) -> TurnReader:
-        """What writes a turn, which is shown from now on, from its beginning."""
-        place = self.record.find("turn_id", turn_id, "turns")
-        if place is None:
-            asked = await question_of(self.service, session, turn_id)
-            self._add(turn_id, text=asked.content if asked else "", message_id=asked.message_id if asked else "")
-        elif self.record.get("turns", place, "status") not in {"waiting", "queued", "stopping"}:
-            asked = self.record.get("turns", place, "question")
-            at = datetime.fromisoformat(asked["at"])
-            turn = new_turn(turn_id, message_id=asked["message_id"], text=asked["text"], at=at)
-            self.record.set(["turns", place], turn)
-        self.outbox.pace.begin()
-        return TurnReader(self.record, turn_id, self.info)
-
-    def _add(self, turn_id: str, *, text: str, message_id: str = "", status: str = "waiting") -> None:
+    def show_turn(self, turn_id: str, *, text: str, message_id: str = "", status: str = "waiting") -> None:
+        """Show a turn at its beginning, unless it is shown already."""
         if self.record.find("turn_id", turn_id, "turns") is None:
             turn = new_turn(turn_id, message_id=message_id, text=text, at=datetime.now(UTC), status=status)
             self.record.push(["turns"], turn)
 
-    def _take(self, reader: TurnReader, event: Event) -> None:
+    def take(self, reader: TurnReader, event: Event) -> None:
+        """A turn's event came."""
         if text := getattr(event, "text", ""):
             self.outbox.pace.grow(text)
         reader.take(event)
@@ -400,7 +346,7 @@ class Conversation:
         if self.history is not None:
             self.history.note(event.message_id, event.turn_id)
         self._remembering.stop()
-        self.spawn(self._look_at_session())
+        self.spawn(self.look_at_session())
 
     def _see_end(self, turn_id: str, event: Event) -> None:
         if isinstance(event, TurnDone) and self.history is not None:
@@ -409,7 +355,7 @@ class Conversation:
         self._own.discard(turn_id)
         self._hold.remove(turn_id)
         self._remembering.refresh(())
-        self.spawn(self._look_at_session())
+        self.spawn(self.look_at_session())
         if isinstance(event, TurnFailed):
             pause = retry_after(event, self._attempts) if own else None
             if pause is not None:
@@ -419,7 +365,7 @@ class Conversation:
         self._attempts = 0
         self._go_on()
 
-    async def _look_at_session(self) -> None:
+    async def look_at_session(self) -> None:
         """Show the title, which may be new, and the time."""
         if self.session is not None:
             session = await self.service.get_session(self.info.name, self.session.session_id)

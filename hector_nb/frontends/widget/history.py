@@ -98,7 +98,6 @@ async def last_message(service: SessionService, session: Session, turn_id: str) 
     raise MessageNotFound("This turn is not in the session any more.")
 
 
-async def question_of(service: SessionService, session: Session, turn_id: str) -> Message | None:
-    """What the user said in a turn, if it is among the session's newest messages."""
-    page = await service.list_messages(session.agent, session.session_id, limit=50, newest=True)
-    return next((each for each in page.items if each.turn_id == turn_id and each.role == "user"), None)
+async def newest_messages(service: SessionService, session: Session) -> list[Message]:
+    """The last messages of a session, oldest first."""
+    return list((await service.list_messages(session.agent, session.session_id, limit=50, newest=True)).items)

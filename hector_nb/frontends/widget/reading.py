@@ -40,22 +40,35 @@ class TurnReader:
         record: The state.
         turn_id: The turn.
         info: Its agent.
+        began: When the turn began, where it did so some time ago; seconds since the epoch.
+        timed: Whether the events come as they happen, and not long after.
         clock: Seconds since the epoch.
     """
 
     def __init__(
-        self, record: Recorder, turn_id: str, info: AgentInfo, *, clock: Callable[[], float] = time.time
+        self,
+        record: Recorder,
+        turn_id: str,
+        info: AgentInfo,
+        *,
+        began: float | None = None,
+        timed: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.turn_id = turn_id
         self._record = record
         self._info = info
         self._clock = clock
+        self._turn_began = began
+        self._timed = timed
         self._written = 0
         self._used = 0
         self._counted_at = 0.0
         self._thinking_since = 0.0
         self._began: dict[str, float] = {}
         self._memories: set[str] = set()
+        self._nested: set[str] = set()
+        """Calls of agents that this turn has called: what becomes of them is not told here."""
 
     def take(self, event: Event) -> None:
         """Write what an event tells."""
@@ -66,7 +79,7 @@ class TurnReader:
             self._end_thinking()
         match event:
             case TurnStarted():
-                self._set("started", self._clock())
+                self._set("started", self._turn_began or self._clock())
                 self._set("question", "message_id", event.message_id)
                 self._set("status", "waiting")
                 self._see(event.context)
@@ -148,6 +161,8 @@ class TurnReader:
             self._thinking_since = 0.0
 
     def _ask(self, event: ApprovalAsked) -> None:
+        if self._runs_something():  # all of a turn's own calls are decided before one of them is made
+            self._nested.add(event.call_id)
         place = self._part(event.call_id) or self._push(event.call_id, event.name, event.arguments, "waiting")
         card = approval_card(
             event.name,
@@ -167,9 +182,14 @@ class TurnReader:
             self._record.set([*place, "arguments"], dict(event.edited))
             self._record.set([*place, "subject"], words.subject(name, event.edited))
         self._record.set([*place, "approval"], None)
-        denied = "expired" if event.expired else "denied" if event.decision == "deny" else "running"
-        self._record.set([*place, "status"], denied)
+        approved = "done" if event.call_id in self._nested else "running"
+        status = "expired" if event.expired else "denied" if event.decision == "deny" else approved
+        self._record.set([*place, "verb"], words.verb(name, over=status == "done"))
+        self._record.set([*place, "status"], status)
         self._settle()
+
+    def _runs_something(self) -> bool:
+        return any(part.get("status") == "running" for part in self._record.get(*self._at("parts")))
 
     def _call(self, event: ToolCalled) -> None:
         place = self._part(event.call_id) or self._push(event.call_id, event.name, event.arguments, "running")
@@ -211,7 +231,7 @@ class TurnReader:
     def _close(self) -> None:
         """Nothing runs any more, and nobody is asked any more."""
         started = self._record.get(*self._at("started"))
-        if started is not None:
+        if started is not None and self._timed:
             self._set("seconds", round(max(0.0, self._clock() - started), 2))
         for place, part in enumerate(self._record.get(*self._at("parts"))):
             if part["kind"] == "tool" and part["status"] in {"running", "waiting"}:

@@ -138,7 +138,7 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): cleaned(each) for key, each in value.items()}
+        return {without_surrogates(str(key)): cleaned(each) for key, each in value.items()}
     if isinstance(value, Sequence):
         return [cleaned(each) for each in value]
     if value is None or isinstance(value, bool | int | float):

@@ -1,4 +1,4 @@
-"""The SQL of the SQLite store: named queries, one file a subject, and numbered migrations that only go forward.
+"""The SQL of the stores: named queries, one file a subject, and numbered migrations that only go forward, a folder for each database.
 
 In a query file a line `-- name: find_turn` begins the query of that name. A migration `0001_….sql` brings a database from
 version 0 to 1; what has been released is never edited.
@@ -20,7 +20,7 @@ def queries(subject: str) -> Mapping[str, str]:
 
 
 @cache
-def migrations() -> Sequence[str]:
-    """All migrations in their order; the first one makes version 1."""
-    found = [entry for entry in files(__name__).joinpath("migrations").iterdir() if entry.name.endswith(".sql")]
+def migrations(folder: str = "migrations") -> Sequence[str]:
+    """All migrations of a database in their order; the first one makes version 1."""
+    found = [entry for entry in files(__name__).joinpath(folder).iterdir() if entry.name.endswith(".sql")]
     return [entry.read_text("utf-8") for entry in sorted(found, key=lambda entry: entry.name)]

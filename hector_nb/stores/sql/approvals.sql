@@ -1,5 +1,8 @@
+-- name: forget_approval
+DELETE FROM approvals WHERE turn = :turn AND call_id = :call_id;
+
 -- name: insert_approval
-INSERT OR REPLACE INTO approvals (turn, call_id, name, arguments, created_at, deadline, decision, edited)
+INSERT INTO approvals (turn, call_id, name, arguments, created_at, deadline, decision, edited)
 VALUES (:turn, :call_id, :name, :arguments, :created_at, :deadline, :decision, :edited);
 
 -- name: approvals_of_session
@@ -15,7 +18,8 @@ UPDATE approvals SET decision = :decision, edited = :edited WHERE key = :key;
 DELETE FROM approvals WHERE turn = :turn;
 
 -- name: insert_output
-INSERT OR REPLACE INTO outputs (place, call_id, content) VALUES ((:session << 24) + :position, :call_id, :content);
+INSERT INTO outputs (place, call_id, content) VALUES ((:session << 24) + :position, :call_id, :content)
+ON CONFLICT (place, call_id) DO UPDATE SET content = excluded.content;
 
 -- name: next_position
 SELECT message_count + 1 FROM sessions WHERE key = :session;

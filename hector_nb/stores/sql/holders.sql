@@ -4,7 +4,7 @@ ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at;
 
 -- name: sign_of_life
 INSERT INTO holders (holder, seen_at) VALUES (:holder, :now)
-ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at WHERE seen_at < excluded.seen_at - 1000000;
+ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at WHERE holders.seen_at < excluded.seen_at - 1000000;
 
 -- name: other_holders
 SELECT holder, seen_at FROM holders WHERE holder <> :holder;
@@ -32,10 +32,11 @@ DELETE FROM holders WHERE holder = :holder;
 DELETE FROM readers WHERE holder = :holder;
 
 -- name: hold_turn
-UPDATE turns SET holder = :holder WHERE key = :key;
+UPDATE turns SET holder = :holder WHERE key = :key AND holder = :before AND finished_at IS NULL RETURNING key;
 
 -- name: join_turn
-INSERT OR IGNORE INTO readers (turn, holder) SELECT key, :holder FROM turns WHERE turn_id = :turn_id;
+INSERT INTO readers (turn, holder) SELECT key, :holder FROM turns WHERE turn_id = :turn_id
+ON CONFLICT DO NOTHING;
 
 -- name: leave_turn
 DELETE FROM readers WHERE holder = :holder AND turn = (SELECT key FROM turns WHERE turn_id = :turn_id)

@@ -20,7 +20,7 @@ ON CONFLICT (turn) DO UPDATE SET system = excluded.system, tools = excluded.tool
 DELETE FROM ledgers WHERE turn = :turn;
 
 -- name: find_ledger
-SELECT record, ifnull(systems.text, ''), ifnull(schemas.text, '') FROM ledgers
+SELECT record, coalesce(systems.text, ''), coalesce(schemas.text, '') FROM ledgers
 LEFT JOIN prompts AS systems ON systems.key = system
 LEFT JOIN prompts AS schemas ON schemas.key = tools
 WHERE turn = :turn;
@@ -28,10 +28,10 @@ WHERE turn = :turn;
 -- name: shown_memories
 SELECT
     memories.key, memory_id, agent, memories.owner, memories.session_id, scope, kind,
-    ifnull(memory_versions.text, memories.text), ifnull(memory_versions.tokens, memories.tokens), message_ids, created_at,
-    iif(memory_versions.version IS NULL, memories.corrected_at, memory_versions.corrected_at),
-    ifnull(memory_versions.version, memories.version)
+    coalesce(memory_versions.text, memories.text), coalesce(memory_versions.tokens, memories.tokens), message_ids, created_at,
+    CASE WHEN memory_versions.version IS NULL THEN memories.corrected_at ELSE memory_versions.corrected_at END,
+    coalesce(memory_versions.version, memories.version)
 FROM json_each(:shown) AS shown
-CROSS JOIN memories ON memory_id = shown.value ->> 0
+CROSS JOIN memories ON memory_id = shown.key
 JOIN partitions ON partitions.key = partition
-LEFT JOIN memory_versions ON memory = memories.key AND memory_versions.version = shown.value ->> 1;
+LEFT JOIN memory_versions ON memory = memories.key AND memory_versions.version = CAST(shown.value AS BIGINT);

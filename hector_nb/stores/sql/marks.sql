@@ -5,7 +5,7 @@ SELECT mark FROM sessions WHERE key = :session;
 UPDATE sessions SET mark = message_count WHERE key = :session;
 
 -- name: move
-UPDATE sessions SET mark = :mark, idle_since = ifnull(
+UPDATE sessions SET mark = :mark, idle_since = coalesce(
     (SELECT messages.created_at FROM messages WHERE place = (sessions.key << 24) + message_count), 0
 )
 WHERE key = :session;

@@ -4,11 +4,11 @@ WHERE scope = :scope AND agent = :agent AND owner = :owner AND session_id = :ses
 
 -- name: insert_partition
 INSERT INTO partitions (scope, agent, owner, session_id) VALUES (:scope, :agent, :owner, :session_id)
-ON CONFLICT DO NOTHING;
+ON CONFLICT (scope, agent, owner, session_id) DO UPDATE SET scope = excluded.scope -- so that nobody erases it meanwhile
+RETURNING key;
 
 -- name: count_memory
-UPDATE partitions SET
-    memory_count = memory_count + :memories, length = length + :length, vectors_changed = vectors_changed + :vectors
+UPDATE partitions SET memory_count = memory_count + :memories, length = length + :length
 WHERE key = :partition;
 
 -- name: erase_empty_partition
@@ -24,7 +24,7 @@ FROM memories JOIN partitions ON partitions.key = partition
 WHERE memory_id = :memory_id AND partition = :partition;
 
 -- name: these_memories
-WHERE memories.key IN (SELECT value FROM json_each(:keys)) ORDER BY memories.key;
+WHERE memories.key IN (SELECT CAST(value AS BIGINT) FROM json_each(:keys)) ORDER BY memories.key;
 
 -- name: newest_memories
 WHERE partition = :partition AND (created_at, memories.key) < (:created_at, :key)
@@ -83,7 +83,7 @@ DELETE FROM memories WHERE key = :memory;
 
 -- name: insert_words
 INSERT INTO memory_words (partition, word, memory, count, length)
-SELECT :partition, key, :memory, value, :length FROM json_each(:words);
+SELECT :partition, key, :memory, CAST(value AS BIGINT), :length FROM json_each(:words);
 
 -- name: erase_words
 DELETE FROM memory_words
@@ -101,26 +101,17 @@ INSERT INTO embedders (name) VALUES (:name) RETURNING key;
 -- name: other_embedders
 SELECT key FROM embedders WHERE key <> :embedder;
 
--- name: has_vector_after
-SELECT 1 FROM vectors WHERE place >= (:partition << 32) + :memory AND place < (:partition + 1) << 32;
-
--- name: put_vector
-INSERT OR REPLACE INTO vectors (place, embedder, vector) VALUES ((:partition << 32) + :memory, :embedder, :vector);
-
 -- name: set_embedder
 UPDATE memories SET embedder = :embedder WHERE key = :memory;
-
--- name: erase_vector
-DELETE FROM vectors WHERE place = (:partition << 32) + :memory;
 
 -- name: memory_of_version
 SELECT key, partition FROM memories WHERE memory_id = :memory_id AND version = :version;
 
 -- name: unembedded
 SELECT memories.key FROM memories JOIN partitions ON partitions.key = partition
-WHERE embedder = :embedder AND (:agents IS NULL OR agent IN (SELECT value FROM json_each(:agents)))
+WHERE embedder = :embedder AND (CAST(:agents AS TEXT) IS NULL OR agent IN (SELECT value FROM json_each(CAST(:agents AS TEXT))))
 ORDER BY memories.key LIMIT :limit;
 
 -- name: count_unembedded
 SELECT count(*) FROM memories JOIN partitions ON partitions.key = partition
-WHERE embedder = :embedder AND (:agents IS NULL OR agent IN (SELECT value FROM json_each(:agents)));
+WHERE embedder = :embedder AND (CAST(:agents AS TEXT) IS NULL OR agent IN (SELECT value FROM json_each(CAST(:agents AS TEXT))));

@@ -5,7 +5,7 @@ VALUES ((:session << 24) + :position, :message_id, :turn_id, :role, :created_at,
 -- name: count_message
 UPDATE sessions SET
     message_count = message_count + 1,
-    user_message_count = user_message_count + (:role = 'user'),
+    user_message_count = user_message_count + CASE WHEN :role = 'user' THEN 1 ELSE 0 END,
     token_count = token_count + :tokens,
     idle_since = :created_at
 WHERE key = :session
@@ -19,7 +19,7 @@ ORDER BY place LIMIT :limit;
 -- name: messages_before
 SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
 WHERE place > (:session << 24) + :after AND place < (:session << 24) + :before
-ORDER BY place DESC;
+ORDER BY place DESC LIMIT :limit;
 
 -- name: message_at
 SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
@@ -47,7 +47,7 @@ WHERE place > :source << 24 AND place <= (:source << 24) + :upto;
 
 -- name: count_messages
 UPDATE sessions SET (message_count, user_message_count, token_count) = (
-    SELECT count(*), count(*) FILTER (WHERE role = 'user'), ifnull(sum(tokens), 0) FROM messages
+    SELECT count(*), count(*) FILTER (WHERE role = 'user'), coalesce(sum(tokens), 0) FROM messages
     WHERE place > sessions.key << 24 AND place < (sessions.key + 1) << 24
 )
 WHERE key = :session;
@@ -57,7 +57,7 @@ UPDATE sessions SET (message_count, user_message_count, token_count) = (
     SELECT
         message_count - count(*),
         user_message_count - count(*) FILTER (WHERE role = 'user'),
-        token_count - ifnull(sum(tokens), 0)
+        token_count - coalesce(sum(tokens), 0)
     FROM messages
     WHERE place > (:session << 24) + :after AND place < (:session + 1) << 24
 )

@@ -3,8 +3,10 @@ SELECT fingerprint, session, (SELECT turn_id FROM turns WHERE key = turn) FROM r
 WHERE owner = :owner AND idempotency_key = :key AND made_at > :before;
 
 -- name: insert_request
-INSERT OR REPLACE INTO requests (owner, idempotency_key, fingerprint, session, turn, made_at)
-VALUES (:owner, :key, :fingerprint, :session, :turn, :now);
+INSERT INTO requests (owner, idempotency_key, fingerprint, session, turn, made_at)
+VALUES (:owner, :key, :fingerprint, :session, :turn, :now)
+ON CONFLICT (owner, idempotency_key) DO UPDATE SET
+    fingerprint = excluded.fingerprint, session = excluded.session, turn = excluded.turn, made_at = excluded.made_at;
 
 -- name: sweep_requests
 DELETE FROM requests WHERE (owner, idempotency_key) IN (

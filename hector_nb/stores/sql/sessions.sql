@@ -21,7 +21,7 @@ SELECT status, count(*) FROM sessions WHERE listed GROUP BY status;
 WHERE owner = :owner AND session_id = :session_id;
 
 -- name: these_sessions
-WHERE key IN (SELECT value FROM json_each(:keys));
+WHERE key IN (SELECT CAST(value AS BIGINT) FROM json_each(:keys));
 
 -- name: select_places
 SELECT last_active_at, key FROM sessions;
@@ -48,6 +48,7 @@ UPDATE sessions SET status = 'expired' WHERE key IN (
         AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.key AND finished_at IS NULL)
     ORDER BY expires_at LIMIT :limit
 )
+AND status = 'active' AND expires_at <= :now -- it may have changed since it was found
 RETURNING key;
 
 -- name: erase_messages
@@ -55,3 +56,8 @@ DELETE FROM messages WHERE place > :session << 24 AND place < (:session + 1) << 
 
 -- name: erase_session
 DELETE FROM sessions WHERE key = :session;
+
+-- name: texts_of
+SELECT title FROM sessions WHERE key = :session
+UNION ALL
+SELECT content FROM messages WHERE place > :session << 24 AND place < (:session + 1) << 24;

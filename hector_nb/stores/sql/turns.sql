@@ -39,7 +39,7 @@ UPDATE turns SET last_seq = :last_seq WHERE key = :key;
 UPDATE turns SET
     last_seq = :last_seq, status = :status, finish_reason = :finish_reason, prompt_tokens = :prompt_tokens,
     completion_tokens = :completion_tokens, usage_estimated = :usage_estimated, finished_at = :finished_at, events_until = :events_until,
-    until = iif(:finished_at IS NULL, NULL, (SELECT message_count FROM sessions WHERE sessions.key = session))
+    until = CASE WHEN CAST(:finished_at AS BIGINT) IS NOT NULL THEN (SELECT message_count FROM sessions WHERE sessions.key = session) END
 WHERE key = :key;
 
 -- name: go_on
@@ -51,11 +51,11 @@ WHERE place > (:turn << 24) + :after AND place < (:turn + 1) << 24
 ORDER BY place;
 
 -- name: request_cancel
-UPDATE turns SET cancel = 1 WHERE turn_id = :turn_id AND finished_at IS NULL
+UPDATE turns SET cancel = TRUE WHERE turn_id = :turn_id AND finished_at IS NULL
 RETURNING (SELECT session_id FROM sessions WHERE key = session);
 
 -- name: request_cancels
-UPDATE turns SET cancel = 1 WHERE session = :session AND finished_at IS NULL;
+UPDATE turns SET cancel = TRUE WHERE session = :session AND finished_at IS NULL;
 
 -- name: cancel_requests
 SELECT turn_id FROM turns WHERE finished_at IS NULL AND cancel AND holder = :holder ORDER BY key;

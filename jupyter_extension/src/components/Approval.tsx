@@ -50,10 +50,13 @@ function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard 
   useLayoutEffect(() => {
     const root = box.current!.getRootNode() as Document | ShadowRoot;
     // Only a person who is in this chat and has nothing typed is led here; all others have the strip.
-    if (!(root instanceof ShadowRoot && root.activeElement) || store.view.ui.draft) return;
-    deafUntil.current = performance.now() + DEAF_MS;
-    box.current!.focus({ preventScroll: true });
-    box.current!.scrollIntoView?.({ block: "nearest" });
+    const active = root instanceof ShadowRoot ? root.activeElement : null;
+    if (active && !active.closest(".approval") && !store.view.ui.draft) {
+      deafUntil.current = performance.now() + DEAF_MS;
+      box.current!.focus({ preventScroll: true });
+      box.current!.scrollIntoView?.({ block: "nearest" });
+    }
+    return () => leave(box.current!);
   }, [store]);
 
   return (
@@ -87,6 +90,14 @@ function Card({ store, turn, part, card }: ApprovalProps & { card: ApprovalCard 
       </div>
     </div>
   );
+}
+
+/** Takes the focus of a card that goes to the next one, else back to where the person writes. */
+function leave(card: HTMLElement): void {
+  const root = card.getRootNode();
+  if (!(root instanceof ShadowRoot) || !card.contains(root.activeElement)) return;
+  const others = [...root.querySelectorAll<HTMLElement>(".approval")].filter((other) => other !== card);
+  (others[0] ?? root.querySelector<HTMLElement>("textarea.draft"))?.focus();
 }
 
 /** Seconds left; spoken at the start, at 60 and at 10. */

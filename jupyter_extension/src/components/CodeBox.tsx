@@ -20,7 +20,7 @@ export function CodeBox({ code, language, caret = false }: { code: string; langu
         )}
         <CopyButton text={code} />
       </figcaption>
-      <pre tabIndex={0} role="region" aria-label={`Code, ${name || "text"}`}>
+      <pre tabIndex={0} role="group" aria-label={`Code, ${name || "text"}`}>
         <Coloured code={code} language={name} />
         {caret && <Caret key={code.length} />}
       </pre>

@@ -94,7 +94,7 @@ function Field({ store }: { store: Store }) {
       </div>
       <div class="hints">
         <span class="keys">
-          <Hints running={turn !== null} draft={draft !== ""} editable={editable} />
+          <Hints running={turn !== null} draft={draft !== "" && !gone} editable={editable} />
         </span>
         <span class="model" title={agent.host ? `${agent.model} at ${agent.host}` : agent.model}>
           {agent.model}

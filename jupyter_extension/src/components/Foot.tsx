@@ -34,10 +34,11 @@ function Progress({ store, turn }: Props) {
       );
     case "queued":
       return <Busy text="Waiting for its turn" />;
+    // The row above has the ring.
     case "thinking":
-      return <Busy text={`Thinking${late}`} />;
+      return <span>Thinking{late}</span>;
     case "tool":
-      return <Busy text={`Working${late}`} />;
+      return <span>Working{late}</span>;
     case "approval":
       return <span>Waiting for your answer</span>;
     case "stopping":

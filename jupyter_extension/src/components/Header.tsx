@@ -11,7 +11,7 @@ export function Header({ store }: { store: Store }) {
   const open = useView(store, (view) => view.ui.inspector !== null);
   if (!agent) return null;
   return (
-    <header class="header">
+    <div class="header">
       <span class="agent">{agent}</span>
       <span class="slash" aria-hidden="true">
         /
@@ -31,6 +31,6 @@ export function Header({ store }: { store: Store }) {
         <span>Memory</span>
       </button>
       <ChatMenu store={store} />
-    </header>
+    </div>
   );
 }

@@ -34,6 +34,8 @@ const WORDS: Partial<Record<ToolPart["status"], string>> = {
   expired: "No answer, denied",
   cancelled: "Stopped",
 };
+/** Seconds that would be written as nought. */
+const SHORT = 0.05;
 /** The kernel sends as many characters of an output; `output` brings the rest. */
 const SENT = 20_000;
 
@@ -46,7 +48,7 @@ function CallRow({ store, turn, part }: RowProps<ToolPart>) {
   const running = part.status === "running" && isRunning(turn);
   const status = part.status === "running" && !running ? "cancelled" : part.status;
   const refused = status === "denied" || status === "expired" || status === "waiting";
-  const told = [refused ? "" : WORDS[status], part.result, part.seconds === null ? "" : seconds(part.seconds)].filter(Boolean);
+  const told = [refused ? "" : WORDS[status], part.result, part.seconds === null || part.seconds < SHORT ? "" : seconds(part.seconds)].filter(Boolean);
   return (
     <Row
       store={store}
@@ -66,7 +68,7 @@ function CallRow({ store, turn, part }: RowProps<ToolPart>) {
 
 function ThoughtRow({ store, turn, part }: RowProps<Extract<RowPart, { kind: "thinking" }>>) {
   const running = part.seconds === null && isRunning(turn) && turn.parts.at(-1) === part;
-  const verb = running ? "Thinking" : part.seconds === null ? "Thought" : `Thought for ${seconds(part.seconds)}`;
+  const verb = running ? "Thinking" : part.seconds === null || part.seconds < SHORT ? "Thought" : `Thought for ${seconds(part.seconds)}`;
   return (
     <Row
       store={store}

@@ -21,7 +21,7 @@ interface Props {
 export const TurnView = memo(function TurnView({ store, turn, newest, far, chosen }: Props) {
   const retry = newest ? () => store.tell({ t: "retry", turn_id: turn.turn_id }) : undefined;
   return (
-    <section
+    <article
       class="turn"
       data-turn={turn.turn_id}
       data-far={far ? "" : undefined}
@@ -38,6 +38,6 @@ export const TurnView = memo(function TurnView({ store, turn, newest, far, chose
         {turn.problem && <ProblemBox store={store} problem={turn.problem} retry={retry} />}
         <Foot store={store} turn={turn} newest={newest} running={isRunning(turn)} />
       </div>
-    </section>
+    </article>
   );
 });

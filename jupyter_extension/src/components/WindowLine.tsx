@@ -5,14 +5,14 @@ import type { Store } from "../store";
 
 export function WindowLine({ store, line, above }: { store: Store; line: Line; above: number }) {
   return (
-    <div class="window-line" role="separator">
+    <div class="window-line" role="note">
       <span>
         {line.folding !== null && <span class="ring" aria-hidden="true" />}
         {words(line, above)}
         {line.folding === null && line.folded && (
           <>
             {" · "}
-            <button type="button" class="foot-link" onClick={() => store.inspect()}>
+            <button type="button" class="foot-link" onClick={() => show(store)}>
               Show
             </button>
           </>
@@ -20,6 +20,12 @@ export function WindowLine({ store, line, above }: { store: Store; line: Line; a
       </span>
     </div>
   );
+}
+
+/** The summary that stands for what is above. */
+function show(store: Store): void {
+  store.fold("ledger:summary", true);
+  store.inspect();
 }
 
 function words({ folding, folded }: Line, above: number): string {

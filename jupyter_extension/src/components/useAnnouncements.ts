@@ -2,7 +2,7 @@
 import { useLayoutEffect } from "preact/hooks";
 import { seconds, tokens } from "../format";
 import type { Turn } from "../protocol";
-import { answerText, isRunning, openApproval } from "../selectors";
+import { answerText, isRunning } from "../selectors";
 import type { Store } from "../store";
 
 /** The longest piece of an answer that is read out by itself, in characters. */
@@ -11,7 +11,6 @@ const MOST = 600;
 export function useAnnouncements(store: Store, say: (text: string) => void): void {
   useLayoutEffect(() => {
     let turn = store.view.state?.turns.at(-1);
-    let asked = openApproval(store.view.state)?.part.call_id;
     return store.subscribe(() => {
       const { state } = store.view;
       const now = state?.turns.at(-1);
@@ -21,9 +20,6 @@ export function useAnnouncements(store: Store, say: (text: string) => void): voi
         turn = now;
         if (text) say(text);
       }
-      const approval = openApproval(state)?.part;
-      if (approval && approval.call_id !== asked) say(`Approval needed. ${approval.approval!.question} ${approval.approval!.subject}`);
-      asked = approval?.call_id;
     });
   }, [store, say]);
 }

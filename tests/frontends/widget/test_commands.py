@@ -400,3 +400,44 @@ def test_a_file_that_is_there_is_compared_with_what_would_be_written(world: Worl
     view.ask("decide", turn_id=turn["turn_id"], call_id=call, decision="approve", always=False)
     view.until_over()
     assert (world.folder / "a.txt").read_text() == "one\ntwo \u202e\n"
+
+
+def test_what_was_taken_back_elsewhere_goes_when_the_next_turn_comes(world: World) -> None:
+    world.agent("assistant", ["One"], ["Two"], ["Three"], ["Four"])
+    view = world.chat()
+    told(view, "first", 1)
+    told(view, "second", 2)
+    session = view.state["session"]["session_id"]
+
+    async def again(service: SessionService) -> None:
+        messages = (await service.list_messages("assistant", session)).items
+        await service.rewind_session("assistant", session, after=messages[1].message_id)
+        await service.send_message("assistant", SendMessage(message="other", session_id=session))
+
+    world.ask(again)
+    view.until(lambda: [turn["question"]["text"] for turn in view.turns] == ["first", "other"])
+    assert view.until_over(turns=2)["status"] == "done"
+
+    async def anew(service: SessionService) -> None:
+        await service.rewind_session("assistant", session, after=None)
+        await service.send_message("assistant", SendMessage(message="new", session_id=session))
+
+    world.ask(anew)
+    view.until(lambda: [turn["question"]["text"] for turn in view.turns] == ["new"])
+    view.until_over(turns=1)
+    assert view.text == "Four"
+
+
+def test_a_turn_of_a_session_that_was_left_goes_on(world: World) -> None:
+    gate = asyncio.Event()
+    world.agent("assistant", ["Half ", gate, "whole"])
+    view = world.chat()
+    view.ask("send", text="first")
+    view.until(lambda: view.turns and view.text == "Half ")
+    session = view.state["session"]["session_id"]
+    view.ask("new", agent=None)
+    assert view.turns == []
+    world.release(gate)
+    view.ask("open", session_id=session)
+    view.until_over()
+    assert view.text == "Half whole"

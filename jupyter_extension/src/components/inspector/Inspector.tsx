@@ -8,6 +8,7 @@ import type { Inspect, Store } from "../../store";
 import { LongTerm } from "./LongTerm";
 import { Pager } from "./Pager";
 import { ThisTurn } from "./ThisTurn";
+import { useCovering } from "./useCovering";
 
 /** Up to this width of the chat, in px, the inspector lies over the transcript. */
 const OVERLAY = 760;
@@ -24,10 +25,13 @@ export function Inspector({ store }: { store: Store }) {
   const ledger = useLedger(store, place);
   const overlaid = () => (frame()?.clientWidth ?? Infinity) <= OVERLAY;
   const opened = place !== null;
+  useCovering(opened);
 
   useLayoutEffect(() => {
-    // A view made anew goes on where the person was typing.
-    if (opened && overlaid() && !store.typing) tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus({ preventScroll: true });
+    // Who opened it from within the chat goes on in it; a view made anew goes on where the person was typing.
+    const before = (tabs.current?.getRootNode() as Document | ShadowRoot | undefined)?.activeElement;
+    const opener = !store.typing && before && frame()?.contains(before);
+    if (opened && opener && overlaid()) tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus({ preventScroll: true });
   }, [opened]);
   if (!place) return null;
 

@@ -43,7 +43,9 @@ function Account({ store, ledger, stale }: { store: Store; ledger: Ledger; stale
   const agent = useView(store, (view) => view.state?.agent)!;
   const folds = ledger.strategy === "summary_buffer";
   const threshold = folds ? agent.threshold : null;
-  const groups = groupsOf(ledger.parts);
+  const far = threshold !== null && ledger.tokens < (agent.target ?? threshold) * ledger.budget;
+  const parts = far ? ledger.parts.map((part) => ({ ...part, drops_next: false })) : ledger.parts;
+  const groups = groupsOf(parts);
   const bar = barOf(groups, ledger.budget);
   return (
     <div class="account" aria-busy={stale}>
@@ -57,7 +59,7 @@ function Account({ store, ledger, stale }: { store: Store; ledger: Ledger; stale
         light={light}
       />
       <LedgerRows store={store} ledger={ledger} groups={groups} lit={lit} light={light} />
-      <Notes ledger={ledger} />
+      <Notes ledger={{ ...ledger, parts }} />
       {agent.longterm && <Recalled store={store} ledger={ledger} />}
     </div>
   );

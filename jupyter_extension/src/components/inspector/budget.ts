@@ -80,7 +80,7 @@ export function barLabel(bar: Bar, tokens: number, budget: number, estimated: bo
   const about = estimated ? "about " : "";
   const parts = bar.segments.map((each) => `${LABELS[each.part]} ${whole(each.tokens)}`);
   const rest = bar.over > 0 ? `${whole(bar.over)} over the budget` : `${whole(bar.free)} free`;
-  return `${about}${whole(tokens)} of ${whole(budget)} tokens: ${[...parts, rest].join(", ")}`;
+  return `${about}${whole(tokens)} of ${whole(budget)} tokens, ${percent(budget > 0 ? tokens / budget : 0)}: ${[...parts, rest].join(", ")}`;
 }
 
 /** `7.8 %` of the budget; what is there is never written as nought. */

@@ -1,0 +1,167 @@
+"""The one thread of a process that writes to a PostgreSQL store.
+
+It takes all jobs that wait, runs each in a savepoint inside one transaction, commits, and only then tells the callers. Statements whose
+answers nobody needs are not waited for. Where another node is in the way, each job gets a transaction of its own. Where the server is
+lost, the jobs wait for it, but no longer than `PATIENCE`; if it was lost in a commit, the server is asked afterwards what became of
+that, so that nothing is done twice. What is changed is told to the other nodes by a notification in the same transaction.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
+import psycopg
+
+from hector_nb.stores.jobs import Inbox, Job, settle
+from hector_nb.stores.postgres_address import Address
+from hector_nb.stores.postgres_database import CHANNEL, CONFLICTS, PostgresDatabase, connect, lost, translate
+from hector_nb.stores.postgres_readers import PATIENCE
+from hector_nb.stores.watches import Watches
+
+_MOST_JOBS = 200
+"""Jobs in one transaction."""
+_ATTEMPTS = 20
+"""How often a job is begun anew where other nodes are in its way."""
+_PAUSE = 0.2
+_MOST_NOTIFIED = 7900
+"""Bytes of one notification."""
+
+
+class Writer(threading.Thread):
+    """Runs the jobs of its inbox in the order in which they came, until that is closed and empty."""
+
+    def __init__(self, address: Address, watches: Watches) -> None:
+        super().__init__(name="hector-store-writer", daemon=True)
+        self.inbox = Inbox()
+        self.pid = 0
+        """The server's process at the other end, by which its notifications are known."""
+        self._address = address
+        self._watches = watches
+        self._database: PostgresDatabase | None = None
+        self._doubted: str | None = None
+        """A transaction whose commit was sent and not answered."""
+
+    def run(self) -> None:
+        """The thread."""
+        while not self.inbox.finished:
+            first = self.inbox.get()
+            if first is not None:
+                self._perform([first, *self.inbox.rest(_MOST_JOBS)])
+        if self._database is not None:
+            self._database.connection.close()
+
+    def _perform(self, jobs: Sequence[Job]) -> None:
+        attempt = 0
+        while jobs:
+            try:
+                database = self._connected()
+                if not self._was_committed(database):
+                    self._transact(database, jobs)
+                settle(jobs)
+                return
+            except psycopg.Error as error:
+                attempt += 1
+                if self._is_gone(error):
+                    jobs = self._patient(jobs, error)
+                elif len(jobs) > 1:
+                    self._doubted = None
+                    for job in jobs:
+                        self._perform([job])
+                    return
+                elif not isinstance(error, CONFLICTS) or attempt == _ATTEMPTS or _is_late(jobs[0]):
+                    self._doubted = None
+                    self._refuse(jobs, error)
+                    return
+
+    def _connected(self) -> PostgresDatabase:
+        if self._database is None or self._database.connection.closed:
+            self._database = connect(self._address, writes=True)
+            self.pid = self._database.connection.info.backend_pid
+        return self._database
+
+    def _transact(self, database: PostgresDatabase, jobs: Sequence[Job]) -> None:
+        with database.connection.pipeline():
+            transaction = database.begin()
+            for job in jobs:
+                self._run(database, job, alone=len(jobs) == 1)
+            for payload in _payloads(database.changed):
+                database.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+            self._doubted = transaction
+            database.connection.execute("COMMIT")
+        self._doubted = None
+        self._watches.wake(database.changed)
+
+    def _run(self, database: PostgresDatabase, job: Job, *, alone: bool) -> None:
+        """Run one job; if it raises, only what it did itself is undone. Errors of the driver concern the whole transaction."""
+        job.error = None
+        changed = set(database.changed)
+        if not alone:
+            database.connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.call(database)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            job.error = error
+            database.changed = changed
+            database.connection.execute("ROLLBACK" if alone else "ROLLBACK TO job")
+            if alone:
+                database.connection.execute("BEGIN")
+        if not alone:
+            database.connection.execute("RELEASE job")
+
+    def _is_gone(self, error: psycopg.Error) -> bool:
+        """Whether the connection is lost; one that is left is ready for another transaction."""
+        connection = self._database.connection if self._database is not None else None
+        if connection is None or connection.closed or lost(error):
+            if connection is not None:
+                connection.close()
+            return True
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+        return False
+
+    def _was_committed(self, database: PostgresDatabase) -> bool:
+        """Whether the transaction that was in doubt was carried out."""
+        while self._doubted is not None:
+            state = database.value("SELECT pg_xact_status(CAST(:id AS xid8))", {"id": self._doubted})
+            if state != "in progress":
+                self._doubted = None
+                return bool(state == "committed")
+            time.sleep(_PAUSE)
+        return False
+
+    def _patient(self, jobs: Sequence[Job], error: psycopg.Error) -> Sequence[Job]:
+        """Refuse those who have waited long enough; wait a little for the others."""
+        late = [job for job in jobs if _is_late(job)]
+        if late:
+            self._refuse(late, error)
+        waiting = [job for job in jobs if job not in late]
+        if waiting:
+            time.sleep(_PAUSE)
+        else:
+            self._doubted = None
+        return waiting
+
+    def _refuse(self, jobs: Sequence[Job], error: psycopg.Error) -> None:
+        for job in jobs:
+            job.error = translate(error, self._address)
+            job.error.__cause__ = error
+        settle(jobs)
+
+
+def _is_late(job: Job) -> bool:
+    return time.monotonic() > job.asked_at + PATIENCE
+
+
+def _payloads(session_ids: Iterable[str]) -> Iterator[str]:
+    """What others are told: ids in as few notifications as hold them."""
+    told = ""
+    for session_id in sorted(session_ids):
+        if len(told) + len(session_id) >= _MOST_NOTIFIED:
+            yield told
+            told = ""
+        told = f"{told} {session_id}" if told else session_id
+    if told:
+        yield told

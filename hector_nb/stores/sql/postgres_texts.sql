@@ -1,0 +1,15 @@
+-- name: put_text
+INSERT INTO texts (place, words) VALUES ((:session << 24) + :position, array_to_tsvector(string_to_array(:words, ' ')))
+ON CONFLICT (place) DO UPDATE SET words = excluded.words;
+
+-- name: messages_of
+SELECT place & 0xFFFFFF, content FROM messages WHERE place > :session << 24 AND place < (:session + 1) << 24;
+
+-- name: erase_title
+DELETE FROM texts WHERE place = :session << 24;
+
+-- name: erase_texts
+DELETE FROM texts WHERE place > (:session << 24) + :after AND place < (:session + 1) << 24;
+
+-- name: sessions_with
+SELECT DISTINCT place >> 24 FROM texts WHERE words @@ CAST(:words AS tsquery);
