@@ -70,7 +70,7 @@ class Notebook:
         self.page.on("request", self._requested)
         self.page.on("dialog", self._asked)
         self.open(f"{self.url}&reset" if app == "lab" else self.url)
-        self.run("pass", new=False)
+        self._begin()
 
     def open(self, url: str) -> None:
         """Go to an address and wait until the notebook and its kernel are there."""
@@ -81,26 +81,33 @@ class Notebook:
     def ready(self) -> None:
         self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
 
+    def _begin(self) -> None:
+        """Run the first cell. A page that has just opened may let the first attempts go."""
+        prompt = self.cells.first.locator(".jp-InputPrompt")
+        while prompt.inner_text().strip() == "[ ]:":
+            self.cells.first.locator(".cm-content").click()
+            self.page.keyboard.press("Control+Enter")
+            self.page.wait_for_timeout(100)
+        expect(prompt).to_have_text(_DONE)
+
     @property
     def cells(self) -> Locator:
         return self.page.locator(".jp-Notebook .jp-CodeCell")
 
-    def start(self, code: str, *, new: bool = True) -> Locator:
-        """Run code in a new last cell (or in the first); its output area."""
-        if new:
-            self.page.locator(".jp-Notebook-footer").click()
+    def start(self, code: str) -> Locator:
+        """Run code in a new last cell."""
+        self.page.locator(".jp-Notebook-footer").click()
         cell = self.cells.last
         count = self.cells.count()
         cell.locator(".cm-content").click()
-        self.page.keyboard.press("ControlOrMeta+a")
-        self.page.keyboard.insert_text(f"import hector_nb\n{code}" if not new else code)
+        self.page.keyboard.insert_text(code)
         expect(cell.locator(".cm-content")).to_contain_text(code.split("\n")[0])
         self.page.keyboard.press("Control+Enter")
         return self.cells.nth(count - 1)
 
-    def run(self, code: str, *, new: bool = True) -> Locator:
+    def run(self, code: str) -> Locator:
         """Run code and wait for its end."""
-        cell = self.start(code, new=new)
+        cell = self.start(code)
         expect(cell.locator(".jp-InputArea-prompt").first).to_have_text(_DONE)
         return cell
 
