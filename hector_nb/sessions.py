@@ -15,8 +15,6 @@ FINISHED: frozenset[TurnStatus] = frozenset({"complete", "cancelled", "failed", 
 IfBusy = Literal["queue", "reject", "interrupt"]
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-MAX_TITLE = 500
-"""The most characters of a session's title."""
 LOCAL_USER = "local"
 """The owner of everything where nobody in particular is logged in."""
 

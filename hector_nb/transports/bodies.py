@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
-from hector_nb.sessions import MAX_TITLE, IfBusy
+from hector_nb.sessions import IfBusy
 from hector_nb.wire.codec import without_surrogates
 from hector_nb.wire.frames import EVENT_GROUPS, LOG
 
@@ -24,7 +24,7 @@ _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json")
 MAX_DEPTH = 100
 """How deep objects and lists may be nested in a body."""
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Title = Annotated[str, Field(max_length=MAX_TITLE)]
+Title = Annotated[str, Field(max_length=500)]
 
 
 class Body(BaseModel):

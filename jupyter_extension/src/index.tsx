@@ -21,10 +21,7 @@ export function mount(store: Store, el: HTMLElement, { height = null, inserter }
   sheet.textContent = styles;
   const chat = document.createElement("div");
   chat.className = "chat";
-  // JupyterLab then leaves all keys to us; what is typed here must not run a cell.
-  el.dataset.lmSuppressShortcuts = "true";
-  const keep = (event: Event) => event.stopPropagation();
-  for (const type of ["keydown", "keyup", "keypress", "paste", "copy", "cut"]) el.addEventListener(type, keep);
+  const undo = keepKeys(el);
   const dress = ({ theme, host } = lookNow()) => {
     chat.dataset.theme = theme;
     chat.dataset.host = host;
@@ -35,10 +32,32 @@ export function mount(store: Store, el: HTMLElement, { height = null, inserter }
   draw(<Frame store={store} chat={chat} height={height} inserter={inserter} />, chat);
   return () => {
     undress();
-    for (const type of ["keydown", "keyup", "keypress", "paste", "copy", "cut"]) el.removeEventListener(type, keep);
+    undo();
     draw(null, chat);
     root.replaceChildren();
   };
+}
+
+/** What is typed in an element stays there and runs no cell; only the keys that save go through to the notebook. */
+function keepKeys(el: HTMLElement): () => void {
+  const types = ["keydown", "keyup", "keypress", "paste", "copy", "cut"];
+  const keep = (event: Event) => isSave(event) || event.stopPropagation();
+  // JupyterLab listens before the element does, and leaves alone what is marked so.
+  const mark = (event: KeyboardEvent) => {
+    if (event.composedPath().includes(el)) el.toggleAttribute("data-lm-suppress-shortcuts", !isSave(event));
+  };
+  el.dataset.lmSuppressShortcuts = "true";
+  for (const type of types) el.addEventListener(type, keep);
+  addEventListener("keydown", mark, true);
+  return () => {
+    for (const type of types) el.removeEventListener(type, keep);
+    removeEventListener("keydown", mark, true);
+  };
+}
+
+function isSave(event: Event): boolean {
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event as Partial<KeyboardEvent>;
+  return key?.toLowerCase() === "s" && (!!ctrlKey || !!metaKey) && !altKey && !shiftKey;
 }
 
 /** anywidget calls this once for each model. */

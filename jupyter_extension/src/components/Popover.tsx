@@ -54,6 +54,7 @@ export function Popover({ anchor, label, width, align = "start", onClose, childr
       popover="manual"
       role="dialog"
       aria-label={label}
+      tabIndex={-1} // A press on what takes no focus would else give it to the notebook's cell, away from here.
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         event.stopPropagation();
