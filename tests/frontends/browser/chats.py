@@ -125,7 +125,13 @@ class Notebook:
     def save(self) -> None:
         """Save the notebook as a person does."""
         self.page.keyboard.press("ControlOrMeta+s")
-        self.page.wait_for_selector(".jp-mod-dirty, .jp-DirtyIndicator", state="detached")
+        self.page.wait_for_selector(".jp-mod-dirty", state="detached")
+
+    def dress(self, *, dark: bool) -> None:
+        """Take one of the host's themes."""
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        self.page.wait_for_selector(f'body[data-jp-theme-name="{theme}"]', state="attached")
 
     def _requested(self, request: Request) -> None:
         if not request.url.startswith(("data:", "blob:")) and self._home not in request.url:
