@@ -25,7 +25,7 @@ def test_an_answer_is_asked_for_stopped_and_asked_for_again(notebook: Notebook, 
     assert answer.asked()["messages"][-1]["content"] == "a\nb"
     answer.say("**One** ")
     expect(chat.answer().locator("strong")).to_have_text("One")
-    answer.say("```python\n1")
+    answer.say("\n\n```python\n1")
     answer.say("\n```")
     expect(chat.answer().locator("pre")).to_have_text("1")
     chat.draft.press("Escape")
