@@ -144,6 +144,7 @@ class Notebook:
 
     def _asked(self, dialog: Dialog) -> None:
         if dialog.type == "beforeunload":
-            return dialog.accept()
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
+            dialog.accept()
+        else:
+            self.dialogs.append(dialog.message)
+            dialog.dismiss()
