@@ -24,6 +24,7 @@ _MOST_JOBS = 200
 _ATTEMPTS = 20
 """How often a job is begun anew where other nodes are in its way."""
 _PAUSE = 0.2
+_NOTIFY = "SELECT pg_notify(%s, concat(nextval('notices'), ' ', CAST(%s AS TEXT)))"
 _MOST_NOTIFIED = 7900
 """Bytes of one notification."""
 
@@ -86,7 +87,7 @@ class Writer(threading.Thread):
             for job in jobs:
                 self._run(database, job, alone=len(jobs) == 1)
             for payload in _payloads(database.changed):
-                database.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+                database.connection.execute(_NOTIFY, [CHANNEL, payload])
             self._doubted = transaction
             database.connection.execute("COMMIT")
         self._doubted = None

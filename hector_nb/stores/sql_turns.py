@@ -148,7 +148,7 @@ def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]
     if sum(status == "queued" for *_, status in queue) >= MAX_WAITING:
         raise TooManyWaiting(hint="Wait for an answer, then send the message again.")
     if queue and new.if_busy == "interrupt":
-        db.run(_SQL["request_cancels"], {"session": session.key})
+        db.changed.update(holder for (holder,) in db.all(_SQL["request_cancels"], {"session": session.key}))
     message = new.message
     db.run(
         _SQL["insert_turn"],
@@ -357,7 +357,8 @@ def last_turn(db: Database, user: str, session_id: str) -> Turn | None:
 
 def request_cancel(db: Database, turn_id: str) -> None:
     """See `Store.request_cancel`."""
-    db.changed.update(session_id for (session_id,) in db.all(_SQL["request_cancel"], {"turn_id": turn_id}))
+    for session_and_holder in db.all(_SQL["request_cancel"], {"turn_id": turn_id}):
+        db.changed.update(session_and_holder)
 
 
 def cancel_requests(db: Database, holder: str) -> Sequence[str]:
