@@ -43,7 +43,7 @@ SPEEDS = (50, 100, 500, 2000)
 def main() -> None:
     """Measure and print."""
     for speed in SPEEDS:
-        scripts.SCRIPTS[f"speed{speed}"] = [_script(speed)]
+        scripts.SCRIPTS[f"speed{speed}"] = [script(speed)]
     with tempfile.TemporaryDirectory() as folder:
         kernel = Kernel(Path(folder))
         try:
@@ -53,8 +53,8 @@ def main() -> None:
             kernel.close()
 
 
-def _script(speed: int) -> list[object]:
-    """Tokens in small groups, as a network brings them."""
+def script(speed: int) -> list[object]:
+    """A scripted model's words: tokens in small groups, as a network brings them."""
     group = max(1, speed // 50)
     steps: list[object] = []
     for start in range(0, TOKENS, group):

@@ -47,6 +47,8 @@ class Lab:
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"),
                 *("--IdentityProvider.token=secret", f"--ServerApp.root_dir={self.notebooks}"),
                 "--KernelManager.transport=ipc",
+                "--LabApp.expose_app_in_browser=True",
+                "--JupyterNotebookApp.expose_app_in_browser=True",
                 "--ServerApp.jpserver_extensions={'hector_nb': True}",
             ],
             env={**environment(folder, more), **variables},

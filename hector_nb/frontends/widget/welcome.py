@@ -24,7 +24,8 @@ async def welcome(service: SessionService, info: AgentInfo, offers: Sequence[str
         page = await service.list_sessions(info.name, limit=1)
         for session in page.items:
             if session.title:
-                prompts.append(f"Where did we stop in “{plain_line(session.title)}”?")
+                title = plain_line(session.title).rstrip(" .?!…")
+                prompts.append(f"Where did we stop in “{title}”?")
             memories = await _count(service, info, session.session_id)
             found["memories"], found["sessions"] = memories
     found["prompts"] = prompts[:_PROMPTS]

@@ -1,15 +1,18 @@
 """Chats in a notebook's page, in JupyterLab or Notebook 7."""
 
 import re
-from typing import Any
 
-from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import BrowserContext, Dialog, Locator, Page, Request, WebSocket, expect
 
 from tests.frontends.browser.conductor import PATIENCE
 from tests.frontends.lab import Lab
 
 expect.set_options(timeout=PATIENCE * 1000)
 _DONE = re.compile(r"\[\d+\]")
+_READY = """() => {
+    const context = globalThis.jupyterapp?.shell.currentWidget?.sessionContext;
+    return context?.isReady && context.session?.kernel?.connectionStatus === 'connected' && context.session.kernel.status === 'idle';
+}"""
 _ADDRESS = {"lab": "lab/tree", "notebook": "notebooks"}
 
 
@@ -56,6 +59,7 @@ class Notebook:
     Attributes:
         requests: Addresses that the page asked for since it was opened, without those of the server.
         dialogs: Texts of dialogs that opened.
+        sockets: Websockets of kernels.
     """
 
     def __init__(self, context: BrowserContext, lab: Lab, name: str, app: str = "lab") -> None:
@@ -69,6 +73,8 @@ class Notebook:
         self._home = lab.url.split("//")[1]
         self.page.on("request", self._requested)
         self.page.on("dialog", self._asked)
+        self.sockets: list[WebSocket] = []
+        self.page.on("websocket", lambda socket: "/channels" in socket.url and self.sockets.append(socket))
         self.open(f"{self.url}&reset" if app == "lab" else self.url)
         self._begin()
 
@@ -79,16 +85,13 @@ class Notebook:
         self.ready()
 
     def ready(self) -> None:
-        self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        """Wait for the notebook and its kernel."""
+        self.page.wait_for_function(_READY)
 
     def _begin(self) -> None:
-        """Run the first cell. A page that has just opened may let the first attempts go."""
-        prompt = self.cells.first.locator(".jp-InputPrompt")
-        while prompt.inner_text().strip() == "[ ]:":
-            self.cells.first.locator(".cm-content").click()
-            self.page.keyboard.press("Control+Enter")
-            self.page.wait_for_timeout(100)
-        expect(prompt).to_have_text(_DONE)
+        self.cells.first.locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+        expect(self.cells.first.locator(".jp-InputPrompt")).to_have_text(_DONE)
 
     @property
     def cells(self) -> Locator:
@@ -124,13 +127,24 @@ class Notebook:
 
     def save(self) -> None:
         """Save the notebook as a person does."""
-        self.page.keyboard.press("ControlOrMeta+s")
-        self.page.wait_for_selector(".jp-mod-dirty, .jp-DirtyIndicator", state="detached")
+        with self.page.expect_response(
+            lambda answer: "/api/contents/" in answer.url and answer.request.method == "PUT"
+        ):
+            self.page.keyboard.press("ControlOrMeta+s")
+
+    def dress(self, *, dark: bool) -> None:
+        """Take one of the host's themes."""
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        self.page.wait_for_selector(f'body[data-jp-theme-name="{theme}"]', state="attached")
 
     def _requested(self, request: Request) -> None:
         if not request.url.startswith(("data:", "blob:")) and self._home not in request.url:
             self.requests.append(request.url)
 
-    def _asked(self, dialog: Any) -> None:
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
+    def _asked(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":
+            dialog.accept()
+        else:
+            self.dialogs.append(dialog.message)
+            dialog.dismiss()

@@ -55,9 +55,3 @@ def context_of(launched: Browser) -> BrowserContext:
 def notebook(context: BrowserContext, server: Lab) -> Notebook:
     """A notebook in JupyterLab."""
     return Notebook(context, server, "lab.ipynb")
-
-
-@pytest.fixture(scope="session")
-def notebook7(context: BrowserContext, server: Lab) -> Notebook:
-    """A notebook in Notebook 7."""
-    return Notebook(context, server, "seven.ipynb", "notebook")

@@ -172,3 +172,8 @@ def test_a_chat_is_one_call_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     for service in opening._services.values():
         service.close()
     opening._services.clear()
+
+
+def test_the_front_end_is_small() -> None:
+    """Every saved widget state and every page that shows a chat carries it."""
+    assert bundle.PLACE.stat().st_size <= 150_000
