@@ -24,6 +24,7 @@ _MOST_JOBS = 200
 _ATTEMPTS = 20
 """How often a job is begun anew where other nodes are in its way."""
 _PAUSE = 0.2
+_NOTIFY = "SELECT pg_notify(:channel, :payload)"
 _MOST_NOTIFIED = 7900
 """Bytes of one notification."""
 
@@ -81,14 +82,14 @@ class Writer(threading.Thread):
         return self._database
 
     def _transact(self, database: PostgresDatabase, jobs: Sequence[Job]) -> None:
-        with database.connection.pipeline():
-            transaction = database.begin()
+        with database.pipeline:
+            database.begin()
             for job in jobs:
                 self._run(database, job, alone=len(jobs) == 1)
             for payload in _payloads(database.changed):
-                database.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
-            self._doubted = transaction
-            database.connection.execute("COMMIT")
+                database.run(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+            self._doubted = database.transaction
+            database.run("COMMIT")
         self._doubted = None
         self._watches.wake(database.changed)
 
@@ -97,7 +98,7 @@ class Writer(threading.Thread):
         job.error = None
         changed = set(database.changed)
         if not alone:
-            database.connection.execute("SAVEPOINT job")
+            database.run("SAVEPOINT job")
         try:
             job.result = job.call(database)
         except psycopg.Error:
@@ -105,11 +106,11 @@ class Writer(threading.Thread):
         except Exception as error:  # noqa: BLE001 - the caller gets it
             job.error = error
             database.changed = changed
-            database.connection.execute("ROLLBACK" if alone else "ROLLBACK TO job")
+            database.run("ROLLBACK" if alone else "ROLLBACK TO job")
             if alone:
-                database.connection.execute("BEGIN")
+                database.run("BEGIN")
         if not alone:
-            database.connection.execute("RELEASE job")
+            database.run("RELEASE job")
 
     def _is_gone(self, error: psycopg.Error) -> bool:
         """Whether the connection is lost; one that is left is ready for another transaction."""

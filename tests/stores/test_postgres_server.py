@@ -127,10 +127,10 @@ async def test_what_was_lost_in_a_commit_is_done_once(server, store, monkeypatch
 
     def cut():
         monkeypatch.undo()
-        connection = store._writer._database.connection
+        database = store._writer._database
         if after:
-            connection.execute("COMMIT")
-        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            database.run("COMMIT")
+        database.run("SELECT pg_terminate_backend(pg_backend_pid())")
         return []
 
     async with asyncio.timeout(20):
