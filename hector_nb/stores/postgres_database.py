@@ -87,6 +87,8 @@ class PostgresDatabase(Database):
         self.connection = connection
         self.pipeline = Pipeline(connection)
         """A transaction is best run inside it."""
+        self.has_written = False
+        """Whether a statement was run that is more than a query; whoever wants to know sets it back before."""
         self._writes = writes
         self._begun: Rows | None = None
         self._now = 0
@@ -125,10 +127,15 @@ class PostgresDatabase(Database):
 
     def run(self, query: str, values: Values | None = None) -> Rows:
         """See `Database`."""
+        self.has_written |= not query.startswith("SELECT")
         if self.pipeline.is_open:
             return self.pipeline.send(query, values)
         with self.pipeline:
             return self.pipeline.send(query, values)
+
+    def ask(self, query: str, values: Values | None = None) -> Rows:
+        """See `Database`."""
+        return self.run(query, values)
 
     @contextmanager
     def lazily(self, query: str, values: Values | None = None) -> Iterator[Iterator[Any]]:

@@ -35,6 +35,10 @@ class Database(ABC):
         """Run a statement; its rows are read from what is returned."""
 
     @abstractmethod
+    def ask(self, query: str, values: Values | None = None) -> Iterable[Any]:
+        """Run a statement whose rows, all of which are wanted, need not be there before something else is run or asked."""
+
+    @abstractmethod
     def lazily(self, query: str, values: Values | None = None) -> AbstractContextManager[Iterator[Any]]:
         """The rows of a query of which perhaps only the first are wanted."""
 

@@ -131,6 +131,11 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
     await store.next_turn(USER, "s", after="t1")
     await store.next_turn(USER, "s", after="erased")
     await store.last_turn(USER, "s")
+    await begin(store, "before")
+    await begin(store, "queued")
+    for turn_id in ("before", "queued"):
+        await begin(store, turn_id)
+        await store.write_turn(turn_id, outcome=OVER)
     await one_off(store, "t0", outcome=OVER)
     await remember_everything(store)
     (memory,) = await give(store, "tea", session_id="remembers")
