@@ -116,7 +116,7 @@ class Pipeline:
     def _await(self, rows: Rows) -> None:
         if rows.result is None:
             self.waits += 1
-            self._connection.wait(self._read(rows))
+            self._connection.wait(self._read())
 
     def _name(self, kind: _Kind, text: bytes) -> bytes | None:
         name = self._names.get(kind)
@@ -136,11 +136,11 @@ class Pipeline:
             self._await(rows)
         return rows
 
-    def _read(self, rows: Rows) -> PQGen[None]:
-        """Read answers up to this one."""
+    def _read(self) -> PQGen[None]:
+        """Read the answers to all that was sent."""
         self._pgconn.send_flush_request()
         yield from self._flush()
-        while rows.result is None:
+        while self._unanswered:
             error = yield from self._next()
             if error is not None:
                 raise error
