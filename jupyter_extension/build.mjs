@@ -1,7 +1,19 @@
 // Builds `src/index.tsx` into one ES module for anywidget; the style sheet is inside it, for the shadow root.
 // `--gallery` builds the page that shows every state without a kernel; `--watch` builds again on every change.
-import { context } from "esbuild";
+import { readFile } from "node:fs/promises";
+import { context, transform } from "esbuild";
 
+/** Style sheets as texts, without what only people read. */
+const sheets = {
+  name: "sheets",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const sheet = await readFile(path, "utf8");
+      const { code } = await transform(sheet, { loader: "css", minify: true, target: "es2022" });
+      return { contents: code, loader: "text" };
+    });
+  },
+};
 const gallery = process.argv.includes("--gallery");
 const options = {
   entryPoints: [gallery ? "gallery/index.tsx" : "src/index.tsx"],
@@ -14,7 +26,7 @@ const options = {
   legalComments: "inline",
   jsx: "automatic",
   jsxImportSource: "preact",
-  loader: { ".css": "text", ".svg": "text" },
+  plugins: [sheets],
   logLevel: "info",
 };
 const build = await context(options);

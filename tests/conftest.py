@@ -6,19 +6,19 @@ import shutil
 import pytest
 from hypothesis import settings
 
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
+    "0"  # tests that fork share their process with those of gRPC, which reads this at import
+)
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 
 
 def pytest_configure() -> None:
-    """No key of this machine's user sways a test, or is spent by one; no test fails for a slow machine; gRPC stays out of forks."""
+    """No key of this machine's user sways a test, or is spent by one; no test fails for a slow machine."""
     settings.register_profile("any machine", deadline=None)
     settings.load_profile("any machine")
     for name in list(os.environ):
         if name in _KEYS or name.startswith("HECTOR_"):
             del os.environ[name]
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
-        "0"  # tests that fork, for a terminal, share their process with those of gRPC
-    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

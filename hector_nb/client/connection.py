@@ -189,7 +189,9 @@ class Connection:
 
     def _not_connected(self, error: aiohttp.ClientConnectorError) -> Unavailable:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return self._unavailable("has no valid certificate")
+            return self._unavailable(
+                "has a certificate that is not trusted here", hint="If it is your own, name its file in SSL_CERT_FILE."
+            )
         if isinstance(error, aiohttp.ClientConnectorSSLError):
             return self._unavailable("failed the TLS handshake", hint="Is its address http instead of https?")
         return self._unavailable("cannot be reached", hint="Is the server running? `hector serve` starts one.")

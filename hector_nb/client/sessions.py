@@ -27,6 +27,7 @@ from hector_nb.errors import (
     HectorError,
     MemoryNotFound,
     MessageNotFound,
+    NotFound,
     SessionEnded,
     SessionNotFound,
     TurnNotFound,
@@ -60,10 +61,18 @@ async def open_sessions(
     connection = Connection(replace(address, token=address.token or otherwise))
     try:
         sessions = RemoteSessions(connection)
-        await sessions.list_agents()
+        await _hear(sessions, address)
         yield sessions
     finally:
         await connection.aclose()
+
+
+async def _hear(sessions: SessionService, address: Address) -> None:
+    """Ask for what every server has."""
+    try:
+        await sessions.list_agents()
+    except NotFound as error:
+        raise NotFound(f"There is no Hector at {address.base}.", hint="Check the address and its path.") from error
 
 
 class RemoteSessions(SessionService):

@@ -67,6 +67,15 @@ def load_config(
     return LoadedConfig(config=_with_agent(config), path=path, named=named, folder=path.parent)
 
 
+def find_config(explicit: str | Path | None = None) -> Path | None:
+    """The file that `load_config` would read; None: there is none.
+
+    Raises:
+        ConfigError: the file that is named is not there.
+    """
+    return _find(explicit, os.environ, _working_directory())[0]
+
+
 def _working_directory() -> Path:
     try:
         return Path.cwd()

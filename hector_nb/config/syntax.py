@@ -104,6 +104,7 @@ _PLAIN_WORDS = (
     ("found character '\\t'", "a tab cannot indent; use spaces"),
     ("found character", "text that begins with this character must be in quotes"),
     ("could not find expected ':'", "a key must be followed by a `:` and a space"),
+    ("expected the node content", "a value is missing, or a `[`, a `{` or a quote is never closed"),
     ("found unexpected end of stream", "a quote is never closed"),
     (
         "found undefined alias",

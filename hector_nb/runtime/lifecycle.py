@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from hector_nb.errors import StoreError
-from hector_nb.runtime.intervals import DEAD_AFTER
+from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
 from hector_nb.runtime.recovery import Recovery
 from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import TurnRun
@@ -19,8 +19,8 @@ _BEAT_EVERY = 2.0
 _RECOVER_EVERY = 5.0
 _NOTICE_WITHIN = 1.0
 """Seconds between looks for dead processes while somebody here waits for another's turn."""
-_LISTEN_EVERY = 0.2
-"""Seconds between looks for cancel requests, while turns run."""
+_LISTEN_AFTER = 0.2
+"""Seconds between the end of a watch for cancel requests and the next: turns came, or the store refused."""
 _SWEEP_EVERY = 60.0
 
 
@@ -54,7 +54,7 @@ class Lifecycle:
             asyncio.create_task(self._every(_NOTICE_WITHIN, self.recover, at_least_every=_RECOVER_EVERY)),
             asyncio.create_task(self._every(_SWEEP_EVERY, self._sweep)),
             asyncio.create_task(self._every(_BEAT_EVERY, self._beat, while_busy=True)),
-            asyncio.create_task(self._every(_LISTEN_EVERY, self._listen, while_busy=True)),
+            asyncio.create_task(self._every(_LISTEN_AFTER, self._listen, while_busy=True)),
         ]
 
     def wake(self) -> None:
@@ -119,9 +119,12 @@ class Lifecycle:
         await self._store.heartbeat(self._holder)
 
     async def _listen(self) -> None:
-        for turn_id in await self._store.cancel_requests(self._holder):
-            if run := self._runs.get(turn_id):
-                run.cancel()
+        async with self._store.watch(self._holder) as watch:
+            while self._runs:
+                for turn_id in await self._store.cancel_requests(self._holder):
+                    if run := self._runs.get(turn_id):
+                        run.cancel()
+                await watch.wait(LOOK_EVERY)
 
     async def _sweep(self) -> None:
         while (expired := await self._store.expire_sessions()) or await self._store.sweep():

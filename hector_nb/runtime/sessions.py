@@ -1,9 +1,6 @@
 """The sessions of one user, in process: `SessionService` over the engine and the store."""
 
 import asyncio
-import hashlib
-import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,11 +21,19 @@ from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.messages import Message
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import all_called_from
+from hector_nb.runtime.requests import (
+    DECISIONS,
+    check_choice,
+    check_limit,
+    check_message,
+    check_session,
+    check_status,
+    idempotency_of,
+)
 from hector_nb.runtime.session_approvals import SessionApprovals
 from hector_nb.runtime.session_memory import SessionMemories
 from hector_nb.runtime.streams import LiveStream, StoredFeed, open_turn, shaped
 from hector_nb.service import (
-    MAX_MESSAGE_BYTES,
     AgentInfo,
     SendMessage,
     SessionFeed,
@@ -36,15 +41,14 @@ from hector_nb.service import (
     ToolInfo,
     TurnStream,
 )
-from hector_nb.sessions import SESSION_ID, Page, Session, SessionStatus, Turn
-from hector_nb.stores.base import Idempotency, NewTurn
+from hector_nb.sessions import Page, Session, SessionStatus, Turn
+from hector_nb.stores.base import NewTurn
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime
 
 _BEFORE = "before-"
 """What the cursors of a transcript that is read from its end begin with; a position follows."""
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CANCEL_WITHIN = 5.0
 """Seconds to wait for a cancelled turn to be written down."""
 
@@ -83,13 +87,10 @@ class UserSessions(SessionService):
     ) -> tuple[Session, bool]:
         """See `SessionService`."""
         found = self._runtime.agent(agent)
-        if session_id is not None and not SESSION_ID.fullmatch(session_id):
-            raise InvalidRequest(
-                "This is not a session id.", hint="Use 1 to 64 letters, digits, '_', '.' or '-', or none: one is made."
-            )
+        check_session(session_id=session_id, title=title, metadata=metadata)
         return await self._store.create_session(
             self._new_session(found, session_id or new_id("sess"), title=title or "", metadata=metadata or {}),
-            idempotency=_idempotency(idempotency_key, "session", agent, session_id, title, metadata),
+            idempotency=idempotency_of(idempotency_key, "session", agent, session_id, title, metadata),
         )
 
     async def list_sessions(
@@ -104,6 +105,7 @@ class UserSessions(SessionService):
         """See `SessionService`."""
         if agent is not None:
             self._runtime.agent(agent)
+        check_status(status)
         return await self._store.list_sessions(
             self._user, agent=agent, limit=limit, cursor=cursor, status=status, query=query
         )
@@ -140,6 +142,7 @@ class UserSessions(SessionService):
     ) -> Session:
         """See `SessionService`."""
         await self.get_session(agent, session_id)
+        check_session(title=title, metadata=metadata)
         return await self._store.update_session(self._user, session_id, title=title, metadata=metadata)
 
     async def end_session(self, agent: str, session_id: str) -> Session:
@@ -201,7 +204,7 @@ class UserSessions(SessionService):
     async def stream_message(self, agent: str, request: SendMessage) -> TurnStream:
         """See `SessionService`."""
         found = self._runtime.agent(agent)
-        _check(request.message)
+        check_message(request)
         turn_id = new_id("turn")
         message = await _message(found, turn_id, request.message)
         session_id = request.session_id or new_id("sess")
@@ -217,7 +220,7 @@ class UserSessions(SessionService):
             holder=self._runtime.holder,
             if_busy="reject" if request.if_busy == "reject" else "queue",
             create_session=one_off,
-            idempotency=_idempotency(request.idempotency_key, "turn", agent, request.session_id, request.message),
+            idempotency=idempotency_of(request.idempotency_key, "turn", agent, request.session_id, request.message),
         )
         grace = found.grace(one_off=request.session_id is None, on_disconnect=request.on_disconnect)
         run = self._runtime.start(new, grace=grace, above=self._above)
@@ -268,6 +271,7 @@ class UserSessions(SessionService):
     ) -> Sequence[RecalledMemory]:
         """See `SessionService`."""
         session = await self.get_session(agent, session_id)
+        check_limit(limit)
         return await self._memories.search(self._runtime.agent(agent), session, query, limit=limit)
 
     async def correct_memory(self, agent: str, session_id: str, memory_id: str, text: str) -> Memory:
@@ -312,6 +316,7 @@ class UserSessions(SessionService):
     ) -> Approval:
         """See `SessionService`."""
         session = await self.get_session(agent, session_id)
+        check_choice("decision", decision, DECISIONS)
         return await self._approvals.decide(session, call_id, decision, edited=edited)
 
     async def get_tool_output(self, agent: str, session_id: str, call_id: str) -> str:
@@ -397,14 +402,6 @@ def _takes_copies(agent: Agent) -> bool:
     return agent.longterm is not None and agent.longterm.scope == "session"
 
 
-def _check(message: str) -> None:
-    """Refuse what cannot be a message."""
-    if not message.strip():
-        raise InvalidRequest("The message is empty.", hint='Send some text, for example {"message": "Hello"}.')
-    if len(message.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES:
-        raise MessageTooLarge("The message is larger than 1 MiB.", hint="Send it in parts, or put it in a file.")
-
-
 async def _message(agent: Agent, turn_id: str, text: str) -> Message:
     """The user's message, counted.
 
@@ -428,16 +425,6 @@ async def _message(agent: Agent, turn_id: str, text: str) -> Message:
 def _turn(after: str) -> str | None:
     """The turn that a feed begins after; None: none."""
     return None if after == "start" else after
-
-
-def _idempotency(key: str | None, *request: object) -> Idempotency | None:
-    """The caller's key with what it stands for."""
-    if key is None:
-        return None
-    if not _KEY.fullmatch(key):
-        raise InvalidRequest("This idempotency key is not valid.", hint="Use 1 to 255 printable ASCII characters.")
-    text = json.dumps(request, sort_keys=True, default=str)
-    return Idempotency(key=key, fingerprint=hashlib.sha256(text.encode()).hexdigest())
 
 
 def _no_session(session_id: str) -> SessionNotFound:

@@ -8,6 +8,7 @@ and then the turn's last event: nothing is lost silently.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -236,7 +237,14 @@ class StoredFeed(SessionFeed):
                     return open_turn(self._runtime, turn)
                 if session.status != "active":
                     return None
-                await watch.wait(LOOK_EVERY)
+                await watch.wait(_until_expiry(session))
+
+
+def _until_expiry(session: Session) -> float:
+    """How long to wait for news of a session: nobody announces that its time has passed."""
+    if session.expires_at is None:
+        return LOOK_EVERY
+    return min(LOOK_EVERY, max(1.0, (session.expires_at - datetime.now(UTC)).total_seconds()))
 
 
 def open_turn(runtime: "Runtime", turn: Turn, *, after: int = 0) -> TurnStream:

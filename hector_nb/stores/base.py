@@ -342,7 +342,7 @@ class Store(MemoryStore, ApprovalStore, Protocol):
         ...
 
     def watch(self, session_id: str) -> AbstractAsyncContextManager[Watch]:
-        """Watch a session for changes by any process (its turns, events, cancel requests)."""
+        """Watch a session for changes by any process (its turns, events, cancel requests), or a holder for requests to cancel its turns."""
         ...
 
     async def sweep(self, *, limit: int = 500) -> int:

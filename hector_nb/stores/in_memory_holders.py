@@ -16,6 +16,7 @@ class InMemoryHolders(InMemoryState):
         if kept is not None and not kept.turn.finished:
             kept.cancel = True
             self._wake(kept.turn.session_id)
+            self._wake(kept.holder)
 
     async def cancel_requests(self, holder: str) -> Sequence[str]:
         """See `Store`."""

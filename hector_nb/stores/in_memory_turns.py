@@ -159,6 +159,7 @@ class InMemoryTurns(InMemoryState):
         if new.if_busy == "interrupt":
             for other in unfinished:
                 other.cancel = True
+                self._wake(other.holder)
         turn = Turn(
             turn_id=new.turn_id,
             session_id=new.session_id,

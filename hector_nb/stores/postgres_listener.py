@@ -1,14 +1,17 @@
 """The one thread of a process that hears what other nodes change in a PostgreSQL store.
 
-What they commit comes as a notification that names the sessions. One that is lost costs no more than `LOOK_SECONDS`: so often it is
-looked whether anybody has written at all, while somebody watches, and after a lost connection everybody is woken.
+What they commit comes as a notification that names the sessions. Notifications are numbered: one that has not come when it is looked for
+the second time, every `LOOK_SECONDS`, is lost, and everybody is woken, as after a lost connection. So it is also known for how long the
+server has answered: while it was away nobody could show that he lives.
 """
 
+import math
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
@@ -17,6 +20,7 @@ from hector_nb.stores.postgres_database import CHANNEL, PostgresDatabase, connec
 from hector_nb.stores.watches import Watches
 
 LOOK_SECONDS = 1.0
+_NEWEST = "SELECT last_value FROM notices"
 _PAUSE = 0.2
 
 
@@ -29,9 +33,13 @@ class Listener(threading.Thread):
         self._watches = watches
         self._own = own
         self._database: PostgresDatabase | None = None
-        self._seen: str | None = None
+        self._through = 0
+        self._heard: set[int] = set()
+        self._missed: set[int] = set()
+        self._steady_since = -math.inf
+        self._asked_at: float | None = None
         self.looked = threading.Event()
-        """Set when it was looked for the first time whether anybody writes."""
+        """Set when it was looked for the first time whether something was missed."""
         self._closed = False
         self._woken, self._wake = socket.socketpair()
 
@@ -51,18 +59,26 @@ class Listener(threading.Thread):
         self.join()
         self._woken.close()
 
+    def steady_for(self) -> float:
+        """Seconds for which the server has answered at once; from any thread."""
+        now, asked_at = time.monotonic(), self._asked_at
+        if self._database is None or (asked_at is not None and now > asked_at + LOOK_SECONDS):
+            return 0.0
+        return now - self._steady_since
+
     def run(self) -> None:
         """The thread."""
         while not self._closed:
             try:
                 if self._database is None:
                     self._database = self._listening()
+                    self._steady_since = time.monotonic()
                     self._watches.wake_all()
                 self._hear(self._database)
             except psycopg.Error:
                 if self._database is not None:
                     self._database.connection.close()
-                self._database = None
+                self._database = self._asked_at = None
                 select.select([self._woken], [], [], _PAUSE)
         if self._database is not None:
             self._database.connection.close()
@@ -70,28 +86,41 @@ class Listener(threading.Thread):
     def _listening(self) -> PostgresDatabase:
         database = connect(self._address)
         database.connection.execute(f"LISTEN {CHANNEL}")
+        self._through = database.value(_NEWEST)
+        self._heard.clear()
+        self._missed.clear()
         return database
 
     def _hear(self, database: PostgresDatabase) -> None:
         connection = database.connection
         look_at = time.monotonic() + LOOK_SECONDS
         while not self._closed:
-            patience = max(0.0, look_at - time.monotonic())
-            heard = [connection.fileno(), self._woken.fileno()]
-            ready, _, _ = select.select(heard, [], [], patience)
-            if connection.fileno() in ready:
-                for notify in connection.notifies(timeout=0):
-                    if notify.pid != self._own():
-                        self._watches.wake(notify.payload.split())
+            self._take(connection)
             if time.monotonic() >= look_at:
-                if self._watches:
-                    self._look(database)
+                self._look(database)
                 look_at = time.monotonic() + LOOK_SECONDS
+                self._take(connection)  # what has come with the answer does not show on the socket
+            patience = max(0.0, look_at - time.monotonic())
+            select.select([connection.fileno(), self._woken.fileno()], [], [], patience)
+
+    def _take(self, connection: psycopg.Connection[Any]) -> None:
+        for notify in connection.notifies(timeout=0):
+            number, *names = notify.payload.split()
+            self._heard.add(int(number))
+            if notify.pid != self._own():
+                self._watches.wake(names)
 
     def _look(self, database: PostgresDatabase) -> None:
-        """Wake everybody if there was a transaction since the last look."""
-        newest = database.value("SELECT CAST(pg_current_snapshot() AS TEXT)")
-        if newest != self._seen:
+        """Wake everybody if a notification has been missing since the last look; one that is missing now may be under way."""
+        self._asked_at = asked_at = time.monotonic()
+        newest: int = database.value(_NEWEST)
+        if time.monotonic() > asked_at + LOOK_SECONDS:
+            self._steady_since = time.monotonic()
+        self._asked_at = None
+        lost = self._missed - self._heard
+        self._missed = set(range(self._through + 1, newest + 1)) - self._heard
+        self._through = newest
+        self._heard.clear()
+        if lost:
             self._watches.wake_all()
-        self._seen = newest
         self.looked.set()

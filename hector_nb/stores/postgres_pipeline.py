@@ -149,7 +149,14 @@ class Pipeline:
         while self._pgconn.flush():
             ready = yield Wait.RW
             if ready & Ready.R:
-                self._pgconn.consume_input()
+                self._take_in()
+
+    def _take_in(self) -> None:
+        """Read what has come; notifications among it are for the connection."""
+        self._pgconn.consume_input()
+        while notify := self._pgconn.notifies():
+            if self._pgconn.notify_handler:
+                self._pgconn.notify_handler(notify)
 
     def _next(self) -> PQGen[psycopg.Error | None]:
         """Read the next answer."""
@@ -170,7 +177,7 @@ class Pipeline:
             while self._pgconn.is_busy():
                 while not (yield Wait.R):
                     pass
-                self._pgconn.consume_input()
+                self._take_in()
             result = self._pgconn.get_result()
             if result is None:
                 return results

@@ -3,9 +3,10 @@
 The connection on which a holder writes keeps an advisory lock. The server releases it as soon as the process has ended, so that its
 turns pass on after `GRACE_SECONDS` of silence and not only after the time that heartbeats are waited for. A lock alone proves
 nothing: the server notices late that a machine is gone, and a holder whose server was restarted has its lock again with its next heartbeat.
+Nobody is dead for having been silent while the server was away.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 from hector_nb.stores import sql
 from hector_nb.stores.postgres_database import PostgresDatabase
@@ -17,7 +18,10 @@ _SQL = sql.queries("postgres_signs")
 
 
 class ConnectionSigns:
-    """A `SignsOfLife` of connections."""
+    """A `SignsOfLife` of connections. `steady_for` tells for how many seconds the server has answered."""
+
+    def __init__(self, steady_for: Callable[[], float]) -> None:
+        self._steady_for = steady_for
 
     def hold(self, db: Database, holder: str) -> None:
         """See `SignsOfLife`."""
@@ -34,9 +38,11 @@ class ConnectionSigns:
             db.run(_SQL["release"], {"holder": holder})
 
     def alive(self, db: Database, holder: Holder) -> bool | None:
-        """False where the holder has neither a lock nor been heard of lately; else its heartbeats tell."""
+        """False where the holder has neither a lock nor been heard of lately; else its heartbeats tell, if they could."""
         if holder.seen_at > db.now() - int(GRACE_SECONDS * 1_000_000):
             return None
+        if self._steady_for() < GRACE_SECONDS:
+            return True
         return None if db.one(_SQL["is_held"], {"holder": holder.holder}) else False
 
     def remove_others(self, known: Set[str]) -> None:

@@ -24,7 +24,7 @@ _MOST_JOBS = 200
 _ATTEMPTS = 20
 """How often a job is begun anew where other nodes are in its way."""
 _PAUSE = 0.2
-_NOTIFY = "SELECT pg_notify(:channel, :payload)"
+_NOTIFY = "SELECT pg_notify(:channel, concat(nextval('notices'), ' ', CAST(:payload AS TEXT)))"
 _MOST_NOTIFIED = 7900
 """Bytes of one notification."""
 

@@ -92,7 +92,7 @@ def _admit(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]
     if sum(status == "queued" for *_, status in queue) >= MAX_WAITING:
         raise TooManyWaiting(hint="Wait for an answer, then send the message again.")
     if queue and new.if_busy == "interrupt":
-        db.run(_SQL["request_cancels"], {"session": session.key})
+        db.changed.update(holder for (holder,) in db.all(_SQL["request_cancels"], {"session": session.key}))
 
 
 def _queue(db: Database, session: SessionRow, new: NewTurn) -> TurnRow:

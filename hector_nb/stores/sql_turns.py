@@ -239,7 +239,8 @@ def last_turn(db: Database, user: str, session_id: str) -> Turn | None:
 
 def request_cancel(db: Database, turn_id: str) -> None:
     """See `Store.request_cancel`."""
-    db.changed.update(session_id for (session_id,) in db.all(_SQL["request_cancel"], {"turn_id": turn_id}))
+    for session_and_holder in db.all(_SQL["request_cancel"], {"turn_id": turn_id}):
+        db.changed.update(session_and_holder)
 
 
 def cancel_requests(db: Database, holder: str) -> Sequence[str]:

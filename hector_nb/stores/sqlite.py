@@ -28,7 +28,7 @@ class SQLiteStore(SQLStore):
     """A `Store` in a file. Folder and file are created where they are missing, readable by their owner alone."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # a program may go to another folder
         self._watches = Watches()
         self._locks = HolderLocks(self.path.with_name(f"{self.path.name}-holders"))
         self._signs = _FileSigns(self._locks)

@@ -9,6 +9,7 @@ import apsw
 
 from hector_nb.stores.jobs import Inbox, Job, settle
 from hector_nb.stores.sqlite_database import SQLiteDatabase, open_reader, translate
+from hector_nb.stores.sqlite_file import OpenedFile
 
 READERS = 2
 
@@ -37,8 +38,10 @@ class Readers:
 
 def _read(path: Path, inbox: Inbox) -> None:
     database: SQLiteDatabase | None = None
+    file = OpenedFile(path)
     while (job := inbox.get()) is not None:
         try:
+            file.check()
             database = database or open_reader(path)
             job.result = _in_snapshot(database, job)
         except apsw.Error as error:

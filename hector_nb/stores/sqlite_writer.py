@@ -14,10 +14,11 @@ from pathlib import Path
 
 import apsw
 
-from hector_nb.errors import HectorError
+from hector_nb.errors import HectorError, StoreError
 from hector_nb.stores import sqlite_shredder
 from hector_nb.stores.jobs import Inbox, Job, settle
 from hector_nb.stores.sqlite_database import BUSY_SECONDS, SQLiteDatabase, open_database, patience, translate
+from hector_nb.stores.sqlite_file import OpenedFile
 from hector_nb.stores.sqlite_shredder import Shredder
 from hector_nb.stores.watches import Watches
 
@@ -67,6 +68,7 @@ class Writer(threading.Thread):
         try:
             database = open_database(self._path)
             self._version = database.value("PRAGMA data_version")
+            self._file = OpenedFile(self._path)
         except Exception as error:  # noqa: BLE001 - the caller gets it
             self.inbox.close()
             opening.error = error
@@ -102,8 +104,9 @@ class Writer(threading.Thread):
 
     def _perform(self, database: SQLiteDatabase, jobs: Sequence[Job]) -> None:
         try:
+            self._file.check()
             database.run("BEGIN IMMEDIATE")
-        except apsw.Error as error:
+        except (apsw.Error, StoreError) as error:
             self._refuse(jobs, error)
             return
         try:
@@ -154,12 +157,17 @@ class Writer(threading.Thread):
             with suppress(apsw.Error):
                 database.run("ROLLBACK")
 
-    def _refuse(self, jobs: Sequence[Job], error: apsw.Error) -> None:
+    def _refuse(self, jobs: Sequence[Job], error: apsw.Error | StoreError) -> None:
         for job in jobs:
-            meaning: HectorError = translate(error, self._path)
+            meaning: HectorError = self._meaning(error)
             meaning.__cause__ = error
             job.error = meaning
         settle(jobs)
+
+    def _meaning(self, error: apsw.Error | StoreError) -> HectorError:
+        if isinstance(error, StoreError):
+            return StoreError(error.message, hint=error.hint)
+        return translate(error, self._path)
 
     def _look(self, database: SQLiteDatabase) -> None:
         """Wake the watches if others wrote: `data_version` does not change by what this connection commits."""

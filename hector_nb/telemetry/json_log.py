@@ -36,4 +36,5 @@ def log_to_stderr(*more: logging.Logger) -> None:
     logging.getLogger("hector_nb").setLevel(logging.INFO)
     for logger in more:
         logger.handlers[:] = [handler]
+        logger.setLevel(logging.WARNING)  # Jupyter leaves that to the handlers which this replaces
         logger.propagate = False

@@ -42,7 +42,9 @@ class ApprovalCalls(Calls):
         """Approve or deny a call."""
         agent, session_id = agent_of(request.agent), session_of(request.session_id)
         await service.get_session(agent, session_id)
-        word = shaped({**given(decision=request.decision), "arguments": object_of(request.arguments)}, ApprovalWord)
+        word = shaped(
+            {**given(decision=request.decision), "arguments": object_of("arguments", request.arguments)}, ApprovalWord
+        )
         approval = await service.decide_approval(
             agent, session_id, request.call_id, word.decision, edited=word.arguments
         )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from tornado.web import Application
 
-from hector_nb.errors import HectorError, InvalidRequest
+from hector_nb.errors import HectorError, InvalidRequest, MalformedRequest
 from hector_nb.service import SessionService
 from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.bodies import Metadata, check_metadata, read_json, read_limit
@@ -137,13 +137,16 @@ def limit_of(limit: int, *, default: int, most: int = 200) -> int:
     return read_limit(str(limit) if limit else None, default=default, most=most)
 
 
-def object_of(text: str) -> dict[str, Any] | None:
+def object_of(name: str, text: str) -> dict[str, Any] | None:
     """A field that is a JSON object, or empty."""
-    return read_json(text.encode(), Metadata).model_extra if text else None
+    try:
+        return read_json(text.encode(), Metadata).model_extra if text else None
+    except MalformedRequest as error:
+        raise MalformedRequest(f"`{name}` must be a JSON object. {error.message}") from error
 
 
 def metadata_of(text: str) -> dict[str, Any] | None:
     """A session's metadata."""
-    metadata = object_of(text)
+    metadata = object_of("metadata", text)
     check_metadata(metadata)
     return metadata

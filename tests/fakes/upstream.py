@@ -224,6 +224,10 @@ class FakeUpstream:
         """Answer the next requests so."""
         self._script.extend(behaviours)
 
+    def forget(self) -> None:
+        """Answer the next requests by `default`."""
+        self._script.clear()
+
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ _SETTINGS = {
 
 
 class Lab:
-    """A running JupyterLab; notebooks are made in its folder."""
+    """A running JupyterLab, which also serves Notebook 7; notebooks are made in its folder. `more` has other models and agents."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.notebooks = folder / "notebooks"
         self.notebooks.mkdir()
         settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab"
@@ -47,8 +47,9 @@ class Lab:
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"),
                 *("--IdentityProvider.token=secret", f"--ServerApp.root_dir={self.notebooks}"),
                 "--KernelManager.transport=ipc",
+                "--ServerApp.jpserver_extensions={'hector_nb': True}",
             ],
-            env={**environment(folder), **variables},
+            env={**environment(folder, more), **variables},
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +46,26 @@ _MORE: dict[str, dict[str, Any]] = {
 }
 
 
-def write_scripts(folder: Path) -> Path:
-    """Make the configuration in a folder."""
+def write_scripts(folder: Path, more: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
+    """Make the configuration in a folder; `more` has other models and agents."""
     lines: dict[str, Any] = {"llms": {}, "agents": {}}
     for name, replies in SCRIPTS.items():
         (folder / f"{name}.json").write_text(json.dumps({"repeat": True, "replies": replies}))
         lines["llms"][name] = {"provider": "scripted", "model": f"{name}.json"}
         lines["agents"][name] = {"llm": name, **_MORE.get(name, {})}
+    for block, entries in (more or {}).items():
+        lines[block] = {**lines.get(block, {}), **entries}
     config = folder / "hector.yaml"
     config.write_text(json.dumps(lines))
     return config
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, more: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, str]:
     """The environment of a process that uses it, untouched by this test run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "HECTOR", "JPY"))}
     return {
         **kept,
-        "HECTOR_CONFIG": str(write_scripts(folder)),
+        "HECTOR_CONFIG": str(write_scripts(folder, more)),
         "HECTOR_HOME": str(folder / "home"),
         "IPYTHONDIR": str(folder / "ipython"),
         "PYTHONPATH": str(ROOT),

@@ -1,7 +1,9 @@
 """Fresh databases on one server for all tests of a process."""
 
 import atexit
-from contextlib import ExitStack
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import count
 
@@ -39,10 +41,45 @@ def fresh(*, empty: bool = False) -> str:
 
 def drop(url: str) -> None:
     """Remove a database, whoever still uses it."""
-    name = Address(url).conninfo.partition("dbname=")[2].split()[0]
-    _run(f"DROP DATABASE {name} WITH (FORCE)")
+    _run(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
 
 def _run(statement: str) -> None:
     with psycopg.connect(server().url(), autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[arg-type]
+
+
+def terminate(url: str, condition: str) -> int:
+    """End the connections to a database for which this is true; how many."""
+    name = _name(url)
+    with psycopg.connect(server().url(), autocommit=True) as connection:
+        ended = connection.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND ({condition})"  # type: ignore[arg-type]
+        )
+        return len(ended.fetchall())
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What the server is asked in the block, in a list that is filled when it is over."""
+    log = server().folder / "log"
+    found: list[str] = []
+    try:
+        _log_statements("'all'", "'log'")
+        begin = log.stat().st_size
+        yield found
+        with log.open("rb") as file:
+            file.seek(begin)
+            found += re.findall(r"LOG:  (?:statement|execute [^:]*): (.+)", file.read().decode())
+    finally:
+        _log_statements("DEFAULT", "'fatal'")
+
+
+def _log_statements(which: str, level: str) -> None:
+    _run(f"ALTER SYSTEM SET log_statement = {which}")
+    _run(f"ALTER SYSTEM SET log_min_messages = {level}")
+    _run("SELECT pg_reload_conf()")
+
+
+def _name(url: str) -> str:
+    return Address(url).conninfo.partition("dbname=")[2].split()[0]

@@ -34,12 +34,16 @@ class CuttingProxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def onward(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to where the next one is passed on to."""
+        return await asyncio.open_connection("127.0.0.1", self.target)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
         self.accepted += 1
-        there, onward = await asyncio.open_connection("127.0.0.1", self.target)
+        there, onward = await self.onward()
         with suppress(asyncio.CancelledError, ConnectionError):
             await asyncio.gather(_pass(reader, onward), _pass(there, writer))
         for end in (writer, onward):

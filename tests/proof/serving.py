@@ -13,13 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
 from tests.fakes.upstream import DONE, Exchange, FakeUpstream, chunk
 from tests.proof.lines import Line
 
+S = TypeVar("S", bound="Site")
 ROOT = Path(__file__).parents[2]
 WITHIN = 15.0
 """Seconds for whatever must happen at all."""
@@ -38,15 +39,21 @@ agents:
 
 
 class Server:
-    """One process. It is started when it is made, and ready after `ready`; what it says of errors is kept in a file."""
+    """One process. It is started when it is made, and ready after `ready`; what it says of errors is kept in a file.
 
-    def __init__(self, home: Path, number: int = 0) -> None:
+    With `machine`, a folder, it shares no file with the others but its configuration. With `grpc` it speaks that, too.
+    """
+
+    def __init__(self, home: Path, number: int = 0, *, machine: Path | None = None, grpc: bool = False) -> None:
         self.errors = home / f"errors-{number}.log"
+        self.grpc_port = 0
+        self._grpc = grpc
         command = [sys.executable, "-m", "hector_nb.frontends.cli", "serve", "--no-token", "--port", "0"]
+        command += ["--grpc-port", "0"] if grpc else []
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [*command, "--config", str(home / "hector.yaml")],
-                env={**os.environ, "HECTOR_HOME": str(home), "HECTOR_TOKEN": "", "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "HECTOR_HOME": str(machine or home), "HECTOR_TOKEN": "", "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -60,6 +67,8 @@ class Server:
         assert found, line + self.errors.read_text()
         self.port = int(found[1])
         self.base = found[0]
+        if self._grpc:
+            self.grpc_port = int(self.process.stdout.readline().rpartition(":")[2])
         return self
 
     def kill(self) -> None:
@@ -88,6 +97,9 @@ class Server:
 class Site:
     """Processes over one store, and who talks to them."""
 
+    keeps_alive = True
+    """Whether calls share connections."""
+
     def __init__(
         self, home: Path, upstream: FakeUpstream, http: aiohttp.ClientSession, open_files: AsyncExitStack
     ) -> None:
@@ -97,9 +109,13 @@ class Site:
         self.servers: list[Server] = []
         self._stack = open_files
 
+    def new_server(self) -> Server:
+        """One more process, which may not be ready."""
+        return Server(self.home, len(self.servers))
+
     async def server(self) -> Server:
         """One more process."""
-        server = Server(self.home, len(self.servers))
+        server = self.new_server()
         self.servers.append(server)
         return await asyncio.to_thread(server.ready)
 
@@ -175,14 +191,14 @@ def _end(process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def opened(home: Path, *, config: str = CONFIG) -> AsyncIterator[Site]:
+async def opened(home: Path, *, config: str = CONFIG, kind: type[S] = Site) -> AsyncIterator[S]:  # type: ignore[assignment]
     """A provider, a configuration and a client; the processes end with it, and none of them may have failed inside."""
     timeout = aiohttp.ClientTimeout(total=None)
     async with FakeUpstream() as upstream, AsyncExitStack() as stack:
-        connector = aiohttp.TCPConnector(limit=0)
+        connector = aiohttp.TCPConnector(limit=0, force_close=not kind.keeps_alive)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout, connector=connector))
         (home / "hector.yaml").write_text(config.format(url=upstream.url))
-        site = Site(home, upstream, http, stack)
+        site = kind(home, upstream, http, stack)
         try:
             yield site
         finally:

@@ -119,6 +119,27 @@ async def test_calls_fail_clearly_when_the_server_hangs(server, store, monkeypat
     assert await transcript(store) == ["hello", "hi"]
 
 
+async def test_nobody_is_dead_for_what_he_could_not_say_while_the_server_hung(server, store):
+    await store.heartbeat("holder")
+    await begin(store, "t1", holder="holder")
+    other = PostgresStore(store.url)
+    await other.aopen()
+    assert await asyncio.to_thread(other._listener.looked.wait, 10)
+    server.pause()
+    try:
+        looking = asyncio.create_task(other.take_over("other", dead_after=1))
+        await asyncio.sleep(2)  # the outage
+        assert not looking.done()
+    finally:
+        server.go_on()
+    async with asyncio.timeout(20):
+        assert await looking == []
+        assert await other.take_over("other", dead_after=1) == []
+        while not await other.take_over("other", dead_after=1):
+            await asyncio.sleep(0.1)  # now it is silent of its own accord
+    await other.aclose()
+
+
 @pytest.mark.parametrize("after", [False, True])
 async def test_what_was_lost_in_a_commit_is_done_once(server, store, monkeypatch, after):
     """The connection goes right before the commit arrives, or right after."""
@@ -156,15 +177,15 @@ async def test_a_lost_connection_costs_a_watch_nothing(server, store):
     await other.aclose()
 
 
-async def test_a_lost_notification_costs_no_more_than_a_second_or_two(server, store, monkeypatch):
+async def test_a_lost_notification_costs_no_more_than_two_or_three_seconds(server, store, monkeypatch):
     await begin(store, "t1")
     other = PostgresStore(store.url)
     await other.aopen()
-    monkeypatch.setattr(postgres_writer, "_payloads", lambda changed: [])
+    monkeypatch.setattr(postgres_writer, "_NOTIFY", "SELECT nextval('notices'), CAST(%s AS TEXT), CAST(%s AS TEXT)")
     async with store.watch("s") as watch:
         await asyncio.to_thread(store._listener.looked.wait, 5)
         await other.write_turn("t1", events=[TextDelta(text="x")])
-        assert await watch.wait(3)
+        assert await watch.wait(4)
     await other.aclose()
 
 

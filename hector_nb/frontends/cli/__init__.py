@@ -5,11 +5,16 @@ through `turn.py` (one turn, and Ctrl-C) to a `screen.py`. Nothing heavy is impo
 """
 
 import io
+import os
 import sys
 
 
 def main() -> None:
     """The console script: one command, its exit code, and never a traceback that nobody asked for."""
+    if os.environ.get("_HECTOR_COMPLETE") == "complete_bash":
+        from hector_nb.frontends.cli.completion import join_words
+
+        os.environ.update(join_words(os.environ))
     from hector_nb.frontends.cli.app import app
     from hector_nb.frontends.cli.exits import exit_code, report
 

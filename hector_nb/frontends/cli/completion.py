@@ -3,7 +3,8 @@
 A server that was named on the command line is asked, for a short while.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MOST = 200
 """Sessions, the newest activity first, whose ids are completed."""
+_BROKEN = re.compile(r"\b(https?) : //(\S)")
+_PORT = re.compile(r"(https?://\S+) : (\d)")
 _PATIENCE = 1.0
 """Seconds that a person at a shell is kept waiting for names."""
 
@@ -72,3 +75,13 @@ def _place(ctx: Any) -> Place:
     """Where the command would look; what stands after it goes before what stands before it."""
     named = {**ctx.find_root().params, **{name: value for name, value in ctx.params.items() if value is not None}}
     return Place(config=named.get("config"), server=named.get("server"), token=named.get("token"))
+
+
+def join_words(environ: Mapping[str, str]) -> dict[str, str]:
+    """What bash says of the command line, with each address in one word: bash takes `:` and `=` for words of their own."""
+    words, cursor = environ.get("COMP_WORDS", ""), environ.get("COMP_CWORD", "")
+    if not cursor.isdecimal():
+        return {}
+    joined, pieces = _BROKEN.subn(r"\1://\2", words)
+    joined, ports = _PORT.subn(r"\1:\2", joined)
+    return {"COMP_WORDS": joined, "COMP_CWORD": str(max(0, int(cursor) - 2 * (pieces + ports)))}

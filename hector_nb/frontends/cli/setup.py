@@ -28,16 +28,18 @@ def validate(
     """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
     import asyncio
 
-    from hector_nb.config.loader import load_config
+    from hector_nb.config.loader import find_config, load_config
 
-    loaded, found = None, None
+    chosen = chosen_config(ctx, file)
+    path, loaded, found = chosen, None, None
     try:
-        loaded = load_config(chosen_config(ctx, file))
+        path = find_config(chosen)
+        loaded = load_config(chosen)
         asyncio.run(_try_agents(loaded))
     except ConfigError as error:
         found = error
     if as_json:
-        _print_json(loaded, found)
+        _print_json(path, loaded, found)
     elif found is not None:
         report(found)
     elif loaded is not None:
@@ -55,14 +57,14 @@ def _print_outcome(loaded: "LoadedConfig") -> None:
     )
 
 
-def _print_json(loaded: "LoadedConfig | None", error: ConfigError | None) -> None:
+def _print_json(path: Path | None, loaded: "LoadedConfig | None", error: ConfigError | None) -> None:
     from hector_nb.wire.codec import dumps
 
     problems = list(error.problems or [error.message]) if error else []
     valid = loaded if loaded is not None and error is None else None
     outcome = {
         "valid": valid is not None,
-        "file": str(loaded.path) if loaded is not None and loaded.path else None,
+        "file": str(path) if path else None,
         "agents": list(valid.config.agents) if valid else [],
         "problems": problems,
         "warnings": list(_warnings(valid.config)) if valid else [],

@@ -91,6 +91,18 @@ async def _open(conversation: Conversation, rest: str) -> None:
     await conversation.catch_up()
 
 
+async def _fork(conversation: Conversation, after: str) -> None:
+    if await _nothing_yet(conversation):
+        return
+    forked = await conversation.service.fork_session(
+        conversation.agent.name, conversation.session_id, after=after or None
+    )
+    left = conversation.session_id
+    await conversation.open(forked.session_id)
+    conversation.tell(f"Session {forked.session_id}, with the same history.")
+    conversation.tell(f"/open {left} goes back.")
+
+
 async def _agents(conversation: Conversation, _: str) -> None:
     table = Table.grid(padding=(0, 2))
     for agent in await conversation.service.list_agents():
@@ -167,6 +179,7 @@ COMMANDS: dict[str, Command] = {
     "new": Command(_new, "", "begin a new session"),
     "sessions": Command(_sessions, "", "recent sessions with this agent"),
     "open": Command(_open, "NUMBER|ID", "continue another session"),
+    "fork": Command(_fork, "[MSG_ID]", "go on in a copy of this session, cut after that message"),
     "history": Command(_history, "", "what was said in this session"),
     "memory": Command(_memory, "[QUERY]", "what the model saw last and what is remembered; or what fits a text"),
     "why": Command(_why, "", "what the model saw last, part by part"),

@@ -57,10 +57,11 @@ ORDER BY place;
 
 -- name: request_cancel
 UPDATE turns SET cancel = TRUE WHERE turn_id = :turn_id AND finished_at IS NULL
-RETURNING (SELECT session_id FROM sessions WHERE key = session);
+RETURNING (SELECT session_id FROM sessions WHERE key = session), holder;
 
 -- name: request_cancels
-UPDATE turns SET cancel = TRUE WHERE session = :session AND finished_at IS NULL;
+UPDATE turns SET cancel = TRUE WHERE session = :session AND finished_at IS NULL
+RETURNING holder;
 
 -- name: cancel_requests
 SELECT turn_id FROM turns WHERE finished_at IS NULL AND cancel AND holder = :holder ORDER BY key;

@@ -1,0 +1,67 @@
+"""What cannot be asked for is refused in the same words, in process and over every wire."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from hector_nb.errors import HectorError, InvalidRequest, MessageTooLarge
+from hector_nb.service import SendMessage, SessionService
+from tests.runtime.world import opened, text_of
+
+pytestmark = pytest.mark.anyio
+
+Ask = Callable[[SessionService, str], Awaitable[object]]
+
+
+def _create(**given: Any) -> Ask:
+    return lambda service, _: service.create_session("assistant", **given)
+
+
+def _update(**given: Any) -> Ask:
+    return lambda service, session: service.update_session("assistant", session, **given)
+
+
+def _send(**given: Any) -> Ask:
+    return lambda service, session: service.stream_message("assistant", SendMessage(session_id=session, **given))
+
+
+REFUSED: list[tuple[Ask, type[HectorError], str]] = [
+    (_create(session_id="a b"), InvalidRequest, "`session_id` must be 1 to 64 letters"),
+    (_create(session_id="x" * 65), InvalidRequest, "`session_id` must be 1 to 64 letters"),
+    (_create(title="x" * 501), InvalidRequest, "at most 500 characters"),
+    (_create(metadata={"large": "x" * 70_000}), MessageTooLarge, "larger than 64 KiB"),
+    (_update(title="x" * 501), InvalidRequest, "at most 500 characters"),
+    (_update(metadata={"large": "x" * 70_000}), MessageTooLarge, "larger than 64 KiB"),
+    (_send(message="hi", if_busy="whenever"), InvalidRequest, "`if_busy` should be 'queue', 'reject' or 'interrupt'"),
+    (_send(message="hi", on_disconnect="stay"), InvalidRequest, "`on_disconnect` should be 'cancel' or 'continue'"),
+    (
+        lambda service, _: service.list_sessions(status="lost"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "`status` must be one of active, ended, expired",
+    ),
+    (
+        lambda service, session: service.decide_approval("assistant", session, "call_x", "maybe"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "`decision` should be 'approve' or 'deny'",
+    ),
+    (
+        lambda service, session: service.search_memory("assistant", session, "tea", limit=-1),
+        InvalidRequest,
+        "`limit` must be a number from 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ask", "kind", "words"), REFUSED)
+async def test_a_request_that_makes_no_sense_is_refused_in_the_same_words(
+    ask: Ask, kind: type[HectorError], words: str
+) -> None:
+    async with opened([["hi"]]) as world:
+        session = await world.session()
+        with pytest.raises(kind) as caught:
+            await ask(world.service, session)
+        assert type(caught.value) is kind
+        assert words in caught.value.message
+        assert await world.transcript(session) == []
+        assert await text_of(await world.send("hello", session)) == "hi"
