@@ -181,7 +181,9 @@ async def test_a_lost_notification_costs_no_more_than_two_or_three_seconds(serve
     await begin(store, "t1")
     other = PostgresStore(store.url)
     await other.aopen()
-    monkeypatch.setattr(postgres_writer, "_NOTIFY", "SELECT nextval('notices'), CAST(%s AS TEXT), CAST(%s AS TEXT)")
+    monkeypatch.setattr(
+        postgres_writer, "_NOTIFY", "SELECT nextval('notices'), CAST(:channel AS TEXT), CAST(:payload AS TEXT)"
+    )
     async with store.watch("s") as watch:
         await asyncio.to_thread(store._listener.looked.wait, 5)
         await other.write_turn("t1", events=[TextDelta(text="x")])
