@@ -161,6 +161,8 @@ class Pipeline:
     def _next(self) -> PQGen[psycopg.Error | None]:
         """Read the next answer."""
         results = yield from self._answer()
+        if not results:
+            raise psycopg.OperationalError("the connection ended before the answer")
         rows = self._unanswered.popleft()
         rows.result = results[-1]
         if rows.result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
