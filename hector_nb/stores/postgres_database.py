@@ -13,7 +13,8 @@ from psycopg.abc import PQGen
 from hector_nb.errors import HectorError, StoreError, StoreFull, StoreUnavailable
 from hector_nb.stores import postgres_vectors, sql
 from hector_nb.stores.postgres_address import Address
-from hector_nb.stores.postgres_dialect import adapt_values, spoken
+from hector_nb.stores.postgres_dialect import adapt_values
+from hector_nb.stores.postgres_pipeline import Pipeline, Rows
 from hector_nb.stores.postgres_texts import PostgresTexts
 from hector_nb.stores.sql_database import Database, Values
 
@@ -30,8 +31,6 @@ _OPENING = 0x48656374
 """The lock of who brings the schema up to date."""
 _LONG_SECONDS = 3600.0
 _FETCHED = 64
-_STATEMENTS = 400
-"""Statements that a connection keeps prepared."""
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _TRANSIENT = ("08", "57P", "53300")
 """Beginnings of the codes of errors that pass: connections lost or refused, a server that stops or starts."""
@@ -86,7 +85,12 @@ class PostgresDatabase(Database):
     def __init__(self, connection: _Connection, *, writes: bool) -> None:
         super().__init__()
         self.connection = connection
+        self.pipeline = Pipeline(connection)
+        """A transaction is best run inside it."""
+        self.has_written = False
+        """Whether a statement was run that is more than a query; whoever wants to know sets it back before."""
         self._writes = writes
+        self._begun: Rows | None = None
         self._now = 0
         self._names = count()
         self.held: set[str] = set()
@@ -97,26 +101,41 @@ class PostgresDatabase(Database):
         self.connection.answer_seconds = _LONG_SECONDS
         self.run("SELECT set_config('idle_in_transaction_session_timeout', '0', FALSE)")
 
-    def begin(self) -> str | None:
-        """Begin a transaction; one that writes has an id, by which can be asked later what became of it."""
+    def begin(self) -> None:
+        """Begin a transaction."""
         self.changed.clear()
-        if self._writes:
-            self.connection.execute("BEGIN")
-            self._now, transaction = self.one(f"SELECT {_NOW}, pg_current_xact_id()::text")
-            return str(transaction)
-        self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._now = 0
-        return None
+        self._names = count()
+        if self._writes:
+            self.run("BEGIN")
+            self._begun = self.run(f"SELECT {_NOW}, CAST(pg_current_xact_id() AS TEXT)")
+        else:
+            self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._begun = None
+
+    @property
+    def transaction(self) -> str:
+        """The id of a transaction that writes, by which can be asked later what became of it."""
+        assert self._begun is not None
+        return str(self._begun.fetchone()[1])
 
     def now(self) -> int:
-        """The server's clock, when the transaction began."""
+        """The server's clock: where something is written, when the transaction began."""
         if not self._now:
-            self._now = int(self.value(f"SELECT {_NOW}"))
+            self._now = int(self._begun.fetchone()[0] if self._begun else self.value(f"SELECT {_NOW}"))
         return self._now
 
-    def run(self, query: str, values: Values | None = None) -> psycopg.Cursor[Any]:
+    def run(self, query: str, values: Values | None = None) -> Rows:
         """See `Database`."""
-        return self.connection.execute(spoken(query), values or {})
+        self.has_written |= not query.startswith("SELECT")
+        if self.pipeline.is_open:
+            return self.pipeline.send(query, values)
+        with self.pipeline:
+            return self.pipeline.send(query, values)
+
+    def ask(self, query: str, values: Values | None = None) -> Rows:
+        """See `Database`."""
+        return self.run(query, values)
 
     @contextmanager
     def lazily(self, query: str, values: Values | None = None) -> Iterator[Iterator[Any]]:
@@ -170,8 +189,8 @@ class PostgresDatabase(Database):
 
     def run_many(self, query: str, values: Sequence[Values]) -> None:
         """See `Database`."""
-        with self.connection.cursor() as cursor:
-            cursor.executemany(spoken(query), values)
+        for each in values:
+            self.run(query, each)
 
     def erase_everything(self, tables: Sequence[str]) -> None:
         """See `Database`."""
@@ -221,7 +240,6 @@ def connect(address: Address, *, writes: bool = False) -> PostgresDatabase:
     """
     connection = _Connection.connect(address.conninfo, autocommit=True)
     try:
-        connection.prepared_max = _STATEMENTS
         adapt_values(connection)
         connection.execute(
             "SELECT set_config('search_path', concat_ws(', ', %(schema)s, ("
@@ -230,7 +248,7 @@ def connect(address: Address, *, writes: bool = False) -> PostgresDatabase:
             " set_config('idle_in_transaction_session_timeout', '60s', FALSE), set_config('jit', 'off', FALSE),"
             # Every query has its index, but a plan that was made when a table was nearly empty would not use it.
             " set_config('enable_seqscan', 'off', FALSE), set_config('enable_hashjoin', 'off', FALSE),"
-            " set_config('enable_mergejoin', 'off', FALSE)",
+            " set_config('enable_mergejoin', 'off', FALSE), set_config('plan_cache_mode', 'force_generic_plan', FALSE)",
             {"schema": SCHEMA},
         )
     except BaseException:

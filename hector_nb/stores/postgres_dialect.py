@@ -5,6 +5,7 @@ stands for itself. Integers are sent as 64-bit ones, whatever their size, so tha
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from psycopg import Connection, adapt
@@ -21,10 +22,11 @@ _ESCAPE = "\ufdd0"
 
 
 @cache
-def spoken(query: str) -> str:
-    """A query as PostgreSQL understands it: without hints to SQLite's planner, with parameters as the driver writes them."""
-    query = _FORCED.sub(r"\1", _HINT.sub("", query)).replace("%", "%%")
-    return _PARAMETER.sub(r"%(\1)s", query)
+def numbered(query: str) -> tuple[bytes, Sequence[str]]:
+    """A query as PostgreSQL understands it: without hints to SQLite's planner, with numbers for the names of parameters, and those."""
+    query = _FORCED.sub(r"\1", _HINT.sub("", query))
+    names = list(dict.fromkeys(_PARAMETER.findall(query)))
+    return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", query).encode(), names
 
 
 def adapt_values(connection: Connection) -> None:

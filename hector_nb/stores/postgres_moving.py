@@ -22,8 +22,8 @@ def moving(url: str, *, writes: bool) -> Iterator[Database]:
     open_store(address)
     try:
         database = connect(address, writes=writes)
-        with database.connection:
-            database.take_time()
+        database.take_time()
+        with database.connection, database.pipeline:
             database.begin()
             yield database
             database.run("COMMIT")

@@ -61,11 +61,12 @@ def _read(address: Address, inbox: Inbox) -> None:
 
 
 def _in_snapshot(database: PostgresDatabase, job: Job) -> None:
-    database.begin()
-    try:
-        job.result = job.call(database)
-    except psycopg.Error:
-        raise
-    except Exception as error:  # noqa: BLE001 - the caller gets it
-        job.error = error
-    database.connection.execute("COMMIT")
+    with database.pipeline:
+        database.begin()
+        try:
+            job.result = job.call(database)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            job.error = error
+        database.run("COMMIT")

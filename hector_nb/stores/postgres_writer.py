@@ -1,7 +1,7 @@
 """The one thread of a process that writes to a PostgreSQL store.
 
-It takes all jobs that wait, runs each in a savepoint inside one transaction, commits, and only then tells the callers. Statements whose
-answers nobody needs are not waited for. Where another node is in the way, each job gets a transaction of its own. Where the server is
+It takes all jobs that wait, runs them in one transaction, commits, and only then tells the callers. Where one raises after it has written
+something, all are run again, each in a savepoint. Statements whose answers nobody needs are not waited for. Where another node is in the way, each job gets a transaction of its own. Where the server is
 lost, the jobs wait for it, but no longer than `PATIENCE`; if it was lost in a commit, the server is asked afterwards what became of
 that, so that nothing is done twice. What is changed is told to the other nodes by a notification in the same transaction.
 """
@@ -24,7 +24,7 @@ _MOST_JOBS = 200
 _ATTEMPTS = 20
 """How often a job is begun anew where other nodes are in its way."""
 _PAUSE = 0.2
-_NOTIFY = "SELECT pg_notify(%s, concat(nextval('notices'), ' ', CAST(%s AS TEXT)))"
+_NOTIFY = "SELECT pg_notify(:channel, concat(nextval('notices'), ' ', CAST(:payload AS TEXT)))"
 _MOST_NOTIFIED = 7900
 """Bytes of one notification."""
 
@@ -82,23 +82,31 @@ class Writer(threading.Thread):
         return self._database
 
     def _transact(self, database: PostgresDatabase, jobs: Sequence[Job]) -> None:
-        with database.connection.pipeline():
-            transaction = database.begin()
-            for job in jobs:
-                self._run(database, job, alone=len(jobs) == 1)
+        with database.pipeline:
+            if not self._run_all(database, jobs, savepoints=False):
+                database.run("ROLLBACK")
+                self._run_all(database, jobs, savepoints=True)
             for payload in _payloads(database.changed):
-                database.connection.execute(_NOTIFY, [CHANNEL, payload])
-            self._doubted = transaction
-            database.connection.execute("COMMIT")
+                database.run(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+            self._doubted = database.transaction
+            database.run("COMMIT")
         self._doubted = None
         self._watches.wake(database.changed)
 
-    def _run(self, database: PostgresDatabase, job: Job, *, alone: bool) -> None:
-        """Run one job; if it raises, only what it did itself is undone. Errors of the driver concern the whole transaction."""
+    def _run_all(self, database: PostgresDatabase, jobs: Sequence[Job], *, savepoints: bool) -> bool:
+        database.begin()
+        return all(self._run(database, job, savepoint=savepoints) for job in jobs)
+
+    def _run(self, database: PostgresDatabase, job: Job, *, savepoint: bool) -> bool:
+        """Run one job; if it raises, only what it did itself is undone. False where that takes a savepoint, and there is none.
+
+        Errors of the driver concern the whole transaction.
+        """
         job.error = None
         changed = set(database.changed)
-        if not alone:
-            database.connection.execute("SAVEPOINT job")
+        database.has_written = False
+        if savepoint:
+            database.run("SAVEPOINT job")
         try:
             job.result = job.call(database)
         except psycopg.Error:
@@ -106,11 +114,13 @@ class Writer(threading.Thread):
         except Exception as error:  # noqa: BLE001 - the caller gets it
             job.error = error
             database.changed = changed
-            database.connection.execute("ROLLBACK" if alone else "ROLLBACK TO job")
-            if alone:
-                database.connection.execute("BEGIN")
-        if not alone:
-            database.connection.execute("RELEASE job")
+            if savepoint:
+                database.run("ROLLBACK TO job")
+            elif database.has_written:
+                return False
+        if savepoint:
+            database.run("RELEASE job")
+        return True
 
     def _is_gone(self, error: psycopg.Error) -> bool:
         """Whether the connection is lost; one that is left is ready for another transaction."""

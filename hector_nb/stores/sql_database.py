@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 Values = Mapping[str, str | int | float | bytes | None]
+Place = tuple[int, int]
+"""When a session was last active, and its key."""
 
 
 class Database(ABC):
@@ -33,6 +35,10 @@ class Database(ABC):
     @abstractmethod
     def run(self, query: str, values: Values | None = None) -> Iterable[Any]:
         """Run a statement; its rows are read from what is returned."""
+
+    @abstractmethod
+    def ask(self, query: str, values: Values | None = None) -> Iterable[Any]:
+        """Run a statement whose rows, all of which are wanted, need not be there before something else is run or asked."""
 
     @abstractmethod
     def lazily(self, query: str, values: Values | None = None) -> AbstractContextManager[Iterator[Any]]:
@@ -110,6 +116,23 @@ class TextIndex(Protocol):
         """Let a session no longer be found by its messages after a position."""
         ...
 
+    def reading(self, starts: Sequence[str]) -> "Reading":
+        """Looking for texts in which each of these begins a word, in sessions one after another."""
+        ...
+
     def with_words(self, starts: Sequence[str]) -> set[int]:
         """All sessions with a text in which each of these begins a word."""
+        ...
+
+
+class Reading(Protocol):
+    """Looking into sessions in their order, for what is so common that an index would name too many.
+
+    `left` is how much may still be read; below zero, what was found means nothing.
+    """
+
+    left: int
+
+    def found(self, places: Iterator[Place]) -> Iterator[Place]:
+        """Those of the sessions that have the words, as long as something may be read."""
         ...

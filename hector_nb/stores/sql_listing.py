@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from hector_nb.sessions import Page, Session, SessionStatus
-from hector_nb.stores import codec, sql, sql_sessions, sql_texts
-from hector_nb.stores.sql_database import Database, Values
+from hector_nb.stores import codec, sql, sql_sessions
+from hector_nb.stores.sql_database import Database, Place, Values
 
 _PLACES = sql.queries("sessions")["select_places"]
 _NEWEST_FIRST = "ORDER BY last_active_at DESC, key DESC"
@@ -27,13 +27,8 @@ _RANGES: dict[SessionStatus | None, Sequence[str]] = {
     "ended": (_ENDED,),
     "expired": (_EXPIRED, _OVERDUE),
 }
-_READ_CHARS = 60_000
-"""Characters that a search reads in the newest sessions before it asks the index."""
 _FEW = 2000
 """Found sessions that are sorted; if there are more, it is cheaper to go through the newest and take those that are found."""
-
-Place = tuple[int, int]
-"""When a session was last active, and its key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,39 +68,29 @@ def listing(
 
 def _places(db: Database, wanted: _Wanted) -> list[Place]:
     if wanted.query is None:
-        return _newest(db, wanted, lambda _: True)
+        return _newest(db, wanted, lambda places: places)
     starts = codec.asked(wanted.query)
     if not starts:
         return []
-    reading = sql_texts.Reading(db, starts, most_chars=_READ_CHARS)
-    places = _newest(db, wanted, reading.finds, lambda: reading.left >= 0)
+    reading = db.texts.reading(starts)
+    places = _newest(db, wanted, reading.found)
     if reading.left >= 0:
         return places
     found = db.texts.with_words(starts)
     if len(found) > _FEW:
-        return _newest(db, wanted, found.__contains__)
+        return _newest(db, wanted, lambda places: (place for place in places if place[1] in found))
     return _sorted(db, wanted, found)
 
 
-def _newest(
-    db: Database, wanted: _Wanted, accept: Callable[[int], bool], go_on: Callable[[], bool] = lambda: True
-) -> list[Place]:
-    """Go through the sessions, newest first, until enough of them are accepted."""
+def _newest(db: Database, wanted: _Wanted, only: Callable[[Iterator[Place]], Iterable[Place]]) -> list[Place]:
+    """Go through the sessions, newest first, until there are enough of those that are wanted."""
     with ExitStack() as stack:
         ranges: list[Iterator[Place]] = []
         for status in _RANGES[wanted.status]:
             index = "INDEXED BY sessions_to_expire" if status is _OVERDUE else ""
             query = f"{_PLACES} {index} WHERE {wanted.terms} AND {status} {_NEWEST_FIRST}"
             ranges.append(stack.enter_context(db.lazily(query, wanted.values)))
-        accepted = (place for place in _while(go_on, heapq.merge(*ranges, reverse=True)) if accept(place[1]))
-        return list(islice(accepted, wanted.count))
-
-
-def _while(go_on: Callable[[], bool], places: Iterable[Place]) -> Iterator[Place]:
-    for place in places:
-        yield place
-        if not go_on():
-            return
+        return list(islice(only(heapq.merge(*ranges, reverse=True)), wanted.count))
 
 
 def _sorted(db: Database, wanted: _Wanted, keys: Iterable[int]) -> list[Place]:

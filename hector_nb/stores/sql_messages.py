@@ -32,6 +32,15 @@ def append(db: Database, session: int, message: Message) -> tuple[int, int]:
     return position, user_messages
 
 
+def put(db: Database, session: SessionRow, message: Message) -> None:
+    """Append to the transcript of a session, whose row is stored as it is given: with this message."""
+    idle_since = codec.to_micros(message.created_at)
+    db.run(_SQL["store_session"], {**session._asdict(), "idle_since": idle_since})
+    _insert(db, session.key, session.message_count, message)
+    if session.listed:
+        db.texts.add_message(session.key, session.message_count, message.content)
+
+
 def _insert(db: Database, session: int, position: int, message: Message) -> None:
     db.run(
         _SQL["insert_message"],

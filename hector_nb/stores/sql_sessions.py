@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from hector_nb.errors import Conflict, SessionNotFound
@@ -11,7 +10,7 @@ from hector_nb.stores import codec, sql
 from hector_nb.stores.sql_database import Database
 
 _SQL = sql.queries("sessions")
-_FIND = f"{_SQL['select_sessions']}\n{_SQL['this_session']}"
+FIND_SESSION = f"{_SQL['select_sessions']}\n{_SQL['this_session']}"
 _THESE = f"{_SQL['select_sessions']}\n{_SQL['these_sessions']}"
 
 
@@ -60,10 +59,15 @@ def find(db: Database, user: str, session_id: str) -> SessionRow:
     Raises:
         SessionNotFound: there is no such session.
     """
-    row = db.one(_FIND, {"owner": user, "session_id": session_id})
+    row = db.one(FIND_SESSION, {"owner": user, "session_id": session_id})
     if row is None:
-        raise SessionNotFound(f"There is no session {codec.clean(session_id)!r}.")
+        raise not_found(session_id)
     return SessionRow(*row)
+
+
+def not_found(session_id: str) -> SessionNotFound:
+    """There is no such session."""
+    return SessionNotFound(f"There is no session {codec.clean(session_id)!r}.")
 
 
 def held(db: Database, user: str, session_id: str) -> SessionRow:
@@ -84,7 +88,7 @@ def count(db: Database) -> Mapping[SessionStatus, int]:
 
 def create(db: Database, session: Session) -> tuple[Session, bool]:
     """See `Store.create_session`, which adds idempotency."""
-    row = db.one(_FIND, {"owner": session.user, "session_id": session.session_id})
+    row = db.one(FIND_SESSION, {"owner": session.user, "session_id": session.session_id})
     if row is None:
         return insert(db, session).session(db.now()), True
     found = SessionRow(*row).session(db.now())
@@ -98,24 +102,27 @@ def create(db: Database, session: Session) -> tuple[Session, bool]:
 
 def insert(db: Database, session: Session) -> SessionRow:
     """Store a session whose id is free."""
-    key = db.value(
-        _SQL["insert_session"],
-        {
-            "owner": session.user,
-            "session_id": session.session_id,
-            "agent": session.agent,
-            "status": session.status,
-            "title": session.title,
-            "metadata": codec.to_json(session.metadata),
-            "listed": session.listed,
-            "created_at": codec.to_micros(session.created_at),
-            "last_active_at": codec.to_micros(session.last_active_at),
-            "expires_at": None if session.expires_at is None else codec.to_micros(session.expires_at),
-        },
+    row = SessionRow(
+        key=0,
+        session_id=codec.clean(session.session_id),
+        agent=codec.clean(session.agent),
+        owner=codec.clean(session.user),
+        status=session.status,
+        title=codec.clean(session.title),
+        metadata=codec.to_json(session.metadata),
+        created_at=codec.to_micros(session.created_at),
+        last_active_at=codec.to_micros(session.last_active_at),
+        expires_at=None if session.expires_at is None else codec.to_micros(session.expires_at),
+        message_count=0,
+        user_message_count=0,
+        token_count=0,
+        listed=session.listed,
+        running_turn=None,
     )
-    if session.listed and session.title:
-        db.texts.add_title(key, session.title)
-    return find(db, session.user, session.session_id)
+    row = row._replace(key=db.value(_SQL["insert_session"], row._asdict()))
+    if row.listed and row.title:
+        db.texts.add_title(row.key, row.title)
+    return row
 
 
 def of_keys(db: Database, keys: Sequence[int]) -> dict[int, Session]:
@@ -127,7 +134,7 @@ def of_keys(db: Database, keys: Sequence[int]) -> dict[int, Session]:
 
 def get(db: Database, user: str, session_id: str) -> Session | None:
     """See `Store.get_session`."""
-    row = db.one(_FIND, {"owner": user, "session_id": session_id})
+    row = db.one(FIND_SESSION, {"owner": user, "session_id": session_id})
     return SessionRow(*row).session(db.now()) if row else None
 
 
@@ -170,9 +177,3 @@ def expire(db: Database, limit: int) -> Sequence[Session]:
     expired = list(of_keys(db, keys).values())
     db.changed.update(session.session_id for session in expired)
     return expired
-
-
-def refresh(db: Database, key: int, active: datetime, expires: datetime | None) -> None:
-    """Store when the session was last active and when it expires."""
-    until = None if expires is None else codec.to_micros(expires)
-    db.run(_SQL["refresh_session"], {"key": key, "last_active_at": codec.to_micros(active), "expires_at": until})

@@ -18,6 +18,7 @@ from hector_nb.sessions import Lifetime, Page, Session, SessionStatus, Turn
 from hector_nb.stores import (
     codec,
     sql_approvals,
+    sql_beginnings,
     sql_erasure,
     sql_histories,
     sql_holders,
@@ -109,7 +110,7 @@ class SQLStore(SQLMemoryStore):
         self, new: NewTurn, *, window: Window, lifetime: Lifetime
     ) -> BegunTurn | QueuedTurn | RepeatedTurn:
         """See `Store`."""
-        begin = partial(sql_turns.begin, new=new, window=window, lifetime=lifetime)
+        begin = partial(sql_beginnings.begin, new=new, window=window, lifetime=lifetime)
         return await self._write(self._living(new.holder, begin))
 
     async def write_turn(
@@ -132,7 +133,7 @@ class SQLStore(SQLMemoryStore):
 
     async def resume_turn(self, turn_id: str, holder: str, *, window: Window) -> BegunTurn | None:
         """See `Store`."""
-        resume = partial(sql_turns.resume, turn_id=turn_id, holder=holder, window=window)
+        resume = partial(sql_beginnings.resume, turn_id=turn_id, holder=holder, window=window)
         return await self._write(self._living(holder, resume))
 
     async def approvals(self, user: str, session_id: str) -> Sequence[Approval]:

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hector_nb.approvals import Approval
-from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting, TurnNotFound
+from hector_nb.errors import SessionNotFound
 from hector_nb.events import LoggedEvent
 from hector_nb.messages import Message, Usage
-from hector_nb.sessions import FINISHED, Lifetime, Turn, TurnStatus
+from hector_nb.sessions import FINISHED, Turn, TurnStatus
 from hector_nb.stores import (
     codec,
     sql,
@@ -19,28 +19,16 @@ from hector_nb.stores import (
     sql_messages,
     sql_requests,
     sql_sessions,
-    sql_summaries,
 )
-from hector_nb.stores.base import (
-    MAX_WAITING,
-    BegunTurn,
-    NewTurn,
-    QueuedTurn,
-    RepeatedTurn,
-    TurnLog,
-    TurnOutcome,
-    Window,
-)
+from hector_nb.stores.base import TurnLog, TurnOutcome
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
 from hector_nb.stores.sql_database import Database
-from hector_nb.stores.sql_sessions import SessionRow
 
 _SQL = sql.queries("turns")
-_SIGN_OF_LIFE = sql.queries("holders")["sign_of_life"]
 SELECT_TURNS = _SQL["select_turns"]
 """A query to which a condition is added; its rows are `TurnRow`s."""
-_FIND = f"{SELECT_TURNS}\n{_SQL['this_turn']}"
+FIND_TURN = f"{SELECT_TURNS}\n{_SQL['this_turn']}"
 _UNFINISHED = f"{SELECT_TURNS}\n{_SQL['unfinished_of_session']}"
 _AFTER = f"{SELECT_TURNS}\n{_SQL['turn_after']}"
 _MADE_AFTER = f"{SELECT_TURNS}\n{_SQL['turn_made_after']}"
@@ -99,126 +87,15 @@ class TurnRow(NamedTuple):
 
 def find(db: Database, turn_id: str) -> TurnRow | None:
     """One turn's row."""
-    row = db.one(_FIND, {"turn_id": turn_id})
+    row = db.one(FIND_TURN, {"turn_id": turn_id})
     return TurnRow(*row) if row else None
 
 
-def begin(db: Database, new: NewTurn, window: Window, lifetime: Lifetime) -> BegunTurn | QueuedTurn | RepeatedTurn:
-    """See `Store.begin_turn`."""
-    if new.idempotency is not None:
-        db.lock("request", owner=new.user, key=new.idempotency.key)
-    db.lock("session", owner=new.user, session_id=new.session_id)
-    row = find(db, new.turn_id)
-    if row is None and (repeated := _made_by(db, new)):
-        return RepeatedTurn(turn=repeated.turn())
-    if new.create_session is not None:
-        sql_sessions.create(db, new.create_session)
-    session = sql_sessions.find(db, new.user, new.session_id)
-    if session.agent != new.agent:
-        raise SessionNotFound(f"There is no session {session.session_id!r} with the agent {new.agent!r}.")
-    queue = db.all(_SQL["queue_of_session"], {"session": session.key})
-    if row is None:
-        row, place = _queue(db, session, new, queue), len(queue)
-    elif row.session != session.key or row.finished_at is not None or row.holder != new.holder:
-        raise TurnNotFound(f"The turn {row.turn_id!r} is no longer in the queue.")
-    elif row.position is None and session.status == "ended":
-        raise _ended(session.session_id, "ended")
-    else:
-        place = [key for key, *_ in queue].index(row.key)
-    if place > 0:
-        return QueuedTurn(turn=row.turn(), ahead=queue[place - 1][1], running=queue[0][1])
-    if row.position is not None:
-        return _begun(db, row, window, so_far=_so_far(db, row))
-    return _begun(db, _begin(db, session, row, lifetime), window, so_far=[])
-
-
-def _made_by(db: Database, new: NewTurn) -> TurnRow | None:
-    """The turn that the same request started before."""
-    made = sql_requests.made_by(db, new.user, new.idempotency)
-    return find(db, made.turn_id) if made and made.turn_id else None
-
-
-def _queue(db: Database, session: SessionRow, new: NewTurn, queue: Sequence[Any]) -> TurnRow:
-    now = db.now()
-    status = session.session(now).status
-    if status != "active":
-        raise _ended(session.session_id, status)
-    if queue and new.if_busy == "reject":
-        raise SessionBusy(details={"running_turn": queue[0][1]})
-    if sum(status == "queued" for *_, status in queue) >= MAX_WAITING:
-        raise TooManyWaiting(hint="Wait for an answer, then send the message again.")
-    if queue and new.if_busy == "interrupt":
-        db.changed.update(holder for (holder,) in db.all(_SQL["request_cancels"], {"session": session.key}))
-    message = new.message
-    db.run(
-        _SQL["insert_turn"],
-        {
-            "turn_id": new.turn_id,
-            "session": session.key,
-            "holder": new.holder,
-            "message_id": message.message_id,
-            "input": codec.to_json(
-                [codec.to_micros(message.created_at), message.tokens, message.content, codec.encode_extra(message)]
-            ),
-            "created_at": now,
-        },
-    )
-    db.run(_SIGN_OF_LIFE, {"holder": new.holder, "now": now})
-    db.changed.add(session.session_id)
-    row = find(db, new.turn_id)
-    assert row is not None
-    sql_requests.remember(db, new.user, new.idempotency, session=session.key, turn=row.key)
-    return row
-
-
-def _begin(db: Database, session: SessionRow, row: TurnRow, lifetime: Lifetime) -> TurnRow:
-    now = codec.from_micros(db.now())
-    expires = lifetime.expires_at(codec.from_micros(session.created_at), now)
-    sql_sessions.refresh(db, session.key, now, expires)
-    db.changed.add(session.session_id)
-    return _append_input(db, row._replace(status="running"))
-
-
-def resume(db: Database, turn_id: str, holder: str, window: Window) -> BegunTurn | None:
-    """See `Store.resume_turn`."""
-    db.lock("session_of_turn", turn_id=turn_id)
-    row = find(db, turn_id)
-    if row is None or row.status != "waiting" or row.holder != holder:
-        return None
-    row = row._replace(status="running")
-    db.run(_SQL["go_on"], {"key": row.key})
-    db.run(_SIGN_OF_LIFE, {"holder": holder, "now": db.now()})
-    db.changed.add(row.session_id)
-    return _begun(db, row, window, so_far=_so_far(db, row))
-
-
-def _so_far(db: Database, row: TurnRow) -> Sequence[Message]:
-    assert row.position is not None
-    return sql_messages.of_turn(db, row.session, row.turn_id, after=row.position)
-
-
-def _begun(db: Database, row: TurnRow, window: Window, *, so_far: Sequence[Message]) -> BegunTurn:
-    assert row.position is not None
-    assert row.number is not None
-    summary, history = sql_summaries.view(db, row.session, before=row.position, window=window)
-    return BegunTurn(
-        session=sql_sessions.find(db, row.owner, row.session_id).session(db.now()),
-        turn=row.turn(),
-        message=sql_messages.at(db, row.session, row.position),
-        message_number=row.number,
-        history=history,
-        first_position=row.position - len(history),
-        summary=summary,
-        so_far=so_far,
-    )
-
-
-def _append_input(db: Database, row: TurnRow) -> TurnRow:
-    """Move the user's message from the turn to the transcript, where it is not there yet, and store the turn's status."""
-    if row.input is None:
-        return row
+def input_of(row: TurnRow) -> Message:
+    """The user's message of a turn that has it still."""
+    assert row.input is not None
     created_at, tokens, content, extra = json.loads(row.input)
-    message = Message(
+    return Message(
         message_id=row.message_id,
         turn_id=row.turn_id,
         role="user",
@@ -227,11 +104,16 @@ def _append_input(db: Database, row: TurnRow) -> TurnRow:
         tokens=tokens,
         **codec.decode_extra(extra),
     )
+
+
+def _append_input(db: Database, row: TurnRow) -> None:
+    """Move the user's message from a turn that never began to the transcript."""
+    if row.input is None:
+        return
+    message = input_of(row)
     position, number = sql_messages.append(db, row.session, message)
-    sql_sessions.name(db, row.session, content, listed=bool(row.listed))
-    row = row._replace(input=None, position=position, number=number)
-    db.run(_SQL["place_turn"], row._asdict())
-    return row
+    sql_sessions.name(db, row.session, message.content, listed=bool(row.listed))
+    db.run(_SQL["place_turn"], row._replace(position=position, number=number)._asdict())
 
 
 def write(
@@ -379,9 +261,3 @@ def sweep(db: Database, limit: int) -> int:
         db.run(_SQL["mark_erased"], {"turn": turn})
     db.erased |= bool(rows)
     return len(rows) + sql_requests.sweep(db, limit)
-
-
-def _ended(session_id: str, status: str) -> SessionEnded:
-    return SessionEnded(
-        f"The session {session_id!r} has {status}.", hint="Begin a new one.", details={"status": status}
-    )

@@ -70,6 +70,10 @@ class SQLiteDatabase(Database):
         """All rows."""
         return self.run(query, values).fetchall()
 
+    def ask(self, query: str, values: Values | None = None) -> list[Any]:
+        """See `Database`."""
+        return self.all(query, values)
+
     def lazily(self, query: str, values: Values | None = None) -> AbstractContextManager[Iterator[Any]]:
         """See `Database`."""
         return closing(self.run(query, values))

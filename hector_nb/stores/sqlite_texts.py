@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hector_nb.stores import codec, sql
 from hector_nb.stores.sql_database import TextIndex
+from hector_nb.stores.sqlite_reading import SQLiteReading
 
 if TYPE_CHECKING:
     from hector_nb.stores.sqlite_database import SQLiteDatabase
@@ -59,6 +60,10 @@ class SQLiteTexts(TextIndex):
         """Let nothing be found any more."""
         for part in range(PARTS):
             self._db.run(_ERASE_ALL.replace("{texts}", f"texts_{part}"))
+
+    def reading(self, starts: Sequence[str]) -> SQLiteReading:
+        """See `TextIndex`."""
+        return SQLiteReading(self._db, starts)
 
     def with_words(self, starts: Sequence[str]) -> set[int]:
         """See `TextIndex`."""

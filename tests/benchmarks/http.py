@@ -3,7 +3,7 @@
     python -m tests.benchmarks.http [--streams 50 200 1000] [--postgres]
 
 The upstream is a fake OpenAI-compatible server in its own process, 64 tokens an answer. With `--postgres` everything is measured over a PostgreSQL of this
-run's own, too.
+run's own, too, each figure with its ratio to SQLite's.
 """
 
 import argparse
@@ -85,6 +85,17 @@ def milliseconds(answers: list[Answer]) -> str:
     return f"first token p50 {median(firsts):7.1f} ms  p99 {quantiles(firsts, n=100)[98]:7.1f} ms"
 
 
+before: dict[str, float] = {}
+"""What was measured over SQLite."""
+
+
+def ratio(name: str, figure: float) -> str:
+    """How a figure compares to SQLite's of the same name, where there is one."""
+    found = f", x{figure / before[name]:.2f} of SQLite's" if name in before else ""
+    before.setdefault(name, figure)
+    return found
+
+
 _ASK = {"message": "Explain quantum computing"}
 _ASK_UPSTREAM = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Explain quantum computing"}]}
 
@@ -103,18 +114,20 @@ async def one_session(port: int, relay: int, direct: int) -> None:
     print(f"first token, upstream directly {base:.2f} ms, bare relay {bare:.2f} ms")
     for turn in (10, 100, 500):
         ours = median(times[turn - 5 : turn + 5])
-        print(f"  turn {turn:3d}: {ours:.2f} ms, {ours - bare:+.2f} ms and x{ours / bare:.2f} against the relay")
+        against = f"{ours - bare:+.2f} ms and x{ours / bare:.2f} against the relay"
+        print(f"  turn {turn:3d}: {ours:.2f} ms, {against}{ratio(f'turn {turn}', ours)}")
 
 
 async def many(name: str, pid: int, port: int, path: str, streams: int) -> None:
     """So many streams at once, at 20 tokens a second."""
-    before, started = cpu(pid), perf_counter()
+    used, started = cpu(pid), perf_counter()
     answers = await asyncio.gather(*(post(port, path, {"message": "go"}) for _ in range(streams)))
     wall = perf_counter() - started
     complete = sum(answer.done and answer.tokens == _TOKENS for answer in answers)
     print(
         f"  {streams:4d} streams, {name:6s}: {complete} complete, {milliseconds(answers)}, wall {wall:.2f} s"
-        f" (x{wall / _IDEAL:.2f} of ideal), CPU {cpu(pid) - before:.2f} s, peak {peak(pid):.0f} MB"
+        f" (x{wall / _IDEAL:.2f} of ideal), CPU {cpu(pid) - used:.2f} s, peak {peak(pid):.0f} MB"
+        + (ratio(f"{streams} streams", median(answer.first for answer in answers)) if name == "ours" else "")
     )
 
 
@@ -176,7 +189,7 @@ def over(streams: list[int], store: str | None) -> None:
             print("tokens a second through one process, 40 streams at once, upstream without delay")
             bare = asyncio.run(throughput("relay", relay, "/"))
             ours = asyncio.run(throughput("ours", port, path))
-            print(f"  ours / relay = {ours / bare:.2f}")
+            print(f"  ours / relay = {ours / bare:.2f}{ratio('tokens a second', ours)}")
         print(f"streams at {_RATE} tokens/s, {_TOKENS} tokens each (ideal {_IDEAL:.2f} s)")
         for count in streams:
             with upstream(_RATE) as paced, process("tests.benchmarks.relay", str(paced)) as (child, relay):

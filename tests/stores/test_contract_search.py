@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hector_nb.stores import sql_listing
+from hector_nb.stores import postgres_texts, sql_listing, sqlite_reading
 
 from .making import AGENT, USER, ago, begin, exchange, finish, make_message, make_session
 
@@ -13,9 +13,10 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(params=["looked for in the newest", "asked of the index", "asked of the index for many"], autouse=True)
 def way(request, monkeypatch):
-    """SQLite finds the same by all of its ways."""
+    """SQLite and PostgreSQL find the same by all of their ways."""
     if request.param != "looked for in the newest":
-        monkeypatch.setattr(sql_listing, "_READ_CHARS", -1)
+        monkeypatch.setattr(sqlite_reading, "_READ_CHARS", -1)
+        monkeypatch.setattr(postgres_texts, "_READ_TEXTS", 0)
     if request.param == "asked of the index for many":
         monkeypatch.setattr(sql_listing, "_FEW", 0)
 
@@ -164,3 +165,11 @@ async def test_what_stands_inside_a_text_without_spaces_is_found(store):
         assert await found(store, query) == ["s"], query
     assert set(await found(store, "日")) == {"s", "other"}
     assert await found(store, "語日") == []
+
+
+async def test_a_long_conversation_is_found_by_what_was_said_last_in_it(store):
+    said = [make_message(f"number {n}") for n in range(120)]
+    await store.import_session(make_session("long"), [*said, make_message("needle")])
+    await store.create_session(make_session("other", title="other", last_active_at=ago(5)))
+    assert await found(store, "needle") == ["long"]
+    assert await found(store, "other") == ["other"]

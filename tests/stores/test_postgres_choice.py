@@ -9,7 +9,7 @@ from hector_nb import bootstrap
 from hector_nb.bootstrap import store_at
 from hector_nb.errors import ConfigError
 from hector_nb.stores.postgres import PostgresStore
-from hector_nb.stores.postgres_dialect import spoken
+from hector_nb.stores.postgres_dialect import numbered
 from hector_nb.stores.sqlite import SQLiteStore
 
 
@@ -38,7 +38,6 @@ def test_a_sqlite_store_does_not_load_the_driver_of_postgresql(tmp_path):
 
 
 def test_what_is_written_for_both_databases_is_said_to_postgresql():
-    query = "SELECT a % 2, b::text FROM t INDEXED BY i CROSS JOIN u ON u.c = :c CROSS JOIN v WHERE d = ':' OR e = :e"
-    assert (
-        spoken(query) == "SELECT a %% 2, b::text FROM t JOIN u ON u.c = %(c)s CROSS JOIN v WHERE d = ':' OR e = %(e)s"
-    )
+    query = "SELECT a % 2, b::text FROM t INDEXED BY i CROSS JOIN u ON u.c = :c CROSS JOIN v WHERE d = ':' OR e = :e OR f = :c"
+    said = b"SELECT a % 2, b::text FROM t JOIN u ON u.c = $1 CROSS JOIN v WHERE d = ':' OR e = $2 OR f = $1"
+    assert numbered(query) == (said, ["c", "e"])

@@ -148,10 +148,10 @@ async def test_what_was_lost_in_a_commit_is_done_once(server, store, monkeypatch
 
     def cut():
         monkeypatch.undo()
-        connection = store._writer._database.connection
+        database = store._writer._database
         if after:
-            connection.execute("COMMIT")
-        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            database.run("COMMIT")
+        database.run("SELECT pg_terminate_backend(pg_backend_pid())")
         return []
 
     async with asyncio.timeout(20):
@@ -181,7 +181,9 @@ async def test_a_lost_notification_costs_no_more_than_two_or_three_seconds(serve
     await begin(store, "t1")
     other = PostgresStore(store.url)
     await other.aopen()
-    monkeypatch.setattr(postgres_writer, "_NOTIFY", "SELECT nextval('notices'), CAST(%s AS TEXT), CAST(%s AS TEXT)")
+    monkeypatch.setattr(
+        postgres_writer, "_NOTIFY", "SELECT nextval('notices'), CAST(:channel AS TEXT), CAST(:payload AS TEXT)"
+    )
     async with store.watch("s") as watch:
         await asyncio.to_thread(store._listener.looked.wait, 5)
         await other.write_turn("t1", events=[TextDelta(text="x")])

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from hector_nb.events import TextDelta
-from hector_nb.stores import keywords, sql, sql_listing, sqlite_shredder, sqlite_writer
+from hector_nb.stores import keywords, sql, sqlite_reading, sqlite_shredder, sqlite_writer
 from hector_nb.stores.base import Idempotency, Window
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.sqlite import SQLiteStore
@@ -109,7 +109,7 @@ def traced():
 
 async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
     """Run the contract's calls under a tracer and look at the plan of every statement."""
-    monkeypatch.setattr(sql_listing, "_READ_CHARS", 100)
+    monkeypatch.setattr(sqlite_reading, "_READ_CHARS", 100)
     await sqlite.heartbeat("dead")
     await sqlite.aclose()
     statements = set()
@@ -131,6 +131,11 @@ async def test_no_query_reads_a_whole_table(sqlite, traced, monkeypatch):
     await store.next_turn(USER, "s", after="t1")
     await store.next_turn(USER, "s", after="erased")
     await store.last_turn(USER, "s")
+    await begin(store, "before")
+    await begin(store, "queued")
+    for turn_id in ("before", "queued"):
+        await begin(store, turn_id)
+        await store.write_turn(turn_id, outcome=OVER)
     await one_off(store, "t0", outcome=OVER)
     await remember_everything(store)
     (memory,) = await give(store, "tea", session_id="remembers")

@@ -11,6 +11,12 @@ UPDATE sessions SET
 WHERE key = :session
 RETURNING message_count, user_message_count, listed;
 
+-- name: store_session
+UPDATE sessions SET
+    title = :title, last_active_at = :last_active_at, expires_at = :expires_at, message_count = :message_count,
+    user_message_count = :user_message_count, token_count = :token_count, idle_since = :idle_since
+WHERE key = :key;
+
 -- name: messages_after
 SELECT message_id, turn_id, role, content, created_at, tokens, extra FROM messages
 WHERE place > (:session << 24) + :after AND place < (:session + 1) << 24

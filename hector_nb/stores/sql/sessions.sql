@@ -38,9 +38,6 @@ UPDATE sessions SET metadata = :metadata WHERE key = :key;
 -- name: end_session
 UPDATE sessions SET status = 'ended' WHERE key = :key;
 
--- name: refresh_session
-UPDATE sessions SET last_active_at = :last_active_at, expires_at = :expires_at WHERE key = :key;
-
 -- name: expire_sessions
 UPDATE sessions SET status = 'expired' WHERE key IN (
     SELECT key FROM sessions

@@ -13,6 +13,10 @@ WHERE session = :session AND finished_at IS NULL ORDER BY turns.key;
 -- name: queue_of_session
 SELECT key, turn_id, status FROM turns WHERE session = :session AND finished_at IS NULL ORDER BY key;
 
+-- name: queue_of
+SELECT turns.key, turn_id, turns.status FROM sessions CROSS JOIN turns ON turns.session = sessions.key
+WHERE owner = :owner AND session_id = :session_id AND finished_at IS NULL ORDER BY turns.key;
+
 -- name: turn_after
 WHERE session = :session AND turns.key > :after ORDER BY turns.key LIMIT 1;
 
@@ -23,8 +27,9 @@ WHERE session = :session AND turn_id > :turn_id ORDER BY turns.key LIMIT 1;
 WHERE session = :session ORDER BY turns.key DESC LIMIT 1;
 
 -- name: insert_turn
-INSERT INTO turns (turn_id, session, status, holder, message_id, input, created_at)
-VALUES (:turn_id, :session, 'queued', :holder, :message_id, :input, :created_at);
+INSERT INTO turns (turn_id, session, status, holder, message_id, input, position, number, created_at)
+VALUES (:turn_id, :session, :status, :holder, :message_id, :input, :position, :number, :created_at)
+RETURNING key;
 
 -- name: place_turn
 UPDATE turns SET status = :status, input = NULL, position = :position, number = :number WHERE key = :key;
