@@ -94,6 +94,20 @@ async def test_a_transcript_is_read_from_its_end_page_by_page() -> None:
         assert pages == [["two", "b", "three", "c"], ["one", "a"]]
 
 
+async def test_a_last_page_that_takes_several_of_a_servers_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_MOST_MESSAGES", 2)
+    async with opened([["a"], ["b"], ["c"]]) as world:
+        session = await world.session()
+        for text in ("one", "two", "three"):
+            await text_of(await world.send(text, session))
+        last = await world.service.list_messages("assistant", session, limit=5, newest=True)
+        assert [each.content for each in last.items] == ["a", "two", "b", "three", "c"]
+        rest = await world.service.list_messages("assistant", session, limit=5, cursor=last.next_cursor, newest=True)
+        assert [each.content for each in rest.items] == ["one"]
+        whole = await world.service.list_messages("assistant", session, limit=5)
+        assert [each.content for each in whole.items] == ["one", "a", "two", "b", "three"]
+
+
 async def test_agents_and_tools_are_told_by_every_way() -> None:
     async with opened([], memory=MEMORY) as world:
         (agent,) = await world.service.list_agents()
