@@ -193,7 +193,7 @@ class RemoteSessions(SessionService):
             call = Call(verb="GET", path=_session(agent, session_id, "messages"), query=asked)
             return await self._ask(call, lambda json: decoding.decode_page(json, "messages", decoding.decode_message))
 
-        return await _paged(page, limit, cursor, most=_MOST_MESSAGES)
+        return await _paged(page, limit, cursor, most=_MOST_MESSAGES, backwards=newest)
 
     async def stream_message(self, agent: str, request: SendMessage) -> TurnStream:
         """See `SessionService`. It is stored once, also where the line breaks before the server's answer."""
@@ -354,13 +354,18 @@ def _named(name: str, error: type[HectorError]) -> str:
 
 
 async def _paged(
-    fetch: Callable[[int, str | None], Awaitable[Page[T]]], limit: int, cursor: str | None, *, most: int
+    fetch: Callable[[int, str | None], Awaitable[Page[T]]],
+    limit: int,
+    cursor: str | None,
+    *,
+    most: int,
+    backwards: bool = False,
 ) -> Page[T]:
-    """One page of `limit` items from as many of the server's as it takes."""
+    """One page of `limit` items from as many of the server's as it takes; `backwards`: each of them precedes the one before it."""
     items: list[T] = []
     while True:
         page = await fetch(min(limit - len(items), most), cursor)
-        items += page.items
+        items = [*page.items, *items] if backwards else [*items, *page.items]
         cursor = page.next_cursor
         if cursor is None or len(items) >= limit:
             return Page(items=items, next_cursor=cursor)

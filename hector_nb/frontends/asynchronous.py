@@ -271,6 +271,7 @@ class AsyncSession:
 
         Raises:
             TurnNotFound: there is no such turn, its events are gone (an hour after its end), or none runs now.
+            InvalidRequest: `after` is no number of an event.
         """
         return Beginning(self._follow(turn if isinstance(turn, str | None) else turn.turn_id, after))
 

@@ -188,6 +188,7 @@ class PlainSession(_Plain[AsyncSession]):
 
         Raises:
             TurnNotFound: there is no such turn, its events are gone (an hour after its end), or none runs now.
+            InvalidRequest: `after` is no number of an event.
         """
         return self._begin(self._inner.follow(turn, after=after))
 

@@ -8,7 +8,7 @@ that tick brought.
 import asyncio
 from collections.abc import Callable, Sequence
 
-from hector_nb.events import Event, LoggedEvent, is_last
+from hector_nb.events import Event, LoggedEvent, TurnFailed, is_last
 
 
 class Broadcast:
@@ -23,6 +23,7 @@ class Broadcast:
         self.start = start
         self.readers = 0
         self._closed = False
+        self._notice: TurnFailed | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._on_empty = on_empty
         self._on_join = on_join
@@ -43,6 +44,14 @@ class Broadcast:
         if self._waiting:
             self._wake()
 
+    def notify(self, failure: TurnFailed) -> None:
+        """Tell readers, until the next event is there, that it cannot be had now. This is no part of the log.
+
+        Its number is beyond that of the turn's last event, so that whoever resumes there is shown how the turn has ended.
+        """
+        self._notice = failure
+        self._wake()
+
     def close(self) -> None:
         """The log ends here for the readers of this process, though the turn does not."""
         self._closed = True
@@ -59,6 +68,8 @@ class Broadcast:
         while self.last_seq <= after:
             if self.finished or self._closed:
                 return ()
+            if self._notice is not None:
+                return (LoggedEvent(max(after, self.last_seq + 1) + 1, self._notice),)
             future = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future

@@ -17,6 +17,8 @@ DECISIONS: tuple[str, ...] = get_args(Decision)
 _ON_DISCONNECT = ("cancel", "continue")
 _LONGEST_TITLE = 500
 _MOST_METADATA = 64 * 1024
+_MOST_EVENTS = 10**12 - 1
+"""What the id of an event has room for."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -99,6 +101,19 @@ def check_limit(limit: int) -> None:
     """
     if not isinstance(limit, int) or limit < 1:
         raise InvalidRequest("`limit` must be a number from 1.")
+
+
+def check_after(after: int) -> None:
+    """Refuse what cannot be the number of an event, or 0.
+
+    Raises:
+        InvalidRequest: it is no number, or out of range.
+    """
+    if not isinstance(after, int) or not 0 <= after <= _MOST_EVENTS:
+        raise InvalidRequest(
+            "The id of the last event is not one of ours.",
+            hint="`after` is the number of an event, as a stream's `position` has it; 0 is the beginning.",
+        )
 
 
 def idempotency_of(key: str | None, *request: object) -> Idempotency | None:

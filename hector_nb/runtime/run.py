@@ -2,7 +2,8 @@
 
 The engine's task (`_perform`) can be cancelled at any point; the task around it (`_supervise`) always writes how the turn ended, but
 for a turn that waits for approvals when its process stops: that is left to whichever process gets the answer. The last event is
-published only when the outcome is durable, so that whoever has seen the end of an answer finds it in the transcript.
+published only when the outcome is durable, so that whoever has seen the end of an answer finds it in the transcript; where that takes
+too long, readers are told so, and what a resume shows is what was stored in the end.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 import time
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -37,6 +38,7 @@ _ATTEND_EVERY = 1.0
 """Seconds between looks whether another process has readers of a turn that has none here."""
 _SETTLE_EVERY = 0.5
 """Seconds between attempts to store an outcome that the database refused."""
+_COME_BACK = "Do not send it again: resume the turn to see how it ended. The answer is stored as soon as that is possible."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -324,13 +326,12 @@ class TurnRun:
         )
 
     async def _settle(self, status: MessageStatus, last: Event) -> bool:
-        """Try to make the outcome durable; readers are not kept waiting for a database that refuses."""
+        """Try to make the outcome durable; readers are not kept waiting for a database that refuses, and may come back for it."""
         try:
             await self._record.close(last, self._outcome(status, last))
         except StoreError as error:
             _log.warning("The outcome of %s is not stored yet: %s", self.turn_id, error.message)
-            if not self.log.finished:
-                self.log.publish(failed(error))
+            self.log.notify(replace(failed(error), hint=_COME_BACK, retryable=True))
             return False
         except ModelInterrupted as error:
             if not self.log.finished:

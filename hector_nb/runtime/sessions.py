@@ -23,6 +23,7 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import all_called_from
 from hector_nb.runtime.requests import (
     DECISIONS,
+    check_after,
     check_choice,
     check_limit,
     check_message,
@@ -239,6 +240,7 @@ class UserSessions(SessionService):
         self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
     ) -> TurnStream:
         """See `SessionService`."""
+        check_after(after)
         return open_turn(self._runtime, await self._turn(agent, turn_id, session_id), after=after)
 
     async def follow_session(self, agent: str, session_id: str, *, after: str | None = None) -> SessionFeed:

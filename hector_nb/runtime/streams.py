@@ -36,16 +36,20 @@ class LiveStream(TurnStream):
         self._log = run.log
         self._after = after
         self._left = False
+        self._over = False
         self._log.join()
 
     async def read(self) -> Sequence[LoggedEvent]:
         """See `TurnStream`."""
+        if self._over:
+            return ()
         batch = await self._earlier(self._after) if self._after < self._log.start else ()
         batch = batch or await self._log.read(max(self._after, self._log.start))
         if not batch and self._log.finished and self._after > self._log.last_seq:
             batch = _reset(self.turn_id, await self._text(), self._log.events[-1])
         if batch:
             self._after = batch[-1].seq
+            self._over = is_last(batch[-1].event)
         return batch
 
     async def _earlier(self, after: int) -> Sequence[LoggedEvent]:

@@ -101,9 +101,11 @@ class A2AService(HistoryCalls, ApprovalCalls, MemoryCalls, A2AServiceServicer):
     ) -> pb.ListMessagesResponse:
         """One page of a transcript."""
         agent, session_id = agent_of(request.agent), session_of(request.session_id)
+        newest = read_choice("order", request.order or None, ("oldest", "newest")) == "newest"
 
         async def page(limit: int) -> pb.ListMessagesResponse:
-            found = await service.list_messages(agent, session_id, limit=limit, cursor=request.cursor or None)
+            cursor = request.cursor or None
+            found = await service.list_messages(agent, session_id, limit=limit, cursor=cursor, newest=newest)
             return messages_message(found)
 
         return await _fitting(page, limit_of(request.limit, default=100, most=1000))

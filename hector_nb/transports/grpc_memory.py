@@ -1,4 +1,4 @@
-"""gRPC: the memory of sessions. What is remembered, what a model saw, correcting and forgetting."""
+"""gRPC: the memory of sessions. What is remembered, what a model saw, correcting, forgetting, and putting back."""
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.service import SessionService
@@ -46,6 +46,12 @@ class MemoryCalls(Calls):
         """Erase a memory."""
         await service.forget_memory(agent_of(request.agent), session_of(request.session_id), request.memory_id)
         return pb.ForgetMemoryResponse()
+
+    @answering("write")
+    async def RestoreMemory(self, request: pb.RestoreMemoryRequest, service: SessionService, _: Context) -> pb.Memory:
+        """Put back a memory that was forgotten a moment ago."""
+        agent, session_id = agent_of(request.agent), session_of(request.session_id)
+        return memory_message(await service.restore_memory(agent, session_id, request.memory_id))
 
     @answering("read")
     async def GetContext(self, request: pb.GetContextRequest, service: SessionService, _: Context) -> pb.Ledger:

@@ -210,16 +210,18 @@ class EndSessionRequest(_message.Message):
     def __init__(self, agent: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class ListMessagesRequest(_message.Message):
-    __slots__ = ("agent", "session_id", "limit", "cursor")
+    __slots__ = ("agent", "session_id", "limit", "cursor", "order")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
     agent: str
     session_id: str
     limit: int
     cursor: str
-    def __init__(self, agent: _Optional[str] = ..., session_id: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    order: str
+    def __init__(self, agent: _Optional[str] = ..., session_id: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., order: _Optional[str] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("message_id", "turn_id", "role", "content", "status", "tokens", "created_at", "tool_calls", "thinking", "call_id", "is_error", "estimated")
@@ -596,6 +598,16 @@ class ForgetMemoryRequest(_message.Message):
 class ForgetMemoryResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class RestoreMemoryRequest(_message.Message):
+    __slots__ = ("agent", "session_id", "memory_id")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_ID_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session_id: str
+    memory_id: str
+    def __init__(self, agent: _Optional[str] = ..., session_id: _Optional[str] = ..., memory_id: _Optional[str] = ...) -> None: ...
 
 class GetContextRequest(_message.Message):
     __slots__ = ("agent", "turn_id", "session_id")

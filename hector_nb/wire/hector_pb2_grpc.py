@@ -149,6 +149,11 @@ class A2AServiceStub:
                 request_serializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryRequest.SerializeToString,
                 response_deserializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryResponse.FromString,
                 _registered_method=True)
+        self.RestoreMemory = channel.unary_unary(
+                '/hector.v1.A2AService/RestoreMemory',
+                request_serializer=hector__nb_dot_wire_dot_hector__pb2.RestoreMemoryRequest.SerializeToString,
+                response_deserializer=hector__nb_dot_wire_dot_hector__pb2.Memory.FromString,
+                _registered_method=True)
         self.GetContext = channel.unary_unary(
                 '/hector.v1.A2AService/GetContext',
                 request_serializer=hector__nb_dot_wire_dot_hector__pb2.GetContextRequest.SerializeToString,
@@ -209,7 +214,7 @@ class A2AServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """A session's transcript, oldest first.
+        """A session's transcript, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -316,6 +321,13 @@ class A2AServiceServicer:
 
     def ForgetMemory(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreMemory(self, request, context):
+        """Puts back a memory that was forgotten less than 10 seconds ago, by way of the same server.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -444,6 +456,11 @@ def add_A2AServiceServicer_to_server(servicer, server):
                     servicer.ForgetMemory,
                     request_deserializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryRequest.FromString,
                     response_serializer=hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryResponse.SerializeToString,
+            ),
+            'RestoreMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreMemory,
+                    request_deserializer=hector__nb_dot_wire_dot_hector__pb2.RestoreMemoryRequest.FromString,
+                    response_serializer=hector__nb_dot_wire_dot_hector__pb2.Memory.SerializeToString,
             ),
             'GetContext': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContext,
@@ -1072,6 +1089,33 @@ class A2AService:
             '/hector.v1.A2AService/ForgetMemory',
             hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryRequest.SerializeToString,
             hector__nb_dot_wire_dot_hector__pb2.ForgetMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hector.v1.A2AService/RestoreMemory',
+            hector__nb_dot_wire_dot_hector__pb2.RestoreMemoryRequest.SerializeToString,
+            hector__nb_dot_wire_dot_hector__pb2.Memory.FromString,
             options,
             channel_credentials,
             insecure,

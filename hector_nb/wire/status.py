@@ -1,6 +1,7 @@
 """One table: what each error means to HTTP, WebSocket and gRPC clients, and the one JSON form of an error, to and fro.
 
-A class that is not listed means what its nearest listed parent means.
+A class that is not listed means what its nearest listed parent means. What is too large has the code that gRPC itself gives to a message
+above its limit, so that a client knows one.
 """
 
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ _TABLE: dict[type[HectorError], Status] = {
     errors.ConfigError: Status(503, "FAILED_PRECONDITION", 1013),
     errors.InvalidRequest: Status(422, "INVALID_ARGUMENT"),
     errors.MalformedRequest: Status(400, "INVALID_ARGUMENT"),
-    errors.MessageTooLarge: Status(413, "INVALID_ARGUMENT"),
+    errors.MessageTooLarge: Status(413, "RESOURCE_EXHAUSTED"),
     errors.UnsupportedMediaType: Status(415, "INVALID_ARGUMENT"),
     errors.Forbidden: Status(403, "PERMISSION_DENIED"),
     errors.Unauthenticated: Status(403, "UNAUTHENTICATED"),

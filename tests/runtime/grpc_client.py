@@ -152,9 +152,11 @@ class GrpcSessions(SessionService):
         return await self.ask("RewindSession", request, decode_session)
 
     async def list_messages(
-        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None
+        self, agent: str, session_id: str, *, limit: int = 100, cursor: str | None = None, newest: bool = False
     ) -> Page[Message]:
-        request = pb.ListMessagesRequest(agent=agent, session_id=session_id, limit=limit, cursor=cursor or "")
+        request = pb.ListMessagesRequest(
+            agent=agent, session_id=session_id, limit=limit, cursor=cursor or "", order="newest" if newest else ""
+        )
         return await self.ask("ListMessages", request, lambda json: page_of(json, "messages", decoding.decode_message))
 
     async def stream_message(self, agent: str, request: SendMessage) -> TurnStream:
@@ -218,6 +220,10 @@ class GrpcSessions(SessionService):
     async def forget_memory(self, agent: str, session_id: str, memory_id: str) -> None:
         request = pb.ForgetMemoryRequest(agent=agent, session_id=session_id, memory_id=memory_id)
         await self.ask("ForgetMemory", request, dict)
+
+    async def restore_memory(self, agent: str, session_id: str, memory_id: str) -> Memory:
+        request = pb.RestoreMemoryRequest(agent=agent, session_id=session_id, memory_id=memory_id)
+        return await self.ask("RestoreMemory", request, partial(decoding.decode_memory, agent=agent))
 
     async def get_context(self, agent: str, turn_id: str, *, session_id: str | None = None) -> Ledger:
         request = pb.GetContextRequest(agent=agent, turn_id=turn_id, session_id=session_id or "")

@@ -66,6 +66,48 @@ async def test_a_memory_is_found_corrected_recalled_and_forgotten() -> None:
             await world.service.forget_memory("assistant", session, memory_id)
 
 
+async def test_a_memory_that_was_just_forgotten_is_put_back_once() -> None:
+    async with opened([["I see."]] * 3, memory=MEMORY) as world:
+        session = await told(world)
+        before = (await world.service.get_memory("assistant", session)).memories
+        memory_id = before[1].memory_id
+        with pytest.raises(MemoryNotFound):
+            await world.service.restore_memory("assistant", session, memory_id)
+        await world.service.forget_memory("assistant", session, memory_id)
+        restored = await world.service.restore_memory("assistant", session, memory_id)
+        assert (restored.memory_id, restored.text) == (memory_id, before[1].text)
+        assert (await world.service.get_memory("assistant", session)).memories == before
+        with pytest.raises(MemoryNotFound):
+            await world.service.restore_memory("assistant", session, memory_id)
+
+
+async def test_a_transcript_is_read_from_its_end_page_by_page() -> None:
+    async with opened([["a"], ["b"], ["c"]]) as world:
+        session = await world.session()
+        for text in ("one", "two", "three"):
+            await text_of(await world.send(text, session))
+        pages, cursor, more = [], None, True
+        while more:
+            page = await world.service.list_messages("assistant", session, limit=4, cursor=cursor, newest=True)
+            pages.append([each.content for each in page.items])
+            cursor, more = page.next_cursor, page.next_cursor is not None
+        assert pages == [["two", "b", "three", "c"], ["one", "a"]]
+
+
+async def test_a_last_page_that_takes_several_of_a_servers_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_MOST_MESSAGES", 2)
+    async with opened([["a"], ["b"], ["c"]]) as world:
+        session = await world.session()
+        for text in ("one", "two", "three"):
+            await text_of(await world.send(text, session))
+        last = await world.service.list_messages("assistant", session, limit=5, newest=True)
+        assert [each.content for each in last.items] == ["a", "two", "b", "three", "c"]
+        rest = await world.service.list_messages("assistant", session, limit=5, cursor=last.next_cursor, newest=True)
+        assert [each.content for each in rest.items] == ["one"]
+        whole = await world.service.list_messages("assistant", session, limit=5)
+        assert [each.content for each in whole.items] == ["one", "a", "two", "b", "three"]
+
+
 async def test_agents_and_tools_are_told_by_every_way() -> None:
     async with opened([], memory=MEMORY) as world:
         (agent,) = await world.service.list_agents()

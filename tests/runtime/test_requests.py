@@ -26,6 +26,10 @@ def _send(**given: Any) -> Ask:
     return lambda service, session: service.stream_message("assistant", SendMessage(session_id=session, **given))
 
 
+def _follow(after: Any) -> Ask:
+    return lambda service, session: service.follow_turn("assistant", "turn_01abc", session_id=session, after=after)
+
+
 REFUSED: list[tuple[Ask, type[HectorError], str]] = [
     (_create(session_id="a b"), InvalidRequest, "`session_id` must be 1 to 64 letters"),
     (_create(session_id="x" * 65), InvalidRequest, "`session_id` must be 1 to 64 letters"),
@@ -50,6 +54,9 @@ REFUSED: list[tuple[Ask, type[HectorError], str]] = [
         InvalidRequest,
         "`limit` must be a number from 1",
     ),
+    (_follow(-1), InvalidRequest, "The id of the last event is not one of ours"),
+    (_follow(10**12), InvalidRequest, "The id of the last event is not one of ours"),
+    (_follow("soon"), InvalidRequest, "The id of the last event is not one of ours"),
 ]
 
 

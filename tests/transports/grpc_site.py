@@ -58,7 +58,7 @@ REQUESTS: dict[str, Any] = {
         for name in (
             "CreateSession", "SendMessage", "ListSessions", "DeleteSession", "GetSession", "EndSession", "ListMessages",
             "CancelTurn", "ResumeTurn", "FollowSession", "ListTools", "UpdateSession", "ForkSession", "RewindSession", "ListApprovals",
-            "DecideApproval", "GetToolOutput", "GetMemory", "SearchMemory", "CorrectMemory", "ForgetMemory", "GetContext",
+            "DecideApproval", "GetToolOutput", "GetMemory", "SearchMemory", "CorrectMemory", "ForgetMemory", "RestoreMemory", "GetContext",
         )
     },
 }  # fmt: skip

@@ -424,7 +424,7 @@ async def test_a_session_is_followed_from_turn_to_turn_also_when_one_fails(site:
         ("CreateSession", {"metadata": "[]"}, "INVALID_ARGUMENT", "malformed_request", ""),
         ("CreateSession", {"metadata": "{"}, "INVALID_ARGUMENT", "malformed_request", "not JSON"),
         ("CreateSession", {"metadata": '{"a": NaN}'}, "INVALID_ARGUMENT", "malformed_request", "NaN"),
-        ("CreateSession", {"metadata": f'{{"a": "{"x" * 70_000}"}}'}, "INVALID_ARGUMENT", "too_large", "`metadata`"),
+        ("CreateSession", {"metadata": f'{{"a": "{"x" * 70_000}"}}'}, "RESOURCE_EXHAUSTED", "too_large", "`metadata`"),
         ("GetSession", {}, "INVALID_ARGUMENT", "invalid_request", "`session_id` is missing"),
         ("GetSession", {"session_id": "sess_none"}, "NOT_FOUND", "session_not_found", "sess_none"),
         ("GetSession", {"session_id": "ü"}, "NOT_FOUND", "session_not_found", ""),
@@ -451,7 +451,7 @@ async def test_a_session_is_followed_from_turn_to_turn_also_when_one_fails(site:
         ("SendMessage", {"message": "Hi", "if_busy": "wait"}, "INVALID_ARGUMENT", "invalid_request", "`if_busy`"),
         ("SendMessage", {"message": "Hi", "events": ["all"]}, "INVALID_ARGUMENT", "invalid_request", "StreamMessage"),
         ("SendMessage", {"message": "Hi", "session_id": "sess_none"}, "NOT_FOUND", "session_not_found", ""),
-        ("SendMessage", {"message": "x" * (MAX_MESSAGE_BYTES + 1)}, "INVALID_ARGUMENT", "too_large", ""),
+        ("SendMessage", {"message": "x" * (MAX_MESSAGE_BYTES + 1)}, "RESOURCE_EXHAUSTED", "too_large", ""),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_told(
@@ -505,6 +505,8 @@ async def test_a_message_may_have_one_mebibyte_and_a_request_not_much_more(site:
     site.world.will_say("ok")
     reply = await site.call("SendMessage", agent="assistant", message="x" * MAX_MESSAGE_BYTES)
     assert reply.response == "ok"
+    code, told = await failure(site.call("SendMessage", agent="assistant", message="x" * (MAX_MESSAGE_BYTES + 200_000)))
+    assert (code, told.code, told.hint) == ("RESOURCE_EXHAUSTED", "too_large", "Send it in parts, or put it in a file.")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await site.call("SendMessage", agent="assistant", message="x" * (2 * MAX_MESSAGE_BYTES))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

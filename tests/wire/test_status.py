@@ -22,7 +22,7 @@ EXPECTED = {
     "conflict": (409, "FAILED_PRECONDITION"),
     "session_ended": (409, "FAILED_PRECONDITION"),
     "session_busy": (409, "ABORTED"),
-    "too_large": (413, "INVALID_ARGUMENT"),
+    "too_large": (413, "RESOURCE_EXHAUSTED"),
     "unsupported_media_type": (415, "INVALID_ARGUMENT"),
     "invalid_request": (422, "INVALID_ARGUMENT"),
     "too_many_waiting": (429, "RESOURCE_EXHAUSTED"),
