@@ -11,6 +11,9 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
 )
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 
+_PROGRAMS = {"browser": "chromium", "nginx": "nginx"}
+"""What tests of a mark drive that pip does not bring."""
+
 
 def pytest_configure() -> None:
     """No key of this machine's user sways a test, or is spent by one; no test fails for a slow machine."""
@@ -22,14 +25,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a browser its tests are skipped and say so; in CI that is an error."""
-    if shutil.which("chromium"):
-        return
-    if os.environ.get("CI") and any(item.get_closest_marker("browser") for item in items):
-        raise pytest.UsageError("The browser tests need `chromium` on the PATH.")
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason="there is no `chromium` on the PATH"))
+    """Without a program that tests of a mark drive, these are skipped and say so; in CI that is an error."""
+    for mark, program in _PROGRAMS.items():
+        if shutil.which(program, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin"):
+            continue
+        wanting = [item for item in items if item.get_closest_marker(mark)]
+        if wanting and os.environ.get("CI"):
+            raise pytest.UsageError(f"The {mark} tests need `{program}` on the PATH.")
+        for item in wanting:
+            item.add_marker(pytest.mark.skip(reason=f"there is no `{program}` on the PATH"))
 
 
 @pytest.fixture(scope="session")

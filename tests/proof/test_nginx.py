@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import re
 import shutil
 import socket
@@ -17,9 +18,9 @@ import pytest
 
 from tests.transports.test_serve import serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.nginx]
 SITE = Path(__file__).parents[2] / "docs" / "nginx.conf"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 TOKEN = "the-token"
 CONFIG = """
 llms:
@@ -61,7 +62,7 @@ def free_port() -> int:
 @contextmanager
 def nginx(folder: Path, upstream: str) -> Iterator[str]:
     """The page's site with other ports; gives its address."""
-    assert NGINX, "there is no nginx: apt-get install nginx-light"
+    assert NGINX
     port = free_port()
     site, changed = re.subn(r"server 127\.0\.0\.1:8080;", f"server {upstream};", SITE.read_text())
     site, listens = re.subn(r"listen 8000;", f"listen 127.0.0.1:{port};", site)
