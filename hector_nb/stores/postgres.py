@@ -16,10 +16,11 @@ from hector_nb.stores.jobs import Job
 from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import open_store, translate
 from hector_nb.stores.postgres_listener import Listener
-from hector_nb.stores.postgres_readers import Readers
+from hector_nb.stores.postgres_readers import make_readers
 from hector_nb.stores.postgres_signs import ConnectionSigns
 from hector_nb.stores.postgres_vectors import PostgresVectors
 from hector_nb.stores.postgres_writer import Writer
+from hector_nb.stores.reader_pool import ReaderPool
 from hector_nb.stores.sql_database import Database
 from hector_nb.stores.sql_store import SQLStore
 from hector_nb.stores.watches import Watches
@@ -41,7 +42,7 @@ class PostgresStore(SQLStore):
         self._signs = ConnectionSigns(self._steady_for)
         self._vectors = PostgresVectors()
         self._writer: Writer | None = None
-        self._readers: Readers | None = None
+        self._readers: ReaderPool | None = None
         self._listener: Listener | None = None
 
     async def aopen(self) -> None:
@@ -51,7 +52,7 @@ class PostgresStore(SQLStore):
 
     def _open(self) -> None:
         open_store(self.address)
-        writer, readers = Writer(self.address, self._watches), Readers(self.address)
+        writer, readers = Writer(self.address, self._watches), make_readers(self.address)
         listener = Listener(self.address, self._watches, lambda: writer.pid)
         try:
             listener.open()
@@ -77,7 +78,7 @@ class PostgresStore(SQLStore):
     async def _read(self, call: Callable[[Database], T]) -> T:
         return await self._ask(self._readers, call)
 
-    async def _ask(self, threads: Writer | Readers | None, call: Callable[[Database], T]) -> T:
+    async def _ask(self, threads: Writer | ReaderPool | None, call: Callable[[Database], T]) -> T:
         if threads is None:
             raise StoreError("The store is closed.")
         job = Job(call)

@@ -1,14 +1,14 @@
 """The threads that read from a PostgreSQL store, each with its own connection and each job in one snapshot."""
 
-import threading
 import time
-from collections.abc import Sequence
+from functools import partial
 
 import psycopg
 
 from hector_nb.stores.jobs import Inbox, Job, settle
 from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import PostgresDatabase, connect, lost, translate
+from hector_nb.stores.reader_pool import ReaderPool
 
 READERS = 4
 PATIENCE = 10.0
@@ -16,26 +16,9 @@ PATIENCE = 10.0
 _PAUSE = 0.2
 
 
-class Readers:
-    """A small pool."""
-
-    def __init__(self, address: Address) -> None:
-        self.inbox = Inbox()
-        self._threads: Sequence[threading.Thread] = [
-            threading.Thread(target=_read, args=(address, self.inbox), name=f"hector-store-reader-{n}", daemon=True)
-            for n in range(READERS)
-        ]
-
-    def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Let them finish what waits, and close."""
-        self.inbox.close(threads=len(self._threads))
-        for thread in self._threads:
-            thread.join()
+def make_readers(address: Address) -> ReaderPool:
+    """The threads, not yet started."""
+    return ReaderPool(partial(_read, address), threads=READERS)
 
 
 def _read(address: Address, inbox: Inbox) -> None:

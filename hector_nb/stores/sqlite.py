@@ -13,10 +13,11 @@ from typing import TypeVar
 from hector_nb.errors import StoreError
 from hector_nb.stores.holder_locks import HolderLocks
 from hector_nb.stores.jobs import Job
+from hector_nb.stores.reader_pool import ReaderPool
 from hector_nb.stores.sql_database import Database
 from hector_nb.stores.sql_holders import Holder
 from hector_nb.stores.sql_store import SQLStore
-from hector_nb.stores.sqlite_readers import Readers
+from hector_nb.stores.sqlite_readers import make_readers
 from hector_nb.stores.sqlite_vectors import VectorCache
 from hector_nb.stores.sqlite_writer import Writer
 from hector_nb.stores.watches import Watches
@@ -34,13 +35,13 @@ class SQLiteStore(SQLStore):
         self._signs = _FileSigns(self._locks)
         self._vectors = VectorCache()
         self._writer: Writer | None = None
-        self._readers: Readers | None = None
+        self._readers: ReaderPool | None = None
 
     async def aopen(self) -> None:
         """See `Store`."""
         if self._writer is not None:
             return
-        writer, readers = Writer(self.path, self._watches), Readers(self.path)
+        writer, readers = Writer(self.path, self._watches), make_readers(self.path)
         try:
             await writer.open().future
         except BaseException:
@@ -65,7 +66,7 @@ class SQLiteStore(SQLStore):
     async def _read(self, call: Callable[[Database], T]) -> T:
         return await self._ask(self._readers, call)
 
-    async def _ask(self, threads: Writer | Readers | None, call: Callable[[Database], T]) -> T:
+    async def _ask(self, threads: Writer | ReaderPool | None, call: Callable[[Database], T]) -> T:
         if threads is None:
             raise StoreError("The store is closed.")
         job = Job(call)

@@ -1,39 +1,22 @@
 """The threads that read from a SQLite store, each with its own connection and each job in one snapshot."""
 
-import threading
-from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import apsw
 
 from hector_nb.stores.jobs import Inbox, Job, settle
+from hector_nb.stores.reader_pool import ReaderPool
 from hector_nb.stores.sqlite_database import SQLiteDatabase, open_reader, translate
 from hector_nb.stores.sqlite_file import OpenedFile
 
 READERS = 2
 
 
-class Readers:
-    """A small pool."""
-
-    def __init__(self, path: Path) -> None:
-        self.inbox = Inbox()
-        self._threads: Sequence[threading.Thread] = [
-            threading.Thread(target=_read, args=(path, self.inbox), name=f"hector-store-reader-{n}", daemon=True)
-            for n in range(READERS)
-        ]
-
-    def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Let them finish what waits, and close."""
-        self.inbox.close(threads=len(self._threads))
-        for thread in self._threads:
-            thread.join()
+def make_readers(path: Path) -> ReaderPool:
+    """The threads, not yet started."""
+    return ReaderPool(partial(_read, path), threads=READERS)
 
 
 def _read(path: Path, inbox: Inbox) -> None:
