@@ -147,7 +147,7 @@ class Connection:
             raise Cut(self._broken_off()) from error
         except ValueError as error:
             told = "This idempotency key is not valid."
-            raise InvalidRequest(told, hint="Use 1 to 255 printable ASCII characters.") from error
+            raise InvalidRequest(told, hint="Use 1 to 255 ASCII letters, digits and signs, without spaces.") from error
         self._heard = True
         if response.status < 300:
             return response

@@ -38,7 +38,9 @@ _ATTEND_EVERY = 1.0
 """Seconds between looks whether another process has readers of a turn that has none here."""
 _SETTLE_EVERY = 0.5
 """Seconds between attempts to store an outcome that the database refused."""
-_COME_BACK = "Do not send it again: resume the turn to see how it ended. The answer is stored as soon as that is possible."
+_COME_BACK = (
+    "Do not send it again: resume the turn to see how it ended. The answer is stored as soon as that is possible."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
