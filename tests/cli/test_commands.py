@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hector_nb.frontends.cli.app import app
+from tests.cli import terminal
 
 COMMANDS = [
     *(
@@ -162,6 +163,16 @@ def test_validate_prints_every_problem_at_once(home):
     home.config("agents: {}\n")
     assert (good := home.run("validate", "hector.yaml")).returncode == 0
     assert b"OK" in good.stdout
+
+
+def test_a_terminal_shows_no_column_that_is_empty_and_cuts_no_model_or_memory(home, start):
+    home.config("llms: {default: {provider: local}}\nagents: {assistant: {}}\n")
+    child = start("agents")
+    assert terminal.code(child) == 0
+    shown = child.before
+    assert "TOOLS" not in shown
+    assert "SmolLM2-135M-Instruct · on this machine" in shown
+    assert "summary_buffer 1,500" in shown
 
 
 def test_validate_finds_every_budget_that_is_smaller_than_its_system_prompt(home):
