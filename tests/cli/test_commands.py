@@ -165,6 +165,16 @@ def test_validate_prints_every_problem_at_once(home):
     assert b"OK" in good.stdout
 
 
+def test_validate_takes_its_file_as_every_command_does_too(home):
+    home.config("agents: {}\n")
+    (home.folder / "broken.yaml").write_text("agents: {a: {llm: nope}}\n")
+    assert home.run_here("validate", "-c", "hector.yaml").stdout == home.run_here("validate", "hector.yaml").stdout
+    assert home.run_here("validate", "--config", "broken.yaml").returncode == 1
+    both = home.run_here("validate", "-c", "hector.yaml", "broken.yaml")
+    assert both.returncode == 2
+    assert b"Name one file" in both.stderr
+
+
 def test_a_terminal_shows_no_column_that_is_empty_and_cuts_no_model_or_memory(home, start):
     home.config("llms: {default: {provider: local}}\nagents: {assistant: {}}\n")
     child = start("agents")
