@@ -175,6 +175,22 @@ def test_validate_takes_its_file_as_every_command_does_too(home):
     assert b"Name one file" in both.stderr
 
 
+@pytest.mark.parametrize(
+    "command", ["models", "models fetch", "memory reindex", "trust", "validate", "schema", "serve", "migrate"]
+)
+def test_a_server_is_refused_by_what_works_on_this_machine(home, command):
+    done = home.run_here(*command.split(), "--server=http://x")
+    assert done.returncode == 2
+    told = " ".join(done.stderr.decode().replace("│", " ").split())
+    assert f"`hector {command}` works on this machine, not on a server." in told
+
+
+def test_a_server_that_is_named_inside_a_command_is_told_where_it_belongs(home):
+    done = home.run_here("sessions", "--server=http://x", "list")
+    assert done.returncode == 2
+    assert "hector --server URL" in done.stderr.decode()
+
+
 def test_a_terminal_shows_no_column_that_is_empty_and_cuts_no_model_or_memory(home, start):
     home.config("llms: {default: {provider: local}}\nagents: {assistant: {}}\n")
     child = start("agents")
