@@ -66,6 +66,7 @@ class Connection:
             self._headers["Authorization"] = f"Bearer {address.token}"
         self._session: aiohttp.ClientSession | None = None
         self._lines: set[Line] = set()
+        self._heard = False
         self.closed = False
 
     async def aclose(self) -> None:
@@ -143,10 +144,11 @@ class Connection:
         except aiohttp.ClientConnectorError as error:
             raise self._not_connected(error) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Cut(self._unavailable("broke off")) from error
+            raise Cut(self._broken_off()) from error
         except ValueError as error:
             told = "This idempotency key is not valid."
-            raise InvalidRequest(told, hint="Use 1 to 255 printable ASCII characters.") from error
+            raise InvalidRequest(told, hint="Use 1 to 255 ASCII letters, digits and signs, without spaces.") from error
+        self._heard = True
         if response.status < 300:
             return response
         raise await self._refusal(response)
@@ -195,6 +197,12 @@ class Connection:
         if isinstance(error, aiohttp.ClientConnectorSSLError):
             return self._unavailable("failed the TLS handshake", hint="Is its address http instead of https?")
         return self._unavailable("cannot be reached", hint="Is the server running? `hector serve` starts one.")
+
+    def _broken_off(self) -> Unavailable:
+        """What speaks TLS hangs up on those who do not."""
+        if self._heard or self.address.base.startswith("https"):
+            return self._unavailable("broke off")
+        return self._unavailable("hangs up", hint="Is its address https instead of http?")
 
     def _unavailable(self, what: str, hint: str = "Try again in a moment.") -> Unavailable:
         return Unavailable(f"{self.address.base} {what}.", hint=hint)

@@ -111,10 +111,17 @@ def _read_reply(reply: object, where: str, problems: list[str]) -> list[Step]:
     for number, raw in enumerate(reply, 1):
         step = _read_step(raw)
         if step is None:
-            problems.append(f"{where}, step {number}: {raw!r} is not a step. A step is a string, {_STEPS}.")
+            problems.append(f"{where}, step {number}: {_complaint(raw)}")
         else:
             steps.append(step)
     return steps
+
+
+def _complaint(raw: object) -> str:
+    match raw:
+        case {"error": str(code), **rest} if set(rest) <= {"message"} and code not in _model_errors():
+            return f"a model has no error {code!r}. There are {', '.join(_model_errors())}."
+    return f"{raw!r} is not a step. A step is a string, {_STEPS}."
 
 
 def _read_step(raw: object) -> Step | None:
@@ -154,7 +161,10 @@ def _tool_call(name: str, arguments: object, call_id: object) -> ToolCall | Call
 
 
 def _error(code: str, message: object) -> HectorError | None:
-    cls = error_classes().get(code)
-    if cls is None or not issubclass(cls, ModelError) or not isinstance(message, str | None):
-        return None
-    return cls(message)
+    cls = _model_errors().get(code)
+    return None if cls is None or not isinstance(message, str | None) else cls(message)
+
+
+def _model_errors() -> dict[str, type[ModelError]]:
+    """What a model may fail with, by its code."""
+    return {code: cls for code, cls in error_classes().items() if issubclass(cls, ModelError)}

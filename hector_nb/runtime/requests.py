@@ -32,7 +32,7 @@ def check_message(request: SendMessage) -> None:
     if not isinstance(request.message, str):
         raise InvalidRequest("`message` should be a valid string.")
     if not request.message.strip():
-        raise InvalidRequest("The message is empty.", hint='Send some text, for example {"message": "Hello"}.')
+        raise InvalidRequest("The message is empty.", hint="Write something, for example: Hello")
     if len(request.message.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge("The message is larger than 1 MiB.", hint="Send it in parts, or put it in a file.")
     check_choice("if_busy", request.if_busy, IF_BUSY)
@@ -125,6 +125,8 @@ def idempotency_of(key: str | None, *request: object) -> Idempotency | None:
     if key is None:
         return None
     if not _KEY.fullmatch(key):
-        raise InvalidRequest("This idempotency key is not valid.", hint="Use 1 to 255 printable ASCII characters.")
+        raise InvalidRequest(
+            "This idempotency key is not valid.", hint="Use 1 to 255 ASCII letters, digits and signs, without spaces."
+        )
     text = json.dumps(request, sort_keys=True, default=str)
     return Idempotency(key=key, fingerprint=hashlib.sha256(text.encode()).hexdigest())

@@ -228,8 +228,10 @@ class UserSessions(SessionService):
         stream = LiveStream(run)
         try:
             await asyncio.shield(run.placed)
-        except BaseException:
+        except BaseException as error:
             await stream.__aexit__(None, None, None)
+            if isinstance(error, SessionNotFound):
+                raise _no_session(session_id) from error
             raise
         if run.repeats is not None:
             await stream.__aexit__(None, None, None)

@@ -39,7 +39,7 @@ class PostgresStore(SQLStore):
         self.url = url
         self.address = Address(url)
         self._watches = Watches()
-        self._signs = ConnectionSigns(self._steady_for)
+        self._signs = ConnectionSigns(lambda: self._listener)
         self._vectors = PostgresVectors()
         self._writer: Writer | None = None
         self._readers: ReaderPool | None = None
@@ -85,9 +85,6 @@ class PostgresStore(SQLStore):
         threads.inbox.put(job)
         result: T = await job.future
         return result
-
-    def _steady_for(self) -> float:
-        return self._listener.steady_for() if self._listener else 0.0
 
     def _look_up(self) -> None:
         """The listener hears everything anyway."""

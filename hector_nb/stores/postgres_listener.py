@@ -2,7 +2,8 @@
 
 What they commit comes as a notification that names the sessions. Notifications are numbered: one that has not come when it is looked for
 the second time, every `LOOK_SECONDS`, is lost, and everybody is woken, as after a lost connection. So it is also known for how long the
-server has answered: while it was away nobody could show that he lives.
+server has answered: while it was away nobody could show that he lives. Its connection keeps the locks of this process's holders, too, and
+is made anew at once where it breaks.
 """
 
 import math
@@ -17,6 +18,7 @@ import psycopg
 
 from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import CHANNEL, PostgresDatabase, connect
+from hector_nb.stores.postgres_signs import hold, release
 from hector_nb.stores.watches import Watches
 
 LOOK_SECONDS = 1.0
@@ -41,7 +43,9 @@ class Listener(threading.Thread):
         self.looked = threading.Event()
         """Set when it was looked for the first time whether something was missed."""
         self._closed = False
+        self._holders: frozenset[str] = frozenset()
         self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
 
     def open(self) -> None:
         """Connect and start; from now on nothing is missed.
@@ -58,6 +62,16 @@ class Listener(threading.Thread):
         self._wake.close()
         self.join()
         self._woken.close()
+
+    def hold(self, holder: str) -> None:
+        """Keep this holder's lock from now on; from the writer's thread."""
+        self._holders |= {holder}
+        self._wake.send(b"!")
+
+    def release(self, holder: str) -> None:
+        """Give this holder's lock back; from the writer's thread."""
+        self._holders -= {holder}
+        self._wake.send(b"!")
 
     def steady_for(self) -> float:
         """Seconds for which the server has answered at once; from any thread."""
@@ -79,7 +93,7 @@ class Listener(threading.Thread):
                 if self._database is not None:
                     self._database.connection.close()
                 self._database = self._asked_at = None
-                select.select([self._woken], [], [], _PAUSE)
+                self._wait([], _PAUSE)
         if self._database is not None:
             self._database.connection.close()
 
@@ -89,19 +103,34 @@ class Listener(threading.Thread):
         self._through = database.value(_NEWEST)
         self._heard.clear()
         self._missed.clear()
+        self._keep_locks(database)
         return database
+
+    def _keep_locks(self, database: PostgresDatabase) -> None:
+        holders = self._holders
+        for holder in holders - database.held:
+            hold(database, holder)
+        for holder in database.held - holders:
+            release(database, holder)
 
     def _hear(self, database: PostgresDatabase) -> None:
         connection = database.connection
         look_at = time.monotonic() + LOOK_SECONDS
         while not self._closed:
             self._take(connection)
+            self._keep_locks(database)
             if time.monotonic() >= look_at:
                 self._look(database)
                 look_at = time.monotonic() + LOOK_SECONDS
                 self._take(connection)  # what has come with the answer does not show on the socket
             patience = max(0.0, look_at - time.monotonic())
-            select.select([connection.fileno(), self._woken.fileno()], [], [], patience)
+            self._wait([connection.fileno()], patience)
+
+    def _wait(self, others: list[int], seconds: float) -> None:
+        """Until one of these has news, a holder comes or goes, or this closes."""
+        ready, _, _ = select.select([*others, self._woken.fileno()], [], [], seconds)
+        if self._woken.fileno() in ready:
+            self._woken.recv(4096)
 
     def _take(self, connection: psycopg.Connection[Any]) -> None:
         for notify in connection.notifies(timeout=0):

@@ -119,7 +119,7 @@ def test_a_reader_that_leaves_stops_the_turn(home):
         (("call", "assistant", "two", "words"), 2, "Put the text in quotes"),
         (("call", "assistant"), 2, "What shall assistant be told?"),
         (("call",), 2, "Missing argument"),
-        (("call", "-s", "no/id", "hi"), 2, "This is not a session id."),
+        (("call", "-s", "no/id", "hi"), 2, "`session_id` must be 1 to 64 letters"),
         (("call", "-c", "nowhere.yaml", "hi"), 3, "nowhere.yaml"),
         (("--config", "nowhere.yaml", "call", "hi"), 3, "nowhere.yaml"),
         (("nonsense",), 2, "No such command"),

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hector_nb.frontends.cli.app import app
+from tests.cli import terminal
 
 COMMANDS = [
     *(
@@ -162,6 +163,42 @@ def test_validate_prints_every_problem_at_once(home):
     home.config("agents: {}\n")
     assert (good := home.run("validate", "hector.yaml")).returncode == 0
     assert b"OK" in good.stdout
+
+
+def test_validate_takes_its_file_as_every_command_does_too(home):
+    home.config("agents: {}\n")
+    (home.folder / "broken.yaml").write_text("agents: {a: {llm: nope}}\n")
+    assert home.run_here("validate", "-c", "hector.yaml").stdout == home.run_here("validate", "hector.yaml").stdout
+    assert home.run_here("validate", "--config", "broken.yaml").returncode == 1
+    both = home.run_here("validate", "-c", "hector.yaml", "broken.yaml")
+    assert both.returncode == 2
+    assert b"Name one file" in both.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["models", "models fetch", "memory reindex", "trust", "validate", "schema", "serve", "migrate"]
+)
+def test_a_server_is_refused_by_what_works_on_this_machine(home, command):
+    done = home.run_here(*command.split(), "--server=http://x")
+    assert done.returncode == 2
+    told = " ".join(done.stderr.decode().replace("│", " ").split())
+    assert f"`hector {command}` works on this machine, not on a server." in told
+
+
+def test_a_server_that_is_named_inside_a_command_is_told_where_it_belongs(home):
+    done = home.run_here("sessions", "--server=http://x", "list")
+    assert done.returncode == 2
+    assert "hector --server URL" in done.stderr.decode()
+
+
+def test_a_terminal_shows_no_column_that_is_empty_and_cuts_no_model_or_memory(home, start):
+    home.config("llms: {default: {provider: local}}\nagents: {assistant: {}}\n")
+    child = start("agents")
+    assert terminal.code(child) == 0
+    shown = child.before
+    assert "TOOLS" not in shown
+    assert "SmolLM2-135M-Instruct · on this machine" in shown
+    assert "summary_buffer 1,500" in shown
 
 
 def test_validate_finds_every_budget_that_is_smaller_than_its_system_prompt(home):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -19,6 +20,7 @@ from hector_nb.transports.standalone import HectorServer
 from tests.proof.cutting_proxy import CuttingProxy
 from tests.runtime.served import USERS, ServedEngine
 from tests.runtime.world import World, events_of, first_text, opened, text_of
+from tests.transports.test_grpc_access import certified
 
 pytestmark = pytest.mark.anyio
 TOKEN = "token-of-ada"
@@ -194,6 +196,26 @@ async def test_nobody_there_is_told_at_once() -> None:
     with pytest.raises(Unavailable, match="cannot be reached"):
         async with open_sessions(f"http://127.0.0.1:{port}"):
             pass
+
+
+async def test_http_to_a_server_that_speaks_tls_is_told_what_to_change(tmp_path: Path) -> None:
+    folder = certified(tmp_path)
+    listen = Listen(
+        host="127.0.0.1",
+        port=0,
+        users=USERS,
+        certfile=str(folder / "cert.pem"),
+        keyfile=str(folder / "key.pem"),
+    )
+    async with opened([]) as world:
+        server = HectorServer.start_listening(listen, ServedEngine(world.runtime))
+        try:
+            with pytest.raises(Unavailable, match="hangs up") as caught:
+                async with open_sessions(f"http://127.0.0.1:{server.port}", token=TOKEN):
+                    pass
+        finally:
+            await server.stop_listening()
+    assert caught.value.hint == "Is its address https instead of http?"
 
 
 @pytest.mark.parametrize(

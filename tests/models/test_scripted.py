@@ -10,6 +10,7 @@ from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall
 from hector_nb.models.base import ModelFinished, ModelRequest
 from hector_nb.models.scripted import Expect, ScriptedModel
+from hector_nb.models.scripts import read_replies
 from tests.models.requests import message
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +130,15 @@ async def test_thinking_and_parallel_calls_are_played_from_a_file_with_new_ids_e
     assert end == ModelFinished(finish_reason="tool_calls")
     again = await read(model)
     assert len({first.call_id, second.call_id, again[2].call_id, again[3].call_id}) == 4
+
+
+def test_an_error_that_no_model_has_is_told_with_those_there_are():
+    with pytest.raises(
+        ConfigError, match=r"reply 1, step 2: a model has no error 'model_tired'\. There are .*model_timeout"
+    ):
+        read_replies([["Hi", {"error": "model_tired"}]])
+    with pytest.raises(ConfigError, match=r"is not a step"):
+        read_replies([[{"error": "model_timeout", "text": "x"}]])
 
 
 async def test_a_script_expects_what_it_answers(tmp_path):

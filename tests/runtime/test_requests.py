@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hector_nb.errors import HectorError, InvalidRequest, MessageTooLarge
+from hector_nb.errors import HectorError, InvalidRequest, MessageTooLarge, SessionNotFound
 from hector_nb.service import SendMessage, SessionService
 from tests.runtime.world import opened, text_of
 
@@ -72,3 +72,26 @@ async def test_a_request_that_makes_no_sense_is_refused_in_the_same_words(
         assert words in caught.value.message
         assert await world.transcript(session) == []
         assert await text_of(await world.send("hello", session)) == "hi"
+
+
+async def test_a_message_to_no_session_is_refused_as_a_look_at_it_is() -> None:
+    async with opened([]) as world:
+        with pytest.raises(SessionNotFound) as looked:
+            await world.service.get_session("assistant", "sess_none")
+        for if_busy in ("queue", "reject", "interrupt"):
+            with pytest.raises(SessionNotFound) as sent:
+                await world.send("hi", "sess_none", if_busy=if_busy)
+            assert (sent.value.message, sent.value.hint) == (looked.value.message, looked.value.hint)
+        assert looked.value.hint == "Create it first, or list the sessions."
+
+
+async def test_hints_are_for_every_way_in_and_say_all_that_is_allowed() -> None:
+    async with opened([]) as world:
+        session = await world.session()
+        with pytest.raises(InvalidRequest, match="empty") as empty:
+            await world.send(" ", session)
+        assert empty.value.hint == "Write something, for example: Hello"
+        for key in ("two words", "naïve", "x" * 256):
+            with pytest.raises(InvalidRequest, match="idempotency key") as refused:
+                await world.send("hi", session, idempotency_key=key)
+            assert refused.value.hint == "Use 1 to 255 ASCII letters, digits and signs, without spaces."

@@ -8,7 +8,7 @@ import pytest
 
 from hector_nb.errors import ConfigError, StoreError, StoreUnavailable
 from hector_nb.events import TextDelta
-from hector_nb.stores import postgres_database, postgres_readers, postgres_writer, sql
+from hector_nb.stores import postgres_database, postgres_readers, postgres_signs, postgres_writer, sql
 from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.postgres_address import Address
 from tests.postgres import databases
@@ -332,3 +332,34 @@ async def test_nodes_that_lock_the_same_sessions_crosswise_both_get_through(post
             )
     for node in nodes:
         await node.aclose()
+
+
+async def test_a_holder_that_loses_the_connection_on_which_it_writes_lives_on(server, store, monkeypatch):
+    monkeypatch.setattr(postgres_signs, "STEADY_SECONDS", 0.0)
+    await begin(store, "turn_1", holder="one")
+    other = PostgresStore(server.url("durable"))
+    await other.aopen()
+    try:
+        with psycopg.connect(server.url("durable"), autocommit=True) as connection:
+
+            def locks():
+                return connection.execute(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                ).fetchone()[0]
+
+            async with asyncio.timeout(5):
+                while locks() < 2:
+                    await asyncio.sleep(0.01)
+                terminated(server, store._writer.pid)
+                while locks() > 1:
+                    await asyncio.sleep(0.01)
+            connection.execute("UPDATE hector.holders SET seen_at = seen_at - 8000000")
+        assert await other.take_over("two", dead_after=10) == []
+        await store.goodbye("one")
+        with psycopg.connect(server.url("durable"), autocommit=True) as connection:
+            async with asyncio.timeout(5):
+                while connection.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").fetchone():
+                    await asyncio.sleep(0.01)
+        assert [turn.turn_id for turn in await other.take_over("two", dead_after=10)] == ["turn_1"]
+    finally:
+        await other.aclose()

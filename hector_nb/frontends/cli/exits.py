@@ -63,7 +63,7 @@ def _words(error: Exception) -> tuple[str, str | None]:
 
 
 class Commands(TyperGroup):
-    """A group of commands that Ctrl-C ends with the exit code for it."""
+    """A group of commands that Ctrl-C ends with the exit code for it, and whose own words tell where no server can be named."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
@@ -71,3 +71,26 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(Code.INTERRUPTED) from None
+        except Exception as error:
+            if _is_unknown(error, "--server") or _is_unknown(error, "--token"):
+                where: Any = getattr(error, "ctx", ctx)
+                raise typer.BadParameter(_no_server(where), ctx=where) from error
+            raise
+
+
+def _is_unknown(error: Exception, option: str) -> bool:
+    """Whether the command has no such option: typer does not export the class of that error."""
+    return hasattr(error, "possibilities") and getattr(error, "option_name", None) == option
+
+
+def _no_server(ctx: Any) -> str:
+    if isinstance(ctx.command, TyperGroup) and not ctx.command.invoke_without_command:
+        return (
+            f"Name the server at the end, or before: `{ctx.find_root().command_path} --server URL {ctx.info_name} …`."
+        )
+    return works_here(ctx)
+
+
+def works_here(ctx: Any) -> str:
+    """Why a command takes no server."""
+    return f"`{ctx.command_path}` works on this machine, not on a server."

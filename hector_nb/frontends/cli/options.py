@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hector_nb.frontends.cli.completion import session_ids
+from hector_nb.frontends.cli.exits import works_here
 from hector_nb.frontends.cli.place import Place
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
     """The file named after the command, else the one named before it, for commands that work on this machine alone."""
     before = ctx.find_root().params
     if before.get("server") is not None:
-        raise typer.BadParameter(f"`hector {ctx.info_name}` works on this machine, not on a server.")
+        raise typer.BadParameter(works_here(ctx))
     return config or before.get("config")
 
 

@@ -10,7 +10,7 @@ import typer
 
 from hector_nb.errors import ConfigError
 from hector_nb.frontends.cli.exits import Code, report
-from hector_nb.frontends.cli.options import JsonOption, chosen_config
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
@@ -23,6 +23,7 @@ def validate(
         Path | None,
         typer.Argument(metavar="FILE", help="The file; the one that is used here if unset.", show_default=False),
     ] = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a configuration file and print all its problems at once. Exit code 1 if there are any."""
@@ -30,7 +31,9 @@ def validate(
 
     from hector_nb.config.loader import find_config, load_config
 
-    chosen = chosen_config(ctx, file)
+    if file is not None and config is not None:
+        raise typer.BadParameter("Name one file: FILE or --config FILE.")
+    chosen = chosen_config(ctx, file or config)
     path, loaded, found = chosen, None, None
     try:
         path = find_config(chosen)
