@@ -152,7 +152,8 @@ async def test_killed_while_a_person_is_asked(tmp_path: Path) -> None:
             assert monotonic() - started < 1
         while worker.turn_id not in here.runtime.runs:  # nodes give each other a little time
             await here.runtime.recover()
-            assert monotonic() - started < DEAD_AFTER
+            assert monotonic() - started < 3 * DEAD_AFTER
+            await asyncio.sleep(0.05)
         run = here.runtime.runs[worker.turn_id]
         events = await followed(here, worker)
         await run.finished.wait()
