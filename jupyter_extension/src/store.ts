@@ -268,7 +268,10 @@ export class Store {
     if (one?.command.t === "send" && !error) {
       this.update({ pending: this.view.pending.map((other) => (other === one ? { ...one, taken: true } : other)) });
       setTimeout(() => this.drop(id), SHOWN_BY_MS);
-    } else if (one) this.drop(id);
+    } else if (one) {
+      if (one.command.t === "send") this.giveBack([one.command.text]);
+      this.drop(id);
+    }
     if (error) waiter?.reject(new Refused(error));
     else waiter?.resolve(data);
   }
@@ -280,24 +283,25 @@ export class Store {
   private see(status: KernelStatus): void {
     if (status !== this.kernel) this.kernelSince = performance.now();
     this.kernel = status;
-    if (status === "gone" && !this.left) this.giveBack();
+    if (status === "gone" && !this.left) this.leave();
     if (status === "gone" || status === "away") this.lost = true;
     else if (this.lost) this.sync();
     this.judge();
     if (status === "busy") this.judgeLater();
   }
 
+  /** What was not sent after all stands in the draft again. */
+  private giveBack(texts: readonly string[]): void {
+    this.set({ draft: [...texts, this.view.ui.draft].filter(Boolean).join("\n\n") });
+  }
+
   /** What waited in a kernel that is no more goes back to the draft, and the draft to the next chat in this one's place. */
-  private giveBack(): void {
-    const { state, ui, pending } = this.view;
+  private leave(): void {
+    const { state, pending } = this.view;
     if (!state) return;
     this.left = true;
-    const waited = [...state.queue.map((one) => one.text), ...unheard(this.view).map(textOf)];
-    this.update({
-      state: interrupted(state),
-      pending: pending.filter((one) => one.command.t !== "send"),
-      ui: { ...ui, draft: [...waited, ui.draft].filter(Boolean).join("\n\n") },
-    });
+    this.giveBack([...state.queue.map((one) => one.text), ...unheard(this.view).map(textOf)]);
+    this.update({ state: interrupted(state), pending: pending.filter((one) => one.command.t !== "send") });
     leave({ notebook: this.wire.notebook, agent: state.agent.name, draft: () => this.view.ui.draft });
   }
 

@@ -210,3 +210,13 @@ test("a lost connection takes nothing back", async () => {
   expect(store.view.ui.draft).toBe("");
   expect(store.view.state?.queue).toHaveLength(1);
 });
+
+test("a message that was refused stands in the draft again", async () => {
+  const { wire, store } = await started();
+  store.tell({ t: "send", text: "Refused." });
+  store.set({ draft: "Typed meanwhile." });
+  wire.say({ t: "reply", id: wire.sent.at(-1)!.id, error: PROBLEM });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.view.ui.draft).toBe("Refused.\n\nTyped meanwhile.");
+  expect(store.view.refusal).toBe(PROBLEM);
+});
