@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from hector_nb.frontends.memory_view import MemoryView
 from hector_nb.frontends.widget.controller import Controller
 from hector_nb.frontends.widget.outputs import Outputs
-from hector_nb.frontends.widget.transcript import as_markdown, in_a_line
+from hector_nb.frontends.widget.transcript import as_markdown, in_a_line, saved_line
 from hector_nb.frontends.widget.turns import ACTIVE
 from hector_nb.ids import new_id
 from hector_nb.sessions import Session
@@ -123,8 +123,9 @@ class BasicChat(ipywidgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        data["text/plain"] = repr(self)
-        if text := as_markdown(self._controller.state):
+        state = self._controller.state
+        data["text/plain"] = saved_line(state)
+        if text := as_markdown(state):
             data["text/markdown"] = text
         return data
 
