@@ -209,7 +209,8 @@ export class Store {
   }
 
   private hear(message: FromKernel): void {
-    this.lost = false;
+    // The last words of a kernel that is gone do not bring it back; an answer does.
+    if (message.t !== "ops" || !this.left) this.lost = false;
     switch (message.t) {
       case "snapshot":
         this.asked = null;
