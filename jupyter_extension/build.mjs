@@ -3,6 +3,16 @@
 import { readFile } from "node:fs/promises";
 import { context, transform } from "esbuild";
 
+const gallery = process.argv.includes("--gallery");
+
+/** The design tokens by the short names that they have in what is shipped. */
+async function shortNames() {
+  const tokens = await readFile("src/styles/tokens.css", "utf8");
+  const names = [...new Set(tokens.match(/--[a-z][a-z\d-]*(?=:)/g))];
+  return new Map(names.map((name, place) => [name, `--${place.toString(36)}`]));
+}
+const short = gallery ? new Map() : await shortNames();
+
 /** Style sheets as texts, without what only people read. */
 const sheets = {
   name: "sheets",
@@ -10,11 +20,11 @@ const sheets = {
     build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
       const sheet = await readFile(path, "utf8");
       const { code } = await transform(sheet, { loader: "css", minify: true, target: "es2022" });
-      return { contents: code, loader: "text" };
+      const contents = code.replace(/--[a-z][a-z\d-]*/g, (name) => short.get(name) ?? name);
+      return { contents, loader: "text" };
     });
   },
 };
-const gallery = process.argv.includes("--gallery");
 const options = {
   entryPoints: [gallery ? "gallery/index.tsx" : "src/index.tsx"],
   outfile: gallery ? "gallery/gallery.js" : "../hector_nb/frontends/static/chat.js",

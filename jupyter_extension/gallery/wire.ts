@@ -5,6 +5,7 @@ import type { KernelStatus, Wire } from "../src/wire";
 export type Answers = Partial<Record<Command["t"], unknown>>;
 
 export class FakeWire implements Wire {
+  readonly notebook = "a.ipynb";
   readonly sent: (Command & { id: string })[] = [];
   /** Nobody answers any more. */
   deaf = false;

@@ -15,6 +15,20 @@ export function runningTurn(state: ChatState | null): Turn | null {
   return last && isRunning(last) ? last : null;
 }
 
+/** The state when nobody works on it any more: nothing waits, and no turn goes on. */
+export function interrupted(state: ChatState): ChatState {
+  const turns = state.turns.map((turn): Turn => {
+    if (!isRunning(turn)) return turn;
+    const parts = turn.parts.map((part) =>
+      part.kind === "tool" && (part.status === "running" || part.status === "waiting")
+        ? { ...part, status: "cancelled" as const, approval: null }
+        : part,
+    );
+    return { ...turn, parts, status: "interrupted" };
+  });
+  return { ...state, turns, queue: [] };
+}
+
 /** Whether a call waits for a person's word, and a word would still do something. */
 export function awaitsWord(turn: Turn, part: ToolPart): boolean {
   return part.status === "waiting" && part.approval !== null && isRunning(turn) && turn.status !== "stopping";

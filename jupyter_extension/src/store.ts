@@ -3,9 +3,11 @@
  *
  * A view that is made anew finds everything here. Everything is replaced, never changed in place: what is identical has not changed.
  */
+import { leave, takeOver } from "./drafts";
 import { applied } from "./ops";
 import { type ChatState, type Command, type FromKernel, type Problem, PROTOCOL, type Snapshot } from "./protocol";
 import { stopAtOnce, decideAtOnce } from "./server";
+import { interrupted, textOf, unheard } from "./selectors";
 import type { KernelStatus, Wire } from "./wire";
 
 export type Connection =
@@ -99,6 +101,8 @@ export class Store {
   private kernelSince = 0;
   /** The kernel was gone, and nothing was heard since: one that was started anew does not know this chat. */
   private lost = false;
+  /** What waited was given back. */
+  private left = false;
   private readonly listeners = new Set<() => void>();
   private readonly waiting = new Map<string, { resolve: (data: unknown) => void; reject: (why: Refused) => void }>();
   private readonly ends: (() => void)[] = [];
@@ -205,7 +209,8 @@ export class Store {
   }
 
   private hear(message: FromKernel): void {
-    this.lost = false;
+    // The last words of a kernel that is gone do not bring it back; an answer does.
+    if (message.t !== "ops" || !this.left) this.lost = false;
     switch (message.t) {
       case "snapshot":
         this.asked = null;
@@ -244,6 +249,7 @@ export class Store {
     const before = this.view.state;
     const moved = before?.session?.session_id !== state.session?.session_id && !!before?.session;
     const connection = this.view.connection === "opening" ? "ok" : this.view.connection;
+    if (!before && !this.view.ui.draft) this.set({ draft: takeOver(this.wire.notebook, state.agent.name) });
     if (!moved) return this.update({ state, connection });
     const { inspector } = this.view.ui;
     const ui: Ui = {
@@ -263,7 +269,10 @@ export class Store {
     if (one?.command.t === "send" && !error) {
       this.update({ pending: this.view.pending.map((other) => (other === one ? { ...one, taken: true } : other)) });
       setTimeout(() => this.drop(id), SHOWN_BY_MS);
-    } else if (one) this.drop(id);
+    } else if (one) {
+      if (one.command.t === "send") this.giveBack([one.command.text]);
+      this.drop(id);
+    }
     if (error) waiter?.reject(new Refused(error));
     else waiter?.resolve(data);
   }
@@ -275,10 +284,26 @@ export class Store {
   private see(status: KernelStatus): void {
     if (status !== this.kernel) this.kernelSince = performance.now();
     this.kernel = status;
-    if (status === "gone") this.lost = true;
+    if (status === "gone" && !this.left) this.leave();
+    if (status === "gone" || status === "away") this.lost = true;
     else if (this.lost) this.sync();
     this.judge();
     if (status === "busy") this.judgeLater();
+  }
+
+  /** What was not sent after all stands in the draft again. */
+  private giveBack(texts: readonly string[]): void {
+    this.set({ draft: [...texts, this.view.ui.draft].filter(Boolean).join("\n\n") });
+  }
+
+  /** What waited in a kernel that is no more goes back to the draft, and the draft to the next chat in this one's place. */
+  private leave(): void {
+    const { state, pending } = this.view;
+    if (!state) return;
+    this.left = true;
+    this.giveBack([...state.queue.map((one) => one.text), ...unheard(this.view).map(textOf)]);
+    this.update({ state: interrupted(state), pending: pending.filter((one) => one.command.t !== "send") });
+    leave({ notebook: this.wire.notebook, agent: state.agent.name, draft: () => this.view.ui.draft });
   }
 
   private judgeLater(): void {
@@ -293,8 +318,8 @@ export class Store {
     const late = this.view.pending.some((one) => !one.taken && now - one.at >= PATIENCE_MS);
     const held =
       this.kernel === "busy" ? now - this.kernelSince >= PATIENCE_MS : late && this.kernel !== "idle";
-    const connection: Connection =
-      this.kernel === "gone" || this.lost ? "gone" : held ? "busy" : this.view.state ? "ok" : "opening";
+    const gone = this.lost || this.kernel === "gone" || this.kernel === "away";
+    const connection: Connection = gone ? "gone" : held ? "busy" : this.view.state ? "ok" : "opening";
     if (connection !== this.view.connection) this.update({ connection });
   }
 }

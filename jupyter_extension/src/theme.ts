@@ -16,7 +16,10 @@ export function lookNow(): Look {
     : body.dataset.jpThemeLight !== undefined
       ? "jupyter"
       : "page";
-  const contrast = body.classList.contains("vscode-high-contrast") || !!prefers("(prefers-contrast: more)");
+  const contrast =
+    body.classList.contains("vscode-high-contrast") ||
+    !!body.dataset.jpThemeName?.includes("High Contrast") ||
+    prefers("(prefers-contrast: more)");
   return { theme: contrast ? (isDark() ? "contrast-dark" : "contrast-light") : isDark() ? "dark" : "light", host };
 }
 
@@ -37,7 +40,7 @@ function prefers(query: string): boolean {
 export function watchLook(seen: (look: Look) => void): () => void {
   const look = () => seen(lookNow());
   const observer = new MutationObserver(look);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light"] });
+  observer.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name"] });
   const queries = ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]
     .map((query) => globalThis.matchMedia?.(query))
     .filter((query) => !!query);

@@ -1,10 +1,12 @@
 /** The way to the kernel: messages out, messages in, and whether anybody is there. */
 import type { Command, FromKernel, Snapshot } from "./protocol";
 
-/** `unknown` where the host does not tell. */
-export type KernelStatus = "idle" | "busy" | "gone" | "unknown";
+/** `away`: nobody hears, but it may still be there. `unknown` where the host does not tell. */
+export type KernelStatus = "idle" | "busy" | "away" | "gone" | "unknown";
 
 export interface Wire {
+  /** The same for all chats of a notebook, also after its kernel was restarted. */
+  readonly notebook: string;
   /** The state as it was when the model was made; null while there is none. */
   snapshot(): Snapshot | null;
   send(message: Command & { id: string }): void;
@@ -29,6 +31,7 @@ interface Signal {
 }
 
 interface Kernel {
+  id?: string;
   status: string;
   connectionStatus?: string;
   isDisposed?: boolean;
@@ -39,6 +42,7 @@ interface Kernel {
 
 export function wireOf(model: Model): Wire {
   return {
+    notebook: notebookOf(model),
     snapshot: () => {
       const snapshot = model.get("snapshot") as Snapshot | null | undefined;
       return snapshot?.state ? snapshot : null;
@@ -66,6 +70,11 @@ export function wireOf(model: Model): Wire {
   };
 }
 
+function notebookOf(model: Model): string {
+  const { context } = (model.widget_manager ?? {}) as { context?: { path?: string } };
+  return context?.path ?? kernelOf(model)?.id ?? "";
+}
+
 function kernelOf(model: Model): Kernel | null {
   const kernel = (model.widget_manager as { kernel?: Kernel | null } | undefined)?.kernel;
   return kernel && typeof kernel.status === "string" ? kernel : null;
@@ -85,6 +94,6 @@ function statusOf(kernel: Kernel): KernelStatus {
     case "autorestarting":
       return "gone";
     default:
-      return kernel.connectionStatus === "disconnected" ? "gone" : "unknown";
+      return kernel.connectionStatus === "disconnected" ? "away" : "unknown";
   }
 }

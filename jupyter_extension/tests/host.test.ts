@@ -14,6 +14,11 @@ test("the theme is JupyterLab's, then VS Code's, then the system's", () => {
   expect(lookNow()).toEqual({ theme: "light", host: "page" });
   document.body.className = "vscode-dark";
   expect(lookNow()).toEqual({ theme: "dark", host: "vscode" });
+  document.body.dataset.jpThemeLight = "false";
+  document.body.dataset.jpThemeName = "JupyterLab Dark High Contrast";
+  expect(lookNow().theme).toBe("contrast-dark");
+  delete document.body.dataset.jpThemeLight;
+  delete document.body.dataset.jpThemeName;
   document.body.className = "vscode-high-contrast";
   expect(lookNow().theme).toBe("contrast-dark");
   document.body.className = "vscode-high-contrast vscode-high-contrast-light";

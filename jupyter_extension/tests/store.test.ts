@@ -180,3 +180,43 @@ test("elsewhere a stop only goes to the kernel", async () => {
   expect(fetched).not.toHaveBeenCalled();
   vi.unstubAllGlobals();
 });
+
+test("what waited in a kernel that is gone goes back to the draft, and nothing goes on", async () => {
+  const running = { ...SECOND, status: "writing" as const };
+  const { wire, store } = await started(chat([FIRST, running], { queue: [{ id: "q", text: "Queued." }] }));
+  store.tell({ t: "send", text: "On its way." });
+  store.set({ draft: "Typed." });
+  wire.become("gone");
+  expect(store.view.ui.draft).toBe("Queued.\n\nOn its way.\n\nTyped.");
+  expect(store.view.state?.queue).toEqual([]);
+  expect(store.view.state?.turns.at(-1)?.status).toBe("interrupted");
+  expect(unheard(store.view)).toEqual([]);
+  wire.become("gone");
+  expect(store.view.ui.draft).toBe("Queued.\n\nOn its way.\n\nTyped.");
+});
+
+test("the draft of a chat whose kernel is gone is there when its cell runs again, once", async () => {
+  const { wire, store } = await started();
+  wire.become("gone");
+  store.set({ draft: "Typed later." });
+  expect((await started()).store.view.ui.draft).toContain("Typed later.");
+  expect((await started()).store.view.ui.draft).not.toContain("Typed later.");
+});
+
+test("a lost connection takes nothing back", async () => {
+  const { wire, store } = await started(chat([FIRST], { queue: [{ id: "q", text: "Queued." }] }));
+  wire.become("away");
+  expect(store.view.connection).toBe("gone");
+  expect(store.view.ui.draft).toBe("");
+  expect(store.view.state?.queue).toHaveLength(1);
+});
+
+test("a message that was refused stands in the draft again", async () => {
+  const { wire, store } = await started();
+  store.tell({ t: "send", text: "Refused." });
+  store.set({ draft: "Typed meanwhile." });
+  wire.say({ t: "reply", id: wire.sent.at(-1)!.id, error: PROBLEM });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.view.ui.draft).toBe("Refused.\n\nTyped meanwhile.");
+  expect(store.view.refusal).toBe(PROBLEM);
+});

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from hector_nb.frontends.memory_view import MemoryView
 from hector_nb.frontends.widget.controller import Controller
 from hector_nb.frontends.widget.outputs import Outputs
-from hector_nb.frontends.widget.transcript import as_markdown, in_a_line
+from hector_nb.frontends.widget.transcript import as_markdown, in_a_line, saved_line
 from hector_nb.frontends.widget.turns import ACTIVE
 from hector_nb.ids import new_id
 from hector_nb.sessions import Session
@@ -60,7 +60,7 @@ class BasicChat(ipywidgets.VBox):  # type: ignore[misc]
         self._approval = ipywidgets.VBox(
             [self._question, ipywidgets.HBox([approve, deny, self._always])], layout={"display": "none"}
         )
-        self._box = ipywidgets.Textarea(layout={"width": "100%"}, rows=3)
+        self._box = ipywidgets.Textarea(layout=_WIDE, rows=3)
         self._send = ipywidgets.Button(description="Send", button_style="primary")
         self._stop = ipywidgets.Button(description="Stop", disabled=True)
         self._again = ipywidgets.Button(description="Try again", disabled=True)
@@ -123,8 +123,9 @@ class BasicChat(ipywidgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        data["text/plain"] = repr(self)
-        if text := as_markdown(self._controller.state):
+        state = self._controller.state
+        data["text/plain"] = saved_line(state)
+        if text := as_markdown(state):
             data["text/markdown"] = text
         return data
 
@@ -209,7 +210,8 @@ class BasicChat(ipywidgets.VBox):  # type: ignore[misc]
         problem = state["problem"] or (last or {}).get("problem")
         self._status.value = f"{problem['title']} {problem['text']}" if problem else _status(state, last)
         meter = state["meter"]
-        self._meter.value = f"{meter['tokens']:,} of {meter['budget']:,} tokens" if meter else ""
+        mark = "~" if meter and meter["estimated"] else ""
+        self._meter.value = f"{mark}{meter['tokens']:,} of {meter['budget']:,} tokens" if meter else ""
         asked = [part for part in (last or {"parts": []})["parts"] if part.get("approval")]
         self._asked = (last["turn_id"], asked[0]["call_id"]) if last and asked else None
         self._approval.layout.display = "" if asked else "none"

@@ -52,7 +52,7 @@ class Controller:
             send=lambda message: self.on_message(message),
             hold=self._hold,
             allowed=allowed,
-            reachable=served_by_jupyter(),
+            reachable=served_by_jupyter(service),
             offers=lambda: notebook_offers(notebook_variables()),
         )
         self._commands = Commands(self._chat, freeze=lambda text: self.on_freeze(text))

@@ -15,7 +15,7 @@ from hector_nb.frontends.widget import bundle
 from hector_nb.frontends.widget.controller import Controller
 from hector_nb.frontends.widget.kernel import post_comm_message
 from hector_nb.frontends.widget.outputs import Outputs
-from hector_nb.frontends.widget.transcript import as_markdown, in_a_line
+from hector_nb.frontends.widget.transcript import as_markdown, in_a_line, saved_line
 from hector_nb.sessions import Session
 
 _LONG = 320, 2000
@@ -93,9 +93,11 @@ class Chat(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget beside what is shown where there are no widgets: a line, and the conversation so far."""
-        data, metadata = super()._repr_mimebundle_() or ({"text/plain": repr(self)}, {})
-        if text := as_markdown(self._controller.state):
-            data = {**data, "text/markdown": text}
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
+        state = self._controller.state
+        data = {**data, "text/plain": saved_line(state)}
+        if text := as_markdown(state):
+            data["text/markdown"] = text
         return data, metadata
 
     # -- messages

@@ -41,7 +41,9 @@ def turn_problem(event: TurnFailed, info: AgentInfo, *, spoke: bool) -> Problem:
                 else ("The answer was cut short.", f"{said} {kept}")
             )
         case "model_unavailable":
-            title, text = f"{_name(info)} cannot be reached.", f"{said} {kept}"
+            title = f"{_name(info)} cannot be reached."
+            why = said.removeprefix(title).removeprefix(f"{title[:-1]}: ")
+            text = " ".join(part for part in (why, kept) if part)
         case "model_refused" if "needs a key" in event.message:
             title, text = f"{_name(info)} needs a key.", f"{_sentence(event.hint)} Then run the cell again. {kept}"
         case "model_rate_limited":

@@ -17,6 +17,13 @@ def in_a_line(state: Mapping[str, Any]) -> str:
     return f"Chat with {plain_line(state['agent']['name'])} · {session['session_id']} · {messages}"
 
 
+def saved_line(state: Mapping[str, Any]) -> str:
+    """What is saved with the notebook: it stays true when more is said."""
+    if state["session"] is None:
+        return f"Chat with {plain_line(state['agent']['name'])} · run this cell to open it"
+    return in_a_line(state)
+
+
 def as_markdown(state: Mapping[str, Any]) -> str:
     """The turns that the state has as safe Markdown; empty where there are none."""
     agent = _escaped(plain_line(state["agent"]["name"]))

@@ -97,7 +97,7 @@ function facts(turn: Turn): string[] {
   if (turn.status === "interrupted") words.push("Interrupted");
   if (turn.finish_reason === "length") words.push("Cut at the token limit");
   if (turn.tokens > 0) words.push(tokens(turn.tokens, turn.estimated));
-  if (turn.seconds !== null) words.push(seconds(turn.seconds));
+  if (turn.seconds !== null && (turn.tokens > 0 || turn.seconds >= 1 || !turn.problem)) words.push(seconds(turn.seconds));
   return words;
 }
 

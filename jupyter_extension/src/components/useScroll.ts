@@ -26,17 +26,22 @@ export function useScroll(store: Store, box: { current: HTMLElement | null }, co
     if (stick.current) scroller.scrollTop = scroller.scrollHeight;
     else scroller.scrollTop = store.view.ui.scroll.top;
     const left = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    /** Below it there may be room that was made for its question to stand at the top. */
+    const endsInView = () => {
+      const foot = column.current!.querySelector(".turn:last-of-type .foot");
+      return !!foot && foot.getBoundingClientRect().bottom < scroller.getBoundingClientRect().bottom;
+    };
     const settle = () => {
       if (column.current!.style.getPropertyValue("--view")) giveView(scroller, column.current!);
       if (stick.current) scroller.scrollTop = scroller.scrollHeight;
       height = scroller.scrollHeight;
-      setAtEnd(stick.current || left() <= NEAR);
+      setAtEnd(stick.current || left() <= NEAR || endsInView());
     };
     const moved = () => {
       // Text that came at the same moment is not the person's scrolling.
       if (scroller.scrollHeight !== height) return settle();
       stick.current = left() <= NEAR;
-      setAtEnd(stick.current);
+      setAtEnd(stick.current || endsInView());
       store.view.ui.scroll.top = scroller.scrollTop;
       store.view.ui.scroll.stick = stick.current;
     };

@@ -368,6 +368,16 @@ def test_a_problem_says_what_happened_what_is_kept_and_what_to_do(world: World, 
     assert "Traceback" not in problem["details"]
 
 
+def test_what_cannot_be_reached_is_said_once(world: World) -> None:
+    world.agent(
+        "assistant", [ModelUnavailable("`assistant-model` cannot be reached: 127.0.0.1:1 refused the connection.")]
+    )
+    view = world.chat()
+    view.ask("send", text="Hi")
+    problem = view.until_over()["problem"]
+    assert problem["text"].startswith("127.0.0.1:1 refused the connection. Your message")
+
+
 def test_the_queue_waits_while_something_is_wrong_and_goes_on_after_it(world: World) -> None:
     gate = asyncio.Event()
     world.agent("assistant", [gate, ModelUnavailable("Gone.")], ["One"], ["Two"])

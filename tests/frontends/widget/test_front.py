@@ -10,9 +10,11 @@ import ipywidgets
 import pytest
 
 import hector_nb
+from hector_nb.client.sessions import RemoteSessions
 from hector_nb.errors import InvalidRequest, SessionNotFound, Unavailable
 from hector_nb.frontends.widget import basic, bundle, open_chat, opening, outputs
 from hector_nb.frontends.widget.basic import BasicChat
+from hector_nb.frontends.widget.cards import served_by_jupyter
 from hector_nb.frontends.widget.front import Chat
 from hector_nb.messages import ToolCall
 from tests.frontends.hostile_markdown import HOSTILE
@@ -55,6 +57,18 @@ def wait(chat: Any) -> None:
     wait_for(
         lambda: (turns := chat._controller.state["turns"]) and turns[-1]["status"] in {"done", "approval", "failed"}
     )
+
+
+def test_the_jupyter_server_can_stop_only_what_runs_in_the_kernels_own_engine(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, _ = world.service.attach()
+    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    assert served_by_jupyter(service)
+    assert not served_by_jupyter(RemoteSessions.__new__(RemoteSessions))
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    assert not served_by_jupyter(service)
 
 
 def test_the_models_state_holds_a_fresh_snapshot(world: World, shown: Any) -> None:

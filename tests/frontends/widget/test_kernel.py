@@ -115,7 +115,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 def test_the_output_says_what_it_is_where_there_are_no_widgets(kernel: Kernel) -> None:
     page = Page(kernel, "assistant")
-    assert page.shown["text/plain"] == "Chat with assistant · nothing was said yet"
+    assert page.shown["text/plain"] == "Chat with assistant · run this cell to open it"
     assert "application/vnd.jupyter.widget-view+json" in page.shown
     assert "text/markdown" not in page.shown
     page.do("send", text="Hi")
