@@ -11,13 +11,12 @@ from typing import Any
 import ipywidgets
 from markdown_it import MarkdownIt
 
-from hector_nb.frontends.memory_view import MemoryView
 from hector_nb.frontends.widget.controller import Controller
+from hector_nb.frontends.widget.handle import ChatHandle
 from hector_nb.frontends.widget.outputs import Outputs
-from hector_nb.frontends.widget.transcript import as_markdown, in_a_line, saved_line
+from hector_nb.frontends.widget.transcript import as_markdown, saved_line
 from hector_nb.frontends.widget.turns import ACTIVE
 from hector_nb.ids import new_id
-from hector_nb.sessions import Session
 from hector_nb.wire.safe_markdown import safe_html
 
 _EVERY = 0.25
@@ -26,7 +25,7 @@ _NEW = ""
 _WIDE = {"width": "auto"}
 
 
-class BasicChat(ipywidgets.VBox):  # type: ignore[misc]
+class BasicChat(ChatHandle, ipywidgets.VBox):  # type: ignore[misc]
     """A chat in a notebook, useful and plain.
 
     Args:
@@ -73,50 +72,11 @@ class BasicChat(ipywidgets.VBox):  # type: ignore[misc]
         approve.on_click(lambda _: self._decide("approve"))
         deny.on_click(lambda _: self._decide("deny"))
 
-    # -- what people do in code
-
-    @property
-    def session(self) -> Session | None:
-        """The session; None before the first message."""
-        return self._controller.session
-
-    @property
-    def memory(self) -> MemoryView:
-        """What the session remembers.
-
-        Raises:
-            SessionNotFound: nothing was said yet.
-        """
-        return self._controller.memory
-
-    def send(self, content: Any, buffers: Any = None) -> None:
-        """Send a message, as if it were typed; anything but a text is a widget's message to its front end.
-
-        Raises:
-            HectorError: it was refused.
-        """
-        if isinstance(content, str):
-            self._controller.say(content)
-        else:
-            super().send(content, buffers)
-
-    def to_markdown(self) -> str:
-        """The whole conversation as Markdown that is safe to show."""
-        return self._controller.markdown()
-
-    def freeze(self) -> None:
-        """Replace the chat in the notebook by the conversation as Markdown."""
-        self._outputs.replace(self.to_markdown())
-
     def close(self) -> None:
-        """Take the chat away. The session stays, and a turn that runs goes on."""
-        self._controller.close()
+        """See `ChatHandle`."""
         if self._due is not None:
             self._due.cancel()
         super().close()
-
-    def __repr__(self) -> str:
-        return in_a_line(self._controller.state)
 
     def _ipython_display_(self, **_: Any) -> None:
         self._outputs.show(self._repr_mimebundle_(), {})

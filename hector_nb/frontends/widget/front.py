@@ -10,19 +10,18 @@ from typing import Any
 import anywidget
 import traitlets
 
-from hector_nb.frontends.memory_view import MemoryView
 from hector_nb.frontends.widget import bundle
 from hector_nb.frontends.widget.controller import Controller
+from hector_nb.frontends.widget.handle import ChatHandle
 from hector_nb.frontends.widget.kernel import post_comm_message
 from hector_nb.frontends.widget.outputs import Outputs
-from hector_nb.frontends.widget.transcript import as_markdown, in_a_line, saved_line
-from hector_nb.sessions import Session
+from hector_nb.frontends.widget.transcript import as_markdown, saved_line
 
 _LONG = 320, 2000
 """Least and greatest height in pixels."""
 
 
-class Chat(anywidget.AnyWidget):
+class Chat(ChatHandle, anywidget.AnyWidget):
     """A chat and memory inspector in a notebook.
 
     Args:
@@ -42,50 +41,7 @@ class Chat(anywidget.AnyWidget):
         controller.on_message = self._post
         controller.on_freeze = self._outputs.replace
 
-    # -- what people do in code
-
-    @property
-    def session(self) -> Session | None:
-        """The session; None before the first message."""
-        return self._controller.session
-
-    @property
-    def memory(self) -> MemoryView:
-        """What the session remembers.
-
-        Raises:
-            SessionNotFound: nothing was said yet.
-        """
-        return self._controller.memory
-
-    def send(self, content: Any, buffers: Any = None) -> None:
-        """Send a message, as if it were typed; anything but a text is a widget's message to its front end.
-
-        Raises:
-            HectorError: it was refused.
-        """
-        if isinstance(content, str):
-            self._controller.say(content)
-        else:
-            super().send(content, buffers)
-
-    def to_markdown(self) -> str:
-        """The whole conversation as Markdown that is safe to show."""
-        return self._controller.markdown()
-
-    def freeze(self) -> None:
-        """Replace the chat in the notebook by the conversation as Markdown, which any reader of the file can show."""
-        self._outputs.replace(self.to_markdown())
-
-    def close(self) -> None:
-        """Take the chat away. The session stays, and a turn that runs goes on."""
-        self._controller.close()
-        super().close()
-
     # -- what notebooks show
-
-    def __repr__(self) -> str:
-        return in_a_line(self._controller.state)
 
     def _ipython_display_(self, **_: Any) -> None:
         data, metadata = self._repr_mimebundle_()
