@@ -1,4 +1,7 @@
-"""One server and one browser for all tests of a process; JupyterLab and Notebook 7 are two pages of it, in which each test has its own cell."""
+"""One server for all tests of a process, one browser for those of a file; JupyterLab and Notebook 7 are two pages of it, in which each test has its own cell.
+
+A browser is closed with its file, because playwright's event loop runs in the thread of the tests as long as it is open.
+"""
 
 from collections.abc import Iterator
 
@@ -40,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: Conductor) -> Iterat
     lab.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(server: Lab) -> Iterator[BrowserContext]:
     with browser() as launched:
         yield context_of(launched)
@@ -51,7 +54,7 @@ def context_of(launched: Browser) -> BrowserContext:
     return launched.new_context(viewport=VIEW, permissions=["clipboard-read", "clipboard-write"])
 
 
-@pytest.fixture(scope="session")
-def notebook(context: BrowserContext, server: Lab) -> Notebook:
-    """A notebook in JupyterLab."""
-    return Notebook(context, server, "lab.ipynb")
+@pytest.fixture(scope="module")
+def notebook(context: BrowserContext, server: Lab, request: pytest.FixtureRequest) -> Notebook:
+    """A notebook in JupyterLab, with a kernel of its own."""
+    return Notebook(context, server, f"{request.module.__name__.rpartition('.')[2]}.ipynb")

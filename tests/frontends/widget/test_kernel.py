@@ -33,6 +33,7 @@ class Page:
         self.replies: dict[str, Any] = {}
         self.foreign: list[dict[str, Any]] = []
         self.parents: set[str] = set()
+        self.behind = False  # others took messages that were for it: it waits for a snapshot
         cell = kernel.run(MAKE.format(agent=agent))
         assert cell.status == "ok", cell.traceback
         [opened] = [each for each in cell.of("comm_open") if "_esm" in each["data"]["state"]]
@@ -76,13 +77,16 @@ class Page:
         told = message["content"]["data"]["content"]
         self.bytes += _size(message)
         if told["t"] == "ops":
-            if told["n"] <= self.n:  # the snapshot had it already
+            if self.behind or told["n"] <= self.n:  # the snapshot had it already
                 return
             assert told["n"] == self.n + 1
             self.n += 1
             for op in told["ops"]:
                 apply(self.state, op)
             self.parents.add(message["parent_header"].get("msg_id", ""))
+        elif told["t"] == "snapshot":
+            self.behind = False
+            self.n, self.state = told["snapshot"]["n"], told["snapshot"]["state"]
         elif told["t"] == "reply":
             self.replies[told["id"]] = told
 
@@ -184,6 +188,7 @@ def test_a_turn_begun_by_a_cell_is_shown(kernel: Kernel) -> None:
     page = Page(kernel, "assistant")
     page.do("send", text="Hi")
     page.until_over()
+    page.behind = True
     kernel.run("%load_ext hector_nb")
     session = kernel.run("print(chat.session.session_id)").stdout.strip()
     cell = kernel.run(f"%%hector assistant --session {session}\nAnd from a cell")
