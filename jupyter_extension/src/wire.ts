@@ -25,9 +25,9 @@ export interface Model {
   widget_manager?: unknown;
 }
 
-interface Signal {
-  connect(slot: () => void): void;
-  disconnect(slot: () => void): void;
+interface Signal<T = unknown> {
+  connect(slot: (sender: unknown, value: T) => void): void;
+  disconnect(slot: (sender: unknown, value: T) => void): void;
 }
 
 interface Kernel {
@@ -38,6 +38,7 @@ interface Kernel {
   statusChanged?: Signal;
   connectionStatusChanged?: Signal;
   disposed?: Signal;
+  iopubMessage?: Signal<{ header?: { session?: string } }>;
 }
 
 export function wireOf(model: Model): Wire {
@@ -62,9 +63,18 @@ export function wireOf(model: Model): Wire {
       const look = () => seen(statusOf(kernel));
       const signals = [kernel.statusChanged, kernel.connectionStatusChanged, kernel.disposed].filter((signal) => !!signal);
       for (const signal of signals) signal.connect(look);
+      // Whoever else restarts the kernel, this page may hear nothing of it but another process's messages.
+      let process = "";
+      const heard = (_: unknown, { header }: { header?: { session?: string } }) => {
+        const speaks = header?.session ?? process;
+        if (process && speaks !== process) seen("gone");
+        process = speaks;
+      };
+      kernel.iopubMessage?.connect(heard);
       look();
       return () => {
         for (const signal of signals) signal.disconnect(look);
+        kernel.iopubMessage?.disconnect(heard);
       };
     },
   };

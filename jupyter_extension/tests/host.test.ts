@@ -63,6 +63,22 @@ test("the kernel's status is followed where the host tells it", () => {
   expect(elsewhere).toEqual(["unknown"]);
 });
 
+test("a kernel that somebody else has restarted is known by its other process", () => {
+  const slots = new Set<(sender: unknown, message: object) => void>();
+  const iopubMessage = {
+    connect: (slot: (sender: unknown, message: object) => void) => slots.add(slot),
+    disconnect: (slot: (sender: unknown, message: object) => void) => slots.delete(slot),
+  };
+  const seen: string[] = [];
+  const end = wireOf(model({ kernel: { status: "idle", iopubMessage } })).watch((status) => seen.push(status));
+  for (const session of ["one", "one", undefined, "two", "two"]) {
+    for (const slot of slots) slot(null, { header: { session } });
+  }
+  expect(seen).toEqual(["idle", "gone"]);
+  end();
+  expect(slots.size).toBe(0);
+});
+
 test("code goes into a new cell below this one, where the notebook is within reach", () => {
   document.body.innerHTML = `<div class="jp-Notebook"><div class="jp-Cell"></div><div class="jp-Cell"><p></p></div><div class="jp-Cell"></div></div><p class="away"></p>`;
   const insertCell = vi.fn();
