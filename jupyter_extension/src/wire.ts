@@ -30,6 +30,10 @@ interface Signal<T = unknown> {
   disconnect(slot: (sender: unknown, value: T) => void): void;
 }
 
+interface Said {
+  header?: { session?: string; msg_type?: string };
+}
+
 interface Kernel {
   id?: string;
   status: string;
@@ -38,7 +42,7 @@ interface Kernel {
   statusChanged?: Signal;
   connectionStatusChanged?: Signal;
   disposed?: Signal;
-  iopubMessage?: Signal<{ header?: { session?: string } }>;
+  iopubMessage?: Signal<Said>;
 }
 
 export function wireOf(model: Model): Wire {
@@ -63,11 +67,11 @@ export function wireOf(model: Model): Wire {
       const look = () => seen(statusOf(kernel));
       const signals = [kernel.statusChanged, kernel.connectionStatusChanged, kernel.disposed].filter((signal) => !!signal);
       for (const signal of signals) signal.connect(look);
-      // Whoever else restarts the kernel, this page may hear nothing of it but another process's messages.
+      // Of a restart that somebody else asked for, this page may hear only the kernel's last words, or another process's first.
       let process = "";
-      const heard = (_: unknown, { header }: { header?: { session?: string } }) => {
+      const heard = (_: unknown, { header }: Said) => {
         const speaks = header?.session ?? process;
-        if (process && speaks !== process) seen("gone");
+        if (header?.msg_type === "shutdown_reply" || (process && speaks !== process)) seen("gone");
         process = speaks;
       };
       kernel.iopubMessage?.connect(heard);

@@ -63,7 +63,7 @@ test("the kernel's status is followed where the host tells it", () => {
   expect(elsewhere).toEqual(["unknown"]);
 });
 
-test("a kernel that somebody else has restarted is known by its other process", () => {
+test("a kernel that somebody else has restarted is known by its last words or its other process", () => {
   const slots = new Set<(sender: unknown, message: object) => void>();
   const iopubMessage = {
     connect: (slot: (sender: unknown, message: object) => void) => slots.add(slot),
@@ -74,7 +74,8 @@ test("a kernel that somebody else has restarted is known by its other process", 
   for (const session of ["one", "one", undefined, "two", "two"]) {
     for (const slot of slots) slot(null, { header: { session } });
   }
-  expect(seen).toEqual(["idle", "gone"]);
+  for (const slot of slots) slot(null, { header: { session: "two", msg_type: "shutdown_reply" } });
+  expect(seen).toEqual(["idle", "gone", "gone"]);
   end();
   expect(slots.size).toBe(0);
 });
