@@ -40,7 +40,9 @@ def test_a_session_is_renamed_forked_found_again_and_opened(notebook: Notebook, 
     chat.root.locator(".session-button").click()
     chat.root.get_by_label("Search sessions").fill("all about aardvarks")
     expect(chat.popover.get_by_role("option", name="aardvarks")).to_have_count(2)
-    chat.popover.get_by_role("option", name="4 messages").filter(has_not_text="this session").click()
+    chat.popover.get_by_role("option", name="All about aardvarks 4 messages").filter(
+        has_not_text="this session"
+    ).click()
     expect(chat.answer()).to_have_text("Second.")
     chat.root.locator(".session-button").click()
     chat.popover.get_by_role("option", name="New session", exact=True).click()
