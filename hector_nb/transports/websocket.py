@@ -94,12 +94,17 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         self._pulse = self._loop.call_later(self._reader.info.streaming.heartbeat, self._ping)
         await self._say({"event": "session", "session_id": self._session_id})
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether anything can be sent; a line breaks some time before `on_close`."""
+        return self.ws_connection is not None and not self.ws_connection.is_closing()
+
     def _ping(self) -> None:
         """Keep the line open, and close it when nothing is heard any more."""
         every = self._reader.info.streaming.heartbeat
         if self._loop.time() - self._heard > max(3 * every, _DEAF_AFTER):
             self.close()
-        elif self.ws_connection is not None:
+        elif self._is_open:
             self.ping()
             self._pulse = self._loop.call_later(every, self._ping)
 
@@ -254,8 +259,8 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
     def _let_go(self, turn_id: str, framer: Framer | LogFramer) -> None:
         """The model is silent: send what waits for its chunk to be filled."""
         for frame in framer.flush():
-            if (message := socket_message(turn_id, frame)) and self.ws_connection is not None:
-                self.write_message(to_bytes(message).decode())
+            if (message := socket_message(turn_id, frame)) and self._is_open:
+                self.write_message(to_bytes(message).decode()).add_done_callback(asyncio.Future.exception)
 
     async def _say(self, value: dict[str, Any]) -> None:
         try:

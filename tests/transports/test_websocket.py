@@ -10,7 +10,7 @@ import pytest
 
 from hector_nb.errors import ModelError, Unavailable
 from hector_nb.events import ThinkingDelta
-from hector_nb.transports.websocket import close_sockets
+from hector_nb.transports.websocket import _SOCKETS, close_sockets
 from tests.transports.conftest import ALLOWED_ORIGIN, Site
 
 pytestmark = pytest.mark.anyio
@@ -276,6 +276,14 @@ async def test_a_server_that_stops_says_goodbye(site: Site) -> None:
         close_sockets(site.settings)
         await talk.socket.receive(timeout=5)
         assert talk.socket.close_code == 1001
+
+
+async def test_a_ping_that_is_due_when_the_line_breaks_is_not_sent(site: Site) -> None:
+    async with connected(site) as talk:
+        [socket] = [each for each in site.settings[_SOCKETS] if each._session_id == talk.session_id]
+        socket.ws_connection.stream.close()  # the handler hears of it in a later round of the loop
+        socket._ping()
+        assert (await talk.socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSED
 
 
 async def test_a_stopping_server_says_so_and_closes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
