@@ -6,13 +6,9 @@ the database, and by locks (`postgres_signs`). What is erased is gone for every 
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
 
 import psycopg
 
-from hector_nb.errors import StoreError
-from hector_nb.stores.jobs import Job
 from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import open_store, translate
 from hector_nb.stores.postgres_listener import Listener
@@ -21,11 +17,8 @@ from hector_nb.stores.postgres_signs import ConnectionSigns
 from hector_nb.stores.postgres_vectors import PostgresVectors
 from hector_nb.stores.postgres_writer import Writer
 from hector_nb.stores.reader_pool import ReaderPool
-from hector_nb.stores.sql_database import Database
 from hector_nb.stores.sql_store import SQLStore
 from hector_nb.stores.watches import Watches
-
-T = TypeVar("T")
 
 
 class PostgresStore(SQLStore):
@@ -71,20 +64,6 @@ class PostgresStore(SQLStore):
             writer.inbox.close()
             await asyncio.to_thread(writer.join)
             await asyncio.to_thread(listener.close)
-
-    async def _write(self, call: Callable[[Database], T]) -> T:
-        return await self._ask(self._writer, call)
-
-    async def _read(self, call: Callable[[Database], T]) -> T:
-        return await self._ask(self._readers, call)
-
-    async def _ask(self, threads: Writer | ReaderPool | None, call: Callable[[Database], T]) -> T:
-        if threads is None:
-            raise StoreError("The store is closed.")
-        job = Job(call)
-        threads.inbox.put(job)
-        result: T = await job.future
-        return result
 
     def _look_up(self) -> None:
         """The listener hears everything anyway."""

@@ -6,13 +6,10 @@ Above is what all stores in SQL share (`sql_store`). Below are a thread that wri
 
 import asyncio
 import os
-from collections.abc import Callable, Set
+from collections.abc import Set
 from pathlib import Path
-from typing import TypeVar
 
-from hector_nb.errors import StoreError
 from hector_nb.stores.holder_locks import HolderLocks
-from hector_nb.stores.jobs import Job
 from hector_nb.stores.reader_pool import ReaderPool
 from hector_nb.stores.sql_database import Database
 from hector_nb.stores.sql_holders import Holder
@@ -21,8 +18,6 @@ from hector_nb.stores.sqlite_readers import make_readers
 from hector_nb.stores.sqlite_vectors import VectorCache
 from hector_nb.stores.sqlite_writer import Writer
 from hector_nb.stores.watches import Watches
-
-T = TypeVar("T")
 
 
 class SQLiteStore(SQLStore):
@@ -59,20 +54,6 @@ class SQLiteStore(SQLStore):
             writer.inbox.close()
             await asyncio.to_thread(writer.join)
             self._locks.abandon()
-
-    async def _write(self, call: Callable[[Database], T]) -> T:
-        return await self._ask(self._writer, call)
-
-    async def _read(self, call: Callable[[Database], T]) -> T:
-        return await self._ask(self._readers, call)
-
-    async def _ask(self, threads: Writer | ReaderPool | None, call: Callable[[Database], T]) -> T:
-        if threads is None:
-            raise StoreError("The store is closed.")
-        job = Job(call)
-        threads.inbox.put(job)
-        result: T = await job.future
-        return result
 
     def _look_up(self) -> None:
         if self._writer is not None:
