@@ -26,6 +26,10 @@ from hector_nb.sessions import IfBusy, Page, Session, SessionStatus, Turn
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The largest message, in bytes of UTF-8."""
+MAX_METADATA_BYTES = 64 * 1024
+"""The largest metadata of a session, in bytes of JSON."""
+MAX_TITLE = 500
+"""The longest title of a session, in characters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -355,6 +359,8 @@ def failure(event: TurnFailed) -> Exception:
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "MAX_METADATA_BYTES",
+    "MAX_TITLE",
     "AgentInfo",
     "Reply",
     "SendMessage",

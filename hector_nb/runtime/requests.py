@@ -8,15 +8,13 @@ from typing import Any, get_args
 
 from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MessageTooLarge
-from hector_nb.service import MAX_MESSAGE_BYTES, SendMessage
+from hector_nb.service import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, MAX_TITLE, SendMessage
 from hector_nb.sessions import SESSION_ID, STATUSES, IfBusy
 from hector_nb.stores.base import Idempotency
 
 IF_BUSY: tuple[str, ...] = get_args(IfBusy)
 DECISIONS: tuple[str, ...] = get_args(Decision)
 _ON_DISCONNECT = ("cancel", "continue")
-_LONGEST_TITLE = 500
-_MOST_METADATA = 64 * 1024
 _MOST_EVENTS = 10**12 - 1
 """What the id of an event has room for."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -53,8 +51,8 @@ def check_session(
         raise InvalidRequest("`session_id` must be 1 to 64 letters, digits, `_`, `.` or `-`.")
     if title is not None and not isinstance(title, str):
         raise InvalidRequest("`title` should be a valid string.")
-    if title is not None and len(title) > _LONGEST_TITLE:
-        raise InvalidRequest(f"`title` string should have at most {_LONGEST_TITLE} characters.")
+    if title is not None and len(title) > MAX_TITLE:
+        raise InvalidRequest(f"`title` string should have at most {MAX_TITLE} characters.")
     if metadata is not None:
         _check_metadata(metadata)
 
@@ -66,7 +64,7 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
         size = len(json.dumps(dict(metadata), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest("`metadata` must be what JSON can hold.", hint=f"{error}.") from None
-    if size > _MOST_METADATA:
+    if size > MAX_METADATA_BYTES:
         raise MessageTooLarge(
             "`metadata` is larger than 64 KiB.", hint="Keep large data elsewhere and store where it is."
         )

@@ -12,19 +12,19 @@ from pydantic_core import ErrorDetails
 
 from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
+from hector_nb.service import MAX_METADATA_BYTES, MAX_TITLE
 from hector_nb.sessions import IfBusy
 from hector_nb.wire.codec import without_surrogates
 from hector_nb.wire.frames import EVENT_GROUPS, LOG
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """The largest body: a message of 1 MiB may be written with escapes."""
-MAX_METADATA_BYTES = 64 * 1024
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json")
 MAX_DEPTH = 100
 """How deep objects and lists may be nested in a body."""
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Title = Annotated[str, Field(max_length=500)]
+Title = Annotated[str, Field(max_length=MAX_TITLE)]
 
 
 class Body(BaseModel):
