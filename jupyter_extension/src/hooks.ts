@@ -41,3 +41,14 @@ export function useClock(store: Store, active: boolean, period = 1): number {
   }, [store, active, period]);
   return now;
 }
+
+/** Whether something was copied a moment ago, and what to call when it was. */
+export function useCopied(): [boolean, () => void] {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(() => setCopied(false), 1500);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  return [copied, () => setCopied(true)];
+}

@@ -1,5 +1,6 @@
 /** Code with its language, to copy, and to put into a new cell where the host lets us. */
-import { useContext, useState } from "preact/hooks";
+import { useContext } from "preact/hooks";
+import { useCopied } from "../hooks";
 import { Icon } from "../icons";
 import { InsertContext } from "../insert";
 import { pieces } from "../markdown/highlight";
@@ -45,13 +46,8 @@ function Coloured({ code, language }: { code: string; language: string }) {
 }
 
 export function CopyButton({ text }: { text: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = () => {
-    void copyText(text).then(() => {
-      setCopied(true);
-      setTimeout(() => setCopied(false), 1500);
-    });
-  };
+  const [copied, tell] = useCopied();
+  const copy = () => void copyText(text).then(tell);
   return (
     <button type="button" title="Copy" onClick={copy}>
       <Icon name={copied ? "check" : "copy"} size={14} />

@@ -1,6 +1,5 @@
 /** Copies a text and says so. */
-import { useEffect, useState } from "preact/hooks";
-import { usePlace } from "../hooks";
+import { useCopied, usePlace } from "../hooks";
 import { Icon } from "../icons";
 
 interface CopyButtonProps {
@@ -12,16 +11,11 @@ interface CopyButtonProps {
 }
 
 export function CopyButton({ text, what = "Copy", bare }: CopyButtonProps) {
-  const [copied, setCopied] = useState(false);
+  const [copied, tell] = useCopied();
   const { say } = usePlace();
-  useEffect(() => {
-    if (!copied) return;
-    const timer = setTimeout(() => setCopied(false), 1500);
-    return () => clearTimeout(timer);
-  }, [copied]);
   const copy = async () => {
     await navigator.clipboard.writeText(await text());
-    setCopied(true);
+    tell();
     say("Copied");
   };
   return (

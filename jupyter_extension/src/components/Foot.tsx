@@ -1,7 +1,6 @@
 /** The row under an answer: how it goes, and afterwards what can be done with it and what it took. */
-import { useState } from "preact/hooks";
 import { count, seconds, tokens } from "../format";
-import { useClock, useView } from "../hooks";
+import { useClock, useCopied, useView } from "../hooks";
 import { Icon, type IconName } from "../icons";
 import type { Turn } from "../protocol";
 import { answerText } from "../selectors";
@@ -60,13 +59,8 @@ export function Busy({ text }: { text: string }) {
 function Done({ store, turn }: Props) {
   const retryable = useView(store, () => canRetry(store, turn)) && !turn.problem?.retryable;
   const text = answerText(turn);
-  const [copied, setCopied] = useState(false);
-  const copy = () => {
-    void copyText(text).then(() => {
-      setCopied(true);
-      setTimeout(() => setCopied(false), 1500);
-    });
-  };
+  const [copied, tell] = useCopied();
+  const copy = () => void copyText(text).then(tell);
   return (
     <>
       <span class="foot-actions">
