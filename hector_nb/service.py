@@ -73,7 +73,7 @@ class SendMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """A whole answer."""
+    """A whole answer. `tool_calls` are those of the model that were made, or refused for what was wrong with them; a person's no leaves none."""
 
     session_id: str
     turn_id: str

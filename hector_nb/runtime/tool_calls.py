@@ -172,6 +172,8 @@ class ToolCalls:
             checked = await self._agent.toolbox.check(replace(checked.call, arguments=word.edited))
             note = f"The user changed the arguments to {json.dumps(dict(word.edited), ensure_ascii=False)}.\n"
         outcome = await self._run(checked) if isinstance(checked, CheckedCall) else checked
+        if checked is outcome and not (word and word.decision == "deny"):
+            self._tell_refused(call_id, outcome)
         message = self._result(call_id, replace(outcome, text=note + outcome.text))
         output = None if outcome.full is None else ToolOutput(call_id=call_id, text=outcome.full)
         self._given[call_id] = message, output
@@ -201,6 +203,13 @@ class ToolCalls:
             ToolReturned(call_id=call.call_id, name=call.name, output=outcome.text, is_error=outcome.is_error)
         )
         return outcome
+
+    def _tell_refused(self, call_id: str, outcome: ToolOutcome) -> None:
+        """Readers see a call that cannot be made, and why, as they see the others; of a person's no they know already."""
+        for call in open_calls(self._record.messages):
+            if call.call_id == call_id:
+                self._record.publish(ToolCalled(call_id=call_id, name=call.name, arguments=call.arguments))
+                self._record.publish(ToolReturned(call_id=call_id, name=call.name, output=outcome.text, is_error=True))
 
     def _note(self, event: Event) -> None:
         """Keep in mind which calls of other agents wait for a person."""

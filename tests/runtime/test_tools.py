@@ -108,17 +108,22 @@ async def test_a_call_is_stored_before_it_is_made() -> None:
         assert ("tool", "") in told(world.model.requests[1].messages)
 
 
-async def test_wrong_calls_go_back_to_the_model() -> None:
+async def test_wrong_calls_go_back_to_the_model_and_readers_see_why() -> None:
     tool = FakeTool()
     unknown, unreadable = call(name="atc"), ToolCall(call_id="", name="act", arguments={INVALID_ARGUMENTS: "{what"})
     wrong = ToolCall(call_id="", name="act", arguments={"what": 1})
     async with opened([[unknown, unreadable, wrong], [call("right")], ["done"]], tools=[tool]) as world:
         session = await world.session()
-        reply = await collect(await world.send("go", session))
+        stream = await world.send("go", session)
+        reply = await collect(stream)
         assert reply.response == "done"
         assert tool.calls == [{"what": "right"}]
-        assert [each.arguments for each in reply.tool_calls] == [{"what": "right"}]
+        made = [call for each in await world.messages(session) for call in each.tool_calls]
+        assert reply.tool_calls == tuple(made)
         results = [each for each in await world.messages(session) if each.role == "tool"]
+        events = [each.event for each in await events_of(await world.service.follow_turn("assistant", stream.turn_id))]
+        shown = [(each.call_id, each.output) for each in events if isinstance(each, ToolReturned) and each.is_error]
+        assert shown == [(each.call_id, each.content) for each in results[:3]]
         assert [each.is_error for each in results] == [True, True, True, False]
         assert "act" in results[0].content
         assert "JSON object" in results[1].content
