@@ -207,7 +207,7 @@ async def test_a_bad_model_file_is_explained(tmp_path, content, problem):
     model = LocalModel.from_config(config, folder=tmp_path, cache_folder=tmp_path)
     with pytest.raises(ModelUnavailable, match=problem) as caught:
         await read(model)
-    assert caught.value.hint and ".gguf" in caught.value.hint
+    assert ".gguf" in str(caught.value.hint)
     await model.aclose()
 
 
