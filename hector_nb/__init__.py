@@ -1,4 +1,13 @@
-"""Declarative LLM agents that live in Jupyter.
+"""LLM agents that live in Jupyter: in cells, in a chat, in Python, in the same sessions.
+
+    %load_ext hector_nb              cells: %%hector sends one, %hector help shows the rest
+    hector_nb.chat("assistant")      a chat below a cell, with a look into its memory
+    hector_nb.connect()              sessions for scripts and notebooks
+    hector_nb.aconnect()             the same, to await
+    @hector_nb.tool                  makes a function one that agents may call
+    hector_nb.testing                agents whose model is a script, for your tests
+
+What goes wrong raises a `HectorError`; its kinds are in `hector_nb.errors`, and its text says what to do.
 
 Importing this package costs next to nothing: kernels, servers and terminals each load only the rooms they use.
 """
@@ -69,11 +78,13 @@ def connect(
     token: str | None = None,
     approve: "Approver" = None,
 ) -> "Hector":
-    """One user's sessions, for plain code: scripts, IPython, notebooks.
+    """Open one user's sessions, for plain code: scripts, IPython, notebooks. Close it when you are done, or use `with`.
 
         with hector_nb.connect() as hector:
             session = hector.session("assistant")
-            print(session.send("Hello"))
+            print(session.send("Hello"))                   # the whole answer
+            for text in session.stream("Go on"):           # or piece by piece
+                print(text, end="")
 
     Args:
         config: The configuration file; None: the first that is found. Or the address of a server, such as `http://127.0.0.1:8080`.
@@ -88,6 +99,9 @@ def connect(
         StoreError: The database cannot be opened.
         Unavailable: The server cannot be reached.
         Unauthenticated: The server wants another token.
+
+    Returns:
+        `.session(agent, session_id)` begins a session or goes on in one; `.sessions()` and `.agents()` list what there is.
     """
     from hector_nb.frontends.plain import Hector
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import hector_nb
 from hector_nb import testing
 from hector_nb.errors import AgentNotFound, ConfigError, ModelError
 
@@ -30,6 +31,17 @@ def test_every_snippet_of_the_page_is_a_test_that_passes(tmp_path: Path) -> None
         check=False,
     )
     assert f"{''.join(snippets).count('def test_')} passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_script_of_the_page_plays_in_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HECTOR_HOME", str(tmp_path / "home"))
+    config, script = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "hector.yaml").write_text(config)
+    (tmp_path / "script.yaml").write_text(script)
+    with hector_nb.connect(tmp_path / "hector.yaml") as hector:
+        session = hector.session()
+        answers = [session.send(text).text for text in ("Are you open?", "Thank you.", "Are you open?")]
+    assert answers == ["From ten to six.", "You are welcome.", "From ten to six."]
 
 
 def test_replies_that_nobody_asked_for_fail_the_test() -> None:

@@ -61,4 +61,7 @@ def hector(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Declarative LLM agents: call them, chat with them, serve them."""
+    """Talk with LLM agents, look into their sessions and memory, and serve them.
+
+    To begin: hector call "Hello". It needs no configuration; hector models says which model answers.
+    """

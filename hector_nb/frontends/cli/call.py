@@ -60,7 +60,7 @@ def call(
 
     Without AGENT the text goes to `assistant`, or to the only agent there is.
 
-    Without --session nothing is remembered. Ctrl-C stops the answer.
+    Without --session the message stands alone, and nothing of it is kept. Ctrl-C stops the answer.
 
     A pipe or file gets the exact text of the answer; tools, reasoning and counts go to standard error.
     """

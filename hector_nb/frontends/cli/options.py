@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="the first found"),
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration file.",
+        show_default="the first found, hector.yaml here or above",
+    ),
 ]
 ServerOption = Annotated[
     str | None,
@@ -33,7 +39,7 @@ SessionOption = Annotated[
         "--session",
         "-s",
         metavar="ID",
-        help="Continue this session; a new id is created.",
+        help="Go on in this session; an id that is new begins one.",
         show_default=False,
         autocompletion=session_ids,
     ),
