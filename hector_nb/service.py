@@ -224,10 +224,6 @@ class SessionService(Protocol):
         """Start a turn. The user's message is stored when this returns; the stream may still be waiting for its place in the session's queue."""
         ...
 
-    async def send_message(self, agent: str, request: SendMessage) -> Reply:
-        """Start a turn and wait for the whole answer."""
-        return await collect(await self.stream_message(agent, request))
-
     async def follow_turn(
         self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
     ) -> TurnStream:

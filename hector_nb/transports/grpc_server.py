@@ -4,7 +4,6 @@ Health is open to all and tells nothing else; every other call is for those whom
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +44,6 @@ _OPTIONS = [
 """A port of one's own, and pings: a client that is gone is noticed, one that pings is let."""
 _LOOK_EVERY = 1.0
 _STOP_WITHIN = 5.0
-_log = logging.getLogger("hector_nb.transports")
 
 
 class GrpcServer:
