@@ -26,10 +26,10 @@ class Gate:
         self._take_in = longterm.take_in
         monkeypatch.setattr(longterm, "take_in", self)
 
-    async def __call__(self, store: MemoryStore, untaken: Untaken, *, final: bool = False) -> int:
+    async def __call__(self, store: MemoryStore, untaken: Untaken) -> int:
         self.asked.set()
         await self.free.wait()
-        return await self._take_in(store, untaken, final=final)
+        return await self._take_in(store, untaken)
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def test_sessions_that_cannot_be_taken_in_do_not_keep_a_process_busy(monke
         longterm = longterm_of(world)
         tries: list[str] = []
 
-        async def refuse(store: object, untaken: object, *, final: bool = False) -> int:
+        async def refuse(store: object, untaken: object) -> int:
             tries.append("")
             raise RuntimeError("This is ours.")
 
