@@ -184,6 +184,7 @@ class UserSessions(SessionService):
     ) -> Session:
         """See `SessionService`."""
         found = self._runtime.agent(agent)
+        check_session(title=title, metadata=metadata)
         new = self._new_session(found, new_id("sess"), title=title, metadata=metadata)
         counted = [message if message.tokens else await found.count(message) for message in messages]
         imported = await self._store.import_session(new, counted, take_in=found.longterm is not None)
