@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption, chosen_place
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.options import at_place
+from hector_nb.frontends.cli.place import Place, with_service
 from hector_nb.frontends.cli.sessions import SessionArgument
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ _FORMATS = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".ipynb
 """The format that a file's name asks for."""
 
 
+@at_place
 def export(
-    ctx: typer.Context,
+    place: Place,
     session_id: SessionArgument,
     output: Annotated[
         Path | None,
@@ -32,13 +33,9 @@ def export(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
 ) -> None:
     """Write all that was said in a session as JSON, Markdown or a notebook."""
     chosen = form or (_FORMATS.get(output.suffix.lower(), "json") if output else "json")
-    place = chosen_place(ctx, config, server, token)
 
     async def work(service: "SessionService") -> None:
         session = await service.find_session(session_id)
