@@ -126,7 +126,7 @@ class EngineOnDemand(Engine):
 
     def _prepare(self) -> "tuple[LoadedConfig, Any, Telemetry]":
         """Read and import what is slow to read and import, off the event loop."""
-        from hector_nb.bootstrap import make_telemetry, open_runtime
+        from hector_nb.bootstrap.engine import make_telemetry, open_runtime
 
         return self._load(), open_runtime, make_telemetry(metrics=True)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.memories import Summary
 from hector_nb.messages import Message

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hector_nb.bootstrap import open_runtime
+from hector_nb.bootstrap.engine import open_runtime
 from hector_nb.config.loader import load_config
 from hector_nb.service import SendMessage, SessionService, collect
 from tests.models.conftest import CACHE
@@ -39,7 +39,7 @@ async def in_a_new_session(service: SessionService, agent: str, text: str) -> tu
 async def test_the_embedded_model_answers_from_a_fact_of_another_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hector_nb.bootstrap.cache_folder", lambda: CACHE)
+    monkeypatch.setattr("hector_nb.bootstrap.models.cache_folder", lambda: CACHE)
     (tmp_path / "hector.yaml").write_text(f"{CONFIG}storage: {{url: 'sqlite:///{tmp_path}/hector.db'}}\n")
     runtime = await open_runtime(load_config(tmp_path / "hector.yaml"))
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hector_nb.bootstrap import open_runtime
+from hector_nb.bootstrap.engine import open_runtime
 from hector_nb.config.loader import load_config
 from hector_nb.errors import ModelError
 from hector_nb.memories import Summary

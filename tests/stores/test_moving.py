@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from hector_nb.bootstrap import move_store, store_at
+from hector_nb.bootstrap.stores import move_store, store_at
 from hector_nb.errors import StoreError, StoreUnavailable
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.frontends.cli.app import app

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.errors import ModelError, ModelTimeout
 from hector_nb.events import ThinkingDelta

@@ -22,7 +22,7 @@ def migrate(
 
     The source stays as it is. Stop what uses it before: what is said meanwhile is not moved.
     """
-    from hector_nb.bootstrap import move_store
+    from hector_nb.bootstrap.stores import move_store
 
     refuse_server(ctx)
 

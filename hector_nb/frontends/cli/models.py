@@ -62,15 +62,10 @@ def _reasons(config: "Config", found: "list[Choice]") -> dict[str, str]:
         key = config.llm_name(agent)
         llm = first if key is None else config.llms[key]
         notes = [_choice(agent, key, first), protocol(llm)]
-        if agent.tools and is_embedded(llm):
+        if agent.tools and llm.is_embedded:
             notes.append("it cannot call this agent's tools")
         reasons[name] = "; ".join(note for note in notes if note)
     return reasons
-
-
-def is_embedded(llm: "LLMConfig") -> bool:
-    """Whether this is the embedded model, which cannot call tools."""
-    return llm.provider == "local" and llm.model is None
 
 
 def _choice(agent: "AgentConfig", key: str | None, first: "LLMConfig") -> str:

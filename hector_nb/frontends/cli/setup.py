@@ -81,7 +81,7 @@ async def _try_agents(loaded: "LoadedConfig") -> None:
     Raises:
         ConfigError: some cannot be made, for example for a budget smaller than the system prompt; all problems at once.
     """
-    from hector_nb.bootstrap import make_agents
+    from hector_nb.bootstrap.agents import make_agents
 
     problems: list[str] = []
     hint: str | None = None
@@ -101,11 +101,9 @@ async def _try_agents(loaded: "LoadedConfig") -> None:
 
 def _warnings(config: "Config") -> Iterator[str]:
     """What is no mistake, but does not do what it seems to do."""
-    from hector_nb.frontends.cli.models import is_embedded
-
     for name, agent in config.agents.items():
         key = config.llm_name(agent)
-        if agent.tools and key is not None and is_embedded(config.llms[key]):
+        if agent.tools and key is not None and config.llms[key].is_embedded:
             yield (
                 f"agents.{name}.tools: the embedded model cannot call tools, so this agent cannot answer. "
                 "Give it another `llm`, or take `tools` out."
