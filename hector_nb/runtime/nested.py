@@ -19,7 +19,9 @@ from hector_nb.runtime.streams import LiveStream
 from hector_nb.runtime.transcript import open_calls
 from hector_nb.service import TurnStream
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores.base import NewTurn, Store, Window
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import NewTurn
 from hector_nb.tools.base import CallContext
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.tool_calls import Caller, ToolCalls
 from hector_nb.runtime.turn import Answer, TurnLoop
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_turns import BegunTurn, NewTurn, RepeatedTurn, TurnOutcome
 from hector_nb.telemetry.base import ARRIVAL, Telemetry, TurnFacts, TurnTelemetry
 
 _log = logging.getLogger("hector_nb.runtime")

@@ -43,7 +43,7 @@ from hector_nb.service import (
     TurnStream,
 )
 from hector_nb.sessions import Page, Session, SessionStatus, Turn
-from hector_nb.stores.base import NewTurn
+from hector_nb.stores.base_turns import NewTurn
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime

@@ -8,7 +8,7 @@ from hector_nb.ids import new_id
 from hector_nb.memory.embedders import WordllamaEmbedder
 from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.memory.tokens import TiktokenCounter
-from hector_nb.stores.base import TurnOutcome
+from hector_nb.stores.base_turns import TurnOutcome
 from tests.stores.making import AGENT, USER, exchange, make_session
 
 REMEMBERED = TurnOutcome(status="complete", finish_reason="stop", take_in=True)

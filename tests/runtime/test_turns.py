@@ -17,7 +17,7 @@ from hector_nb.errors import (
 )
 from hector_nb.events import TextDelta, TurnDone, TurnFailed, TurnStarted
 from hector_nb.service import SendMessage, collect
-from hector_nb.stores.base import MAX_WAITING
+from hector_nb.stores.base_turns import MAX_WAITING
 from tests.runtime.world import first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
