@@ -5,11 +5,9 @@ from typing import SupportsIndex, overload
 
 from hector_nb.frontends.render import plain
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, transcript_of
 from hector_nb.sessions import Session
 from hector_nb.wire.safe_markdown import neutralise
-
-_PAGE = 100
 
 
 class Transcript(list[Message]):
@@ -38,14 +36,7 @@ class Transcript(list[Message]):
 
 async def all_messages(service: SessionService, session: Session) -> Transcript:
     """Everything that was said in a session."""
-    found = Transcript(())
-    cursor: str | None = None
-    while True:
-        page = await service.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return found
+    return Transcript([message async for message in transcript_of(service, session.agent, session.session_id)])
 
 
 def _heading(message: Message, *, bold: str = "") -> str:

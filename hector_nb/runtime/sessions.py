@@ -32,6 +32,7 @@ from hector_nb.service import (
     SessionService,
     ToolInfo,
     TurnStream,
+    every,
 )
 from hector_nb.sessions import Page, Session, SessionStatus, Turn
 
@@ -266,15 +267,11 @@ class UserSessions(SessionService):
         await self.get_session(agent, session_id)
         if (whole := await self._store.get_output(self._user, session_id, call_id)) is not None:
             return whole
-        cursor: str | None = None
-        while True:
-            page = await self._store.list_messages(self._user, session_id, limit=1000, cursor=cursor)
-            for message in page.items:
-                if message.call_id == call_id:
-                    return message.content
-            cursor = page.next_cursor
-            if cursor is None:
-                raise MessageNotFound("No tool of this session has answered a call with this id.")
+        stored = every(lambda cursor: self._store.list_messages(self._user, session_id, limit=1000, cursor=cursor))
+        async for message in stored:
+            if message.call_id == call_id:
+                return message.content
+        raise MessageNotFound("No tool of this session has answered a call with this id.")
 
 
 def _position(cursor: str | None) -> int:

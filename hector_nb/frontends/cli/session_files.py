@@ -53,12 +53,12 @@ def export(
 
 async def _write(service: "SessionService", session_id: str, agent: str, form: str, file: TextIO) -> None:
     """A page at a time, so that a long conversation is never whole in memory."""
-    from hector_nb.frontends.cli.transcript import read_transcript
+    from hector_nb.service import transcript_of
     from hector_nb.wire.export import FORMATS
 
     session = await service.get_session(agent, session_id)
     exporter = FORMATS[form].exporter()
     file.write(exporter.begin(session))
-    async for message in read_transcript(service, session):
+    async for message in transcript_of(service, agent, session_id):
         file.write(exporter.message(message))
     file.write(exporter.end())

@@ -78,12 +78,15 @@ def show(place: Place, session_id: SessionArgument, as_json: JsonOption = False)
 
     async def work(service: "SessionService") -> None:
         from hector_nb.frontends.cli.console import make_console
-        from hector_nb.frontends.cli.transcript import print_transcript, read_transcript
+        from hector_nb.frontends.cli.transcript import print_transcript
+        from hector_nb.service import transcript_of
         from hector_nb.wire.codec import dumps, encode_message, encode_session
 
         session = await service.find_session(session_id)
         if as_json:
-            messages = [encode_message(message) async for message in read_transcript(service, session)]
+            messages = [
+                encode_message(message) async for message in transcript_of(service, session.agent, session.session_id)
+            ]
             typer.echo(dumps({**encode_session(session), "messages": messages}))
         else:
             _print_session(session)
