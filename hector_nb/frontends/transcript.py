@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import SupportsIndex, overload
 
 from hector_nb.frontends.render import plain
+from hector_nb.frontends.words import counted
 from hector_nb.messages import Message
 from hector_nb.service import SessionService, transcript_of
 from hector_nb.sessions import Session
@@ -40,6 +41,6 @@ async def all_messages(service: SessionService, session: Session) -> Transcript:
 
 
 def _heading(message: Message, *, bold: str = "") -> str:
-    tokens = f"{'~' if message.estimated else ''}{message.tokens:,} {'token' if message.tokens == 1 else 'tokens'}"
+    tokens = f"{'~' if message.estimated else ''}{counted(message.tokens, 'token')}"
     status = "" if message.status == "complete" else f" · {message.status}"
     return f"{bold}{message.role}{bold} · {tokens}{status}"

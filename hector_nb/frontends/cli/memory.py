@@ -16,6 +16,7 @@ from hector_nb.frontends.cli.options import (
     chosen_config,
 )
 from hector_nb.frontends.cli.place import Place, with_service
+from hector_nb.frontends.words import counted
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SessionService
@@ -220,5 +221,5 @@ def reindex(
     if not done:
         typer.echo("No agent has long-term memory.", err=True)
     for name, count in done.items():
-        words = f"{count:,} {'memory' if count == 1 else 'memories'} re-indexed." if count else "nothing was missing."
+        words = f"{counted(count, 'memory')} re-indexed." if count else "nothing was missing."
         typer.echo(f"{name}: {words}", err=True)
