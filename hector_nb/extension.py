@@ -21,7 +21,7 @@ from traitlets import Unicode
 from hector_nb.errors import ConfigError, HectorError, Unavailable
 from hector_nb.service import SessionService
 from hector_nb.telemetry.base import Telemetry
-from hector_nb.transports.handlers import ENGINE, Engine
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.transports.routes import ROUTES
 from hector_nb.transports.websocket import close_sockets

@@ -12,10 +12,11 @@ from hector_nb.errors import HectorError, InvalidRequest, MalformedRequest
 from hector_nb.service import SessionService
 from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.bodies import Metadata, read_json, read_limit
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.grpc_caller import Action, owner_of
 from hector_nb.transports.grpc_errors import Ended, abort
 from hector_nb.transports.grpc_stream import Context
-from hector_nb.transports.handlers import ENGINE, Engine, check_session_id
+from hector_nb.transports.handlers import check_session_id
 from hector_nb.wire.status import status_of
 
 Response = TypeVar("Response")

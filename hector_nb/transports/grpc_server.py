@@ -21,10 +21,10 @@ from tornado.web import Application
 
 from hector_nb.errors import Unavailable
 from hector_nb.service import MAX_MESSAGE_BYTES
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.grpc import A2AService
 from hector_nb.transports.grpc_errors import abort
 from hector_nb.transports.grpc_stream import Context
-from hector_nb.transports.handlers import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, tls
 from hector_nb.transports.readiness import Readiness
 from hector_nb.wire import hector_pb2 as pb

@@ -17,7 +17,7 @@ from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.telemetry.base import Telemetry
-from hector_nb.transports.handlers import Engine
+from hector_nb.transports.engine import Engine
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.transports.contract import check

@@ -30,7 +30,7 @@ from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
 from hector_nb.stores.in_memory import InMemoryStore
-from hector_nb.transports.handlers import Engine
+from hector_nb.transports.engine import Engine
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from hector_nb.wire.openapi import document
