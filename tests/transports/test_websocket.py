@@ -316,7 +316,9 @@ async def test_a_client_that_leaves_before_the_upgrade_leaves_no_traceback(
     monkeypatch.setattr(AgentSocket, "open", open_closed)
     async with asyncio.timeout(LONGEST):
         path = f"{site.base.partition(str(site.port))[2]}/agents/assistant/stream?token={TOKEN}"
-        upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a2V5\r\n"
+        upgrade = (
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a2V5\r\n"
+        )
         _, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n{upgrade}\r\n".encode())
         await asked.wait()
