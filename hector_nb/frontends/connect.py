@@ -244,7 +244,8 @@ class LoopThread:
         """Stop the loop; what runs on it is cancelled first."""
         if self._pid != os.getpid() or not self._loop.is_running():
             return
-        self.submit(_cancel_all()).result(timeout=6)
+        with suppress(TimeoutError):  # the process ends in any case
+            self.submit(_cancel_all()).result(timeout=6)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
