@@ -58,7 +58,7 @@ class HectorMagics(Magics):
         %hector rewind [TURN]         take back that turn, or the last, and what follows
         %hector export [FILE]         write the conversation into a file;
                                       -f markdown|json|ipynb, --overwrite
-        %hector chat [AGENT] [-s ID]  the chat widget, on this or that session
+        %hector chat [AGENT] [-s ID]  the chat widget, on the notebook's session
         %hector tools [AGENT]         what the agent can do, and what asks first
         %hector connect URL           use the server that runs there, with --token T;
                                       without URL: the engine in this process
