@@ -55,7 +55,7 @@ def pick(chat, command):
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Any]:
+def start(tmp_path: Path) -> Any:
     @contextmanager
     def begin(notebook: str | None = PATH) -> Iterator[Notebook]:
         kernel = Notebook(tmp_path, notebook=notebook)
