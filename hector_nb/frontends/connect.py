@@ -239,6 +239,9 @@ class LoopThread:
             self._loop.call_soon_threadsafe(work.cancel)
             work.ended.wait(_LAST_WORDS)
             raise
+        except HectorError as error:
+            # Its words say all; how the engine's thread came there would only hide them and the caller's line.
+            raise error.with_traceback(None) from error.__cause__
 
     def stop(self) -> None:
         """Stop the loop; what runs on it is cancelled first."""
