@@ -90,6 +90,11 @@ class LLMConfig(_Block):
     thinking: bool | Literal["low", "medium", "high"] | None = None
     """Whether, or how much, the model reasons before it answers, where it can."""
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is the model that comes along; it can neither call tools nor write summaries."""
+        return self.provider == "local" and self.model is None
+
 
 class WorkingMemoryConfig(_Block):
     """What the model sees of the conversation."""
