@@ -21,7 +21,7 @@ from traitlets import Unicode
 from hector_nb.errors import ConfigError, HectorError, Unavailable
 from hector_nb.service import SessionService
 from hector_nb.telemetry.base import Telemetry
-from hector_nb.transports.handlers import ENGINE, Engine
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.transports.routes import ROUTES
 from hector_nb.transports.websocket import close_sockets
@@ -126,7 +126,7 @@ class EngineOnDemand(Engine):
 
     def _prepare(self) -> "tuple[LoadedConfig, Any, Telemetry]":
         """Read and import what is slow to read and import, off the event loop."""
-        from hector_nb.bootstrap import make_telemetry, open_runtime
+        from hector_nb.bootstrap.engine import make_telemetry, open_runtime
 
         return self._load(), open_runtime, make_telemetry(metrics=True)
 

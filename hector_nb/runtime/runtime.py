@@ -13,7 +13,8 @@ from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
-from hector_nb.stores.base import NewTurn, Store
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_turns import NewTurn
 from hector_nb.telemetry.base import Telemetry
 
 _STOP_WITHIN = 4.0

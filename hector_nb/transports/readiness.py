@@ -4,7 +4,7 @@ import asyncio
 
 from hector_nb.errors import HectorError, SessionNotFound
 from hector_nb.sessions import LOCAL_USER
-from hector_nb.transports.handlers import Engine
+from hector_nb.transports.engine import Engine
 
 _PATIENCE = 2.0
 """Seconds after which an engine that has not answered counts as not ready."""

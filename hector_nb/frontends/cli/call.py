@@ -13,18 +13,15 @@ from hector_nb.errors import HectorError, InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
-    ConfigOption,
     DebugOption,
     JsonOption,
-    ServerOption,
     SessionOption,
     ThinkingOption,
-    TokenOption,
+    at_place,
     choose_agent,
-    chosen_place,
     place_of,
 )
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SendMessage, SessionService
@@ -38,8 +35,9 @@ class Call(TyperCommand):
         return [*super().collect_usage_pieces(ctx)[:1], "[AGENT]", "TEXT"]
 
 
+@at_place
 def call(
-    ctx: typer.Context,
+    place: Place,
     words: Annotated[
         list[str],
         typer.Argument(
@@ -50,9 +48,6 @@ def call(
         ),
     ],
     session: SessionOption = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
     as_json: JsonOption = False,
     thinking: ThinkingOption = False,
     debug: DebugOption = False,
@@ -86,7 +81,7 @@ def call(
             return await _answer_as_json(service, agent, request)
         return await _answer(service, agent, request, thinking=thinking, debug=debug)
 
-    raise typer.Exit(with_service(chosen_place(ctx, config, server, token), work))
+    raise typer.Exit(with_service(place, work))
 
 
 async def _answer(
