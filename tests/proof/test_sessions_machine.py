@@ -234,7 +234,7 @@ class Sessions(RuleBasedStateMachine):
         if polite:
             code, seconds = server.stop()
             assert (code, server.errors.read_text()) == (0, "")
-            assert seconds < 5
+            assert seconds < 15
         else:
             server.kill()
         self.farm.servers[which] = self.farm.new_server().ready()

@@ -325,7 +325,7 @@ async def test_what_was_decided_before_the_stop_is_told_once() -> None:
 
 
 async def test_whoever_is_there_when_the_time_has_passed_goes_on() -> None:
-    async with opened([[call()]], tools=[careful(approval_timeout=0.3)]) as here:
+    async with opened([[call()]], tools=[careful(approval_timeout=1)]) as here:
         session = await here.session()
         stream = await here.send("go", session)
         await until_asked(stream)

@@ -141,11 +141,11 @@ async def test_a_session_that_ends_gives_its_last_memories_before_the_answer() -
 
 async def test_a_session_that_expires_gives_its_last_memories() -> None:
     memory = {"longterm": {"storage_scope": "conversational"}}
-    async with opened([["I see."]], memory=memory, sessions={"timeout": 0.3}, within=60) as world:
+    async with opened([["I see."]], memory=memory, sessions={"timeout": 1}, within=60) as world:
         world.runtime.remembering.after_turn = lambda *_: None  # type: ignore[method-assign]
         session = await world.session()
         await text_of(await world.send(FACT, session))
-        await asyncio.sleep(0.4)  # a session expires by the clock
+        await asyncio.sleep(1.1)  # a session expires by the clock
         await world.runtime._lifecycle._sweep()
         while not await memories(world, session):
             await asyncio.sleep(0.01)  # nobody announces what is taken in

@@ -420,6 +420,7 @@ async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) ->
     words = [f"{number}" + " and" * 60 for number in range(6000)]
     path = f"/agents/assistant/sessions/{await site.new_session()}/messages/stream"
     site.world.will_say(*words)
+    asked = len(site.world.model.requests)
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     line.connect(("127.0.0.1", site.port))
@@ -433,7 +434,7 @@ async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) ->
         b"Content-Length: %d\r\n\r\n" % len(body) + body
     )
     async with asyncio.timeout(30):
-        while site.world.turns or not site.world.model.requests:
+        while site.world.turns or len(site.world.model.requests) == asked:
             await asyncio.sleep(0.01)
         received = (await reader.read(-1)).decode()
     writer.close()
