@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hector_nb import bootstrap, extension
+from hector_nb import extension
+from hector_nb.bootstrap import engine as bootstrap
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError, Unavailable
 from hector_nb.extension import EngineOnDemand, HectorExtension
