@@ -51,7 +51,7 @@ def served(environ: dict[str, str]) -> Iterator[str]:
     assert address is not None
     yield address[0]
     server.terminate()
-    server.wait(10)
+    server.wait(30)
     server.stdout.close()
 
 

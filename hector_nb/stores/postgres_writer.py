@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import psycopg
+from psycopg import errors
 
 from hector_nb.stores.jobs import Inbox, Job, settle
 from hector_nb.stores.postgres_address import Address
@@ -136,7 +137,10 @@ class Writer(threading.Thread):
     def _was_committed(self, database: PostgresDatabase) -> bool:
         """Whether the transaction that was in doubt was carried out."""
         while self._doubted is not None:
-            state = database.value("SELECT pg_xact_status(CAST(:id AS xid8))", {"id": self._doubted})
+            try:
+                state = database.value("SELECT pg_xact_status(CAST(:id AS xid8))", {"id": self._doubted})
+            except errors.InvalidParameterValue:  # "in the future": a crash has undone even that the id was given
+                state = "aborted"
             if state != "in progress":
                 self._doubted = None
                 return bool(state == "committed")

@@ -37,10 +37,10 @@ class ExportHandler(RestHandler):
             await self.while_connected(self._write_all(service, session, FORMATS[form].exporter()))
         except StreamClosedError:
             return
-        except HectorError:
+        except HectorError as error:
             if not self._headers_written:
                 raise
-            self.log.warning("An export was cut off", exc_info=True)
+            self.log.warning("An export was cut: %s", error.message)
             self.request.connection.stream.close()
             return
         if not self.gone:

@@ -183,7 +183,7 @@ async def test_a_stream_is_awaited_or_read_at_once(config: Path) -> None:
 
 @pytest.mark.anyio
 async def test_who_breaks_off_in_asynchronous_code_stops_the_turn(config: Path) -> None:
-    async with hector_nb.aconnect(config) as hector, asyncio.timeout(10):
+    async with hector_nb.aconnect(config) as hector, asyncio.timeout(30):
         session = await hector.session("halting")
         async for _ in session.stream("Hi"):
             break

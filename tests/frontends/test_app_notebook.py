@@ -38,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     assert address is not None
     yield address[0]
     process.terminate()
-    process.wait(10)
+    process.wait(30)
     process.stdout.close()
 
 

@@ -42,7 +42,7 @@ loop = asyncio.get_running_loop()
 async def take(wait: float = 0):
     await asyncio.sleep(wait)
     assert asyncio.get_running_loop() is loop
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), 30)
 
 @hector_nb.tool
 async def never():
@@ -122,7 +122,7 @@ def test_where_no_cell_waits_the_model_is_told_so(kernel: Kernel) -> None:
         "tools = await NotebookTools(MainThread(patience=0.1)).tools()\n"
         "[tool] = [each for each in tools if each.schema.name == 'where']\n"
         "future = LoopThread.shared().submit(tool.call({}, None))\n"
-        "try:\n    future.result(timeout=10)\n"
+        "try:\n    future.result(timeout=30)\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
     )
     assert cell.stdout.startswith("ToolError This function belongs to a notebook, and no cell of it waits")

@@ -182,7 +182,7 @@ def test_a_turn_is_stopped_from_another_thread(hector: Hector) -> None:
     sender.start()
     while not session.cancel():
         pass
-    sender.join(timeout=10)
+    sender.join(timeout=30)
     assert [answer.finish_reason for answer in answers] == ["cancelled"]
 
 
@@ -200,7 +200,7 @@ def test_a_call_waits_for_whoever_decides(config: Path, tmp_path: Path) -> None:
         sender.start()
         [approval] = _approvals(session)
         session.decide(approval.call_id, "approve", edited={"path": "b.txt", "content": "ho"})
-        sender.join(timeout=10)
+        sender.join(timeout=30)
         assert [str(answer) for answer in answers] == ["It is done."]
         assert (tmp_path / "b.txt").read_text() == "ho"
 

@@ -44,7 +44,7 @@ async def test_an_answer_is_streamed_and_ends_with_its_usage(upstream):
 async def test_text_is_passed_on_before_the_answer_is_complete(upstream):
     gate = asyncio.Event()
     upstream.then(answer("first", gate, "second"))
-    async with model_at(upstream) as model, aclosing(model.stream(asking())) as stream, asyncio.timeout(5):
+    async with model_at(upstream) as model, aclosing(model.stream(asking())) as stream, asyncio.timeout(30):
         assert await anext(stream) == TextDelta(text="first")
         gate.set()
         assert await anext(stream) == TextDelta(text="second")
@@ -243,7 +243,7 @@ async def test_a_model_works_again_after_a_cancelled_answer(upstream):
 async def test_many_answers_at_once_do_not_wait_for_each_other(upstream):
     gate = asyncio.Event()
     upstream.default = answer(gate, "Hello")
-    async with model_at(upstream) as model, asyncio.timeout(20):
+    async with model_at(upstream) as model, asyncio.timeout(30):
         tasks = [asyncio.create_task(read(model)) for _ in range(150)]
         await upstream.received(150)
         gate.set()

@@ -79,7 +79,7 @@ async def test_an_answer_is_streamed_and_ends_with_its_usage(upstream, wire):
 async def test_text_is_passed_on_before_the_answer_is_complete(upstream, wire):
     gate = asyncio.Event()
     upstream.then(send(*wire.beginning("first"), gate))
-    async with model_at(upstream, wire) as model, aclosing(model.stream(asking())) as stream, asyncio.timeout(5):
+    async with model_at(upstream, wire) as model, aclosing(model.stream(asking())) as stream, asyncio.timeout(30):
         assert await anext(stream) == TextDelta(text="first")
 
 
@@ -216,7 +216,7 @@ async def test_many_answers_at_once_do_not_wait_for_each_other(upstream, wire):
         await wire.plain("Hello")(exchange)
 
     upstream.default = behave
-    async with model_at(upstream, wire, timeout=20) as model, asyncio.timeout(20):
+    async with model_at(upstream, wire, timeout=20) as model, asyncio.timeout(30):
         tasks = [asyncio.create_task(read(model)) for _ in range(20)]
         await upstream.received(20, seconds=20)
         gate.set()

@@ -85,7 +85,7 @@ async def test_nothing_acknowledged_is_lost_when_the_database_is_restarted(
         await asyncio.to_thread(postgres.start)
         restarted = monotonic()
         await talked(people, 3)
-        assert monotonic() - restarted < PATIENCE
+        assert monotonic() - restarted < 3 * PATIENCE
         long.say("four ")
         long.end()
         for reading in (here, there):
@@ -154,7 +154,7 @@ async def test_without_a_database_requests_fail_clearly_and_all_goes_on_when_it_
         for status, answer in asked:
             assert (status, answer["error"]["code"]) == (503, "store_unavailable"), answer
             assert answer["error"]["hint"]
-        assert PATIENCE - 1 < monotonic() - started < PATIENCE + 2
+        assert PATIENCE - 1 < monotonic() - started < 2 * PATIENCE
         await ending.rest()
         assert (ending.text, ending.end) == ("one two ", "store_unavailable")
         await asyncio.to_thread(postgres.start)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-WITHIN = 15.0
+WITHIN = 25.0
 _ID = re.compile(r"(turn_\w+):(\d+)(?:\+(\d+))?")
 
 

@@ -191,7 +191,7 @@ async def test_the_handler_that_closes_at_an_error_leaves_the_turn_at_a_cut(
     await opened.until("received.length === 1")
     await proxy.cut()
     await opened.until("eventSource.readyState === 2")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await told.left.wait()
     kept = [("user", "Explain", "complete"), ("assistant", "Quantum ", "cancelled")]
     assert await site.settled(server, path) == kept

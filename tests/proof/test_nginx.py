@@ -72,7 +72,7 @@ def nginx(folder: Path, upstream: str) -> Iterator[str]:
     command = [NGINX, "-p", str(folder), "-e", str(folder / "errors.log"), "-c", str(folder / "main.conf")]
     process = subprocess.Popen(command)
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while time.monotonic() < until and process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -83,7 +83,7 @@ def nginx(folder: Path, upstream: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://chat.example"}
-    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=20)) as client:
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as client:
         yield client
 
 
@@ -115,7 +115,7 @@ async def new_session(http: aiohttp.ClientSession, url: str, agent: str) -> str:
 async def until(response: aiohttp.ClientResponse, text: bytes) -> bytes:
     """What comes up to some text, which comes long before the rest."""
     received = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while text not in received:
             received += await response.content.readany()
     return received
@@ -150,11 +150,11 @@ async def test_a_cut_stream_goes_on_where_it_was(proxied: str, http: aiohttp.Cli
 
 async def test_a_websocket_holds_several_turns(proxied: str, http: aiohttp.ClientSession) -> None:
     async with http.ws_connect(f"{proxied}/agents/slow/stream") as line:
-        assert (await line.receive_json(timeout=5))["event"] == "session"
+        assert (await line.receive_json(timeout=30))["event"] == "session"
         for _ in range(2):
             await line.send_json({"message": "Count"})
             said = []
-            while "done" not in (frame := await line.receive_json(timeout=5)):
+            while "done" not in (frame := await line.receive_json(timeout=30)):
                 said.append(frame["chunk"])
             assert said == ["One", " two", " three"]
 

@@ -179,7 +179,7 @@ class Sessions(RuleBasedStateMachine):
         started = monotonic()
         status, told = self.call(which, "POST", f"/sessions/{known.session_id}/cancel")
         assert (status, told["cancelled"]) == (200, known.held is not None)
-        assert monotonic() - started < 2
+        assert monotonic() - started < 10
         if known.held:
             line, _ = known.held
             known.settle("cancelled")
@@ -234,7 +234,7 @@ class Sessions(RuleBasedStateMachine):
         if polite:
             code, seconds = server.stop()
             assert (code, server.errors.read_text()) == (0, "")
-            assert seconds < 5
+            assert seconds < 15
         else:
             server.kill()
         self.farm.servers[which] = self.farm.new_server().ready()

@@ -40,7 +40,7 @@ async def opened_agents(
     tools: Mapping[str, Sequence[Tool]] | None = None,
     max_depth: int = 3,
     shown: int | None = None,
-    within: float = 10,
+    within: float = 60,
     **agent: Any,
 ) -> AsyncIterator[Agents]:
     """An engine for at most `within` seconds; `tools` are what agents have beside `agent_call`, `agent` is the configuration of all."""

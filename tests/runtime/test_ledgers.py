@@ -123,7 +123,7 @@ def write_summaries(summarizer: Any, rng: random.Random, written: list[Sequence[
 async def test_a_message_larger_than_the_budget_is_sent_alone_and_the_next_turn_fits_again(strategy: str) -> None:
     rng = random.Random(7)
     memory = {"working": {"strategy": strategy, "budget": BUDGET}, "longterm": {"storage_scope": "session"}}
-    async with opened([[text(rng)] for _ in range(4)], memory=memory, within=30) as world:
+    async with opened([[text(rng)] for _ in range(4)], memory=memory, within=60) as world:
         agent = world.runtime.agents["assistant"]
         if agent.summarizer:
             write_summaries(agent.summarizer, rng, [])
@@ -147,7 +147,7 @@ async def test_a_message_larger_than_the_budget_is_sent_alone_and_the_next_turn_
 )
 async def test_the_largest_message_is_counted_in_time_and_does_not_last(message: str) -> None:
     memory = {"longterm": {"storage_scope": "session"}}
-    async with opened([["I see."], ["Fine."]], memory=memory, within=30) as world:
+    async with opened([["I see."], ["Fine."]], memory=memory, within=60) as world:
         agent = world.runtime.agents["assistant"]
         if agent.summarizer:
             write_summaries(agent.summarizer, random.Random(7), [])

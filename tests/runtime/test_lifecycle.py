@@ -41,12 +41,12 @@ async def test_ending_stops_what_runs_and_what_waits() -> None:
 
 
 async def test_a_session_expires_by_inactivity_and_reading_does_not_keep_it_alive() -> None:
-    async with opened([["hi"]], sessions={"timeout": 0.2, "max_duration": 3600}) as world:
+    async with opened([["hi"]], sessions={"timeout": 1, "max_duration": 3600}) as world:
         session = await world.session()
         await text_of(await world.send("hello", session))
         found = await world.service.get_session("assistant", session)
-        assert found.expires_at == found.last_active_at + timedelta(seconds=0.2)
-        async with asyncio.timeout(5):
+        assert found.expires_at == found.last_active_at + timedelta(seconds=1)
+        async with asyncio.timeout(30):
             while found.status == "active":
                 await asyncio.sleep(0.02)
                 await world.transcript(session)
@@ -64,7 +64,7 @@ async def test_expiry_is_noticed_once_in_all_processes(monkeypatch: pytest.Monke
     monkeypatch.setattr(Lifecycle, "_sweep", leave_it)
     async with opened([], sessions={"max_duration": 0.01}) as world:
         session = await world.session()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await world.service.get_session("assistant", session)).status == "active":
                 await asyncio.sleep(0.01)
         assert [each.session_id for each in await world.runtime.store.expire_sessions()] == [session]

@@ -390,7 +390,7 @@ async def test_where_the_process_dies_a_waiting_agent_does_not_linger(
     monkeypatch.setattr(world, "new_store", lambda: SQLiteStore(path))
     tool = careful()
     replies = {"assistant": [["What now?"]], "helper": [["Yes?"]]}
-    async with opened_agents(replies, tools={"helper": [tool]}, within=30) as here:
+    async with opened_agents(replies, tools={"helper": [tool]}, within=60) as here:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.runtime.nested_worker", str(path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
         )

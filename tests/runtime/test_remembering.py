@@ -35,7 +35,7 @@ class Gate:
 @asynccontextmanager
 async def talking(scope: str = "conversational", *, replies: int = 60) -> AsyncIterator[World]:
     memory = {"longterm": {"storage_scope": scope}}
-    async with opened([["I see."]] * replies, memory=memory, within=20) as world:
+    async with opened([["I see."]] * replies, memory=memory, within=60) as world:
         yield world
 
 
@@ -98,9 +98,9 @@ async def test_only_other_sessions_of_the_same_user_are_waited_for(monkeypatch: 
         session = (await bob.create_session("assistant"))[0].session_id
         await collect(await bob.stream_message("assistant", SendMessage(message=FACT, session_id=session)))
         await gate.asked.wait()
-        monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", 1.0)
         waited: list[float] = []
-        for user, where in (("ada", None), ("bob", session), ("bob", None)):
+        for user, where, patience in (("ada", None, 60.0), ("bob", session, 60.0), ("bob", None, 1.0)):
+            monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", patience)
             service = world.of(user)
             here = where or (await service.create_session("assistant"))[0].session_id
             started = monotonic()
@@ -108,7 +108,8 @@ async def test_only_other_sessions_of_the_same_user_are_waited_for(monkeypatch: 
                 await service.stream_message("assistant", SendMessage(message="What of the bees?", session_id=here))
             )
             waited.append(monotonic() - started)
-        assert max(waited[:2]) < 1.0 <= waited[2]
+        assert max(waited[:2]) < 50.0
+        assert waited[2] >= 1.0
         gate.free.set()
         await taken(world)
 
@@ -122,7 +123,7 @@ async def test_stopping_waits_for_what_is_being_taken_in_but_not_for_ever(monkey
             await text_of(await world.send(FACT, session))
         await gate.asked.wait()
         started = monotonic()
-    assert 0.5 <= monotonic() - started < 5.0
+    assert 0.5 <= monotonic() - started < 30.0
     async with talking() as world:
         session = await world.session()
         while not await memories(world, session):
@@ -140,11 +141,11 @@ async def test_a_session_that_ends_gives_its_last_memories_before_the_answer() -
 
 async def test_a_session_that_expires_gives_its_last_memories() -> None:
     memory = {"longterm": {"storage_scope": "conversational"}}
-    async with opened([["I see."]], memory=memory, sessions={"timeout": 0.3}, within=20) as world:
+    async with opened([["I see."]], memory=memory, sessions={"timeout": 1}, within=60) as world:
         world.runtime.remembering.after_turn = lambda *_: None  # type: ignore[method-assign]
         session = await world.session()
         await text_of(await world.send(FACT, session))
-        await asyncio.sleep(0.4)  # a session expires by the clock
+        await asyncio.sleep(1.1)  # a session expires by the clock
         await world.runtime._lifecycle._sweep()
         while not await memories(world, session):
             await asyncio.sleep(0.01)  # nobody announces what is taken in

@@ -65,7 +65,7 @@ async def opened(
     *,
     tools: Sequence[Tool] = (),
     shown: int | None = None,
-    within: float = 10,
+    within: float = 60,
     window: int | None = None,
     **agent: object,
 ) -> AsyncIterator[World]:

@@ -163,7 +163,7 @@ async def test_text_that_cannot_be_stored_is_mended_in_approvals_too(store, turn
 async def test_a_decision_wakes_the_watches_of_the_session(store, turn):
     await wait(store, "t1", "call")
     async with store.watch("s") as watch:
-        waiting = asyncio.create_task(watch.wait(5))
+        waiting = asyncio.create_task(watch.wait(30))
         await asyncio.sleep(0)
         await store.decide(USER, "s", "call", "approve")
         assert await waiting
@@ -308,7 +308,7 @@ async def test_resuming_wakes_the_watches(store, turn):
     await wait(store, "t1", "call")
     async with store.watch("s") as watch:
         await store.resume_turn("t1", "holder-1", window=Window())
-        assert await watch.wait(5)
+        assert await watch.wait(30)
 
 
 async def test_a_turn_asked_for_again_has_what_it_added(store, turn):

@@ -219,7 +219,7 @@ async def test_an_import_and_a_rewind_wake_those_who_watch(store, session):
     past = await talk(store, 2)
     async with store.watch("s") as watch:
         await store.rewind_session(USER, "s", after=past[1].message_id)
-        assert await watch.wait(5)
+        assert await watch.wait(30)
 
 
 async def test_a_key_of_an_erased_turn_may_be_used_again(store, session):

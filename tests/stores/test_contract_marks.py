@@ -188,4 +188,4 @@ async def test_who_watches_is_told_of_what_was_taken_in(store, session):
     await exchange(store, "t1", outcome=REMEMBERED)
     async with store.watch("s") as watch:
         assert await take_in(store)
-        assert await watch.wait(5)
+        assert await watch.wait(30)

@@ -118,7 +118,7 @@ async def test_messages_are_read_between_two_positions(store, past):
 async def test_who_watches_is_told_of_a_summary(store, past):
     async with store.watch("s") as watch:
         await store.store_summary(USER, "s", make_summary(past[1], 2), after=0)
-        assert await watch.wait(5)
+        assert await watch.wait(30)
 
 
 async def test_a_summary_stored_while_a_turn_runs_is_for_the_next(store, past):

@@ -8,6 +8,7 @@ import pytest
 
 from hector_nb.stores import holder_locks
 from hector_nb.stores.sqlite import SQLiteStore
+from hector_nb.stores.sqlite_database import BUSY_SECONDS
 
 from .making import begin, make_session
 
@@ -73,7 +74,7 @@ async def test_looking_for_the_dead_writes_nothing_and_waits_for_nobody(sqlite, 
     writing = apsw.Connection(str(sqlite.path))
     writing.execute("BEGIN IMMEDIATE")
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(BUSY_SECONDS / 2):
             assert await taken(sqlite, dead_after=0) == []
     finally:
         writing.close()

@@ -98,7 +98,7 @@ async def test_two_stores_of_one_process_share_a_file(tmp_path):
     await one.create_session(make_session())
     async with two.watch("s") as watch:
         await begin(one, "t1")
-        assert await watch.wait(5)
+        assert await watch.wait(30)
     assert await transcript(two) == ["hello"]
     await one.aclose()
     await two.create_session(make_session("other"))
@@ -112,7 +112,7 @@ async def test_it_is_used_from_several_event_loops(sqlite):
     async def elsewhere():
         async with sqlite.watch("s") as watch:
             ready.set()
-            assert await watch.wait(5)
+            assert await watch.wait(30)
         return await sqlite.get_session(USER, "s")
 
     ready, found = threading.Event(), []

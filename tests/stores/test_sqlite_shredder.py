@@ -100,7 +100,7 @@ def tidy(monkeypatch):
 
 
 async def gone(path, *words):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while await left_in(path, *words):
             await asyncio.sleep(0.05)
 
@@ -191,7 +191,7 @@ async def test_whoever_reads_just_then_delays_it_only_so_long(sqlite, tidy, monk
     reader = apsw.Connection(str(sqlite.path))
     reader.execute("BEGIN")
     assert reader.execute("SELECT title FROM sessions").get == "Xylophone"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         deleting = asyncio.create_task(sqlite.delete_session(USER, "s"))
         while await sqlite.get_session(USER, "s"):
             await asyncio.sleep(0)
@@ -204,7 +204,8 @@ async def test_whoever_reads_just_then_delays_it_only_so_long(sqlite, tidy, monk
     reader.close()
 
 
-async def test_a_reader_that_ends_in_time_is_waited_for(sqlite):
+async def test_a_reader_that_ends_in_time_is_waited_for(sqlite, monkeypatch):
+    monkeypatch.setattr(sqlite_writer, "_BUSY_READERS_SECONDS", 60.0)
     await sqlite.create_session(make_session(title="Xylophone"))
     reader = apsw.Connection(str(sqlite.path))
     reader.execute("BEGIN")
@@ -214,7 +215,7 @@ async def test_a_reader_that_ends_in_time_is_waited_for(sqlite):
         await asyncio.sleep(0)
     assert not deleting.done()
     reader.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await deleting
     assert await left_in(sqlite.path, "xylophone") == []
 
@@ -301,6 +302,6 @@ async def test_a_process_that_is_open_already_finishes_what_another_could_not(sq
         assert await other.delete_session(USER, "s")
         await other.aclose()
     assert await left_in(sqlite.path, "xylophone") == ["xylophone"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while await left_in(sqlite.path, "xylophone"):
             await sqlite.heartbeat("h")

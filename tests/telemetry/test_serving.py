@@ -34,7 +34,7 @@ def post(served: Served, path: str, body: object, **headers: str) -> tuple[int, 
     sent = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}", **headers}
     request = urllib.request.Request(served.base + path, data, sent)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, response.read().decode(), dict(response.headers)
     except urllib.error.HTTPError as error:
         with error:
@@ -97,7 +97,7 @@ def test_metrics_tell_of_turns_tokens_and_sessions_by_state(folder: Path) -> Non
         post(served, "/agents/assistant/sessions/two/end", {})
         post(served, "/agents/assistant/sessions/one/messages/stream", {"message": "MARKED-PROMPT"})
         request = urllib.request.Request(f"{served.base}/hector/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=30) as response:
             text = response.read().decode()
     assert 'hector_turns_total{agent="assistant",outcome="complete"} 1.0' in text
     assert re.search(r'hector_model_tokens_total\{direction="output",model="[^"]+"\} [1-9]', text)

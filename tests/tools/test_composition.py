@@ -140,7 +140,7 @@ async def test_an_engine_opened_from_a_file_has_the_tools_of_its_agents(tmp_path
     (work / "script.yaml").write_text(SCRIPT)
     runtime = await open_runtime(load_config(work / "hector.yaml"))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             service = runtime.for_user("ada")
             stream = await service.stream_message("coder", SendMessage(message="Go"))
             async with stream:

@@ -83,7 +83,7 @@ async def test_a_sync_function_runs_in_a_thread_with_the_callers_context() -> No
 
 async def test_a_slow_function_does_not_hold_up_the_loop() -> None:
     go_on = threading.Event()
-    call = asyncio.create_task(answer(made(lambda: go_on.wait(10), name="wait")))
+    call = asyncio.create_task(answer(made(lambda: go_on.wait(30), name="wait")))
     await asyncio.sleep(0)
     go_on.set()
     assert await call == "true"
@@ -113,7 +113,7 @@ async def test_a_call_that_is_stopped_does_not_wait_for_its_thread() -> None:
 
     def hang() -> None:
         loop.call_soon_threadsafe(started.set)
-        go_on.wait(10)
+        go_on.wait(30)
 
     call = asyncio.create_task(answer(made(hang)))
     await started.wait()

@@ -27,7 +27,7 @@ def wait_for(future: "Future[Any]", main_thread: MainThread) -> Any:
     future.add_done_callback(lambda _: woken.put(None))
     with main_thread.waiting(lambda: woken.put(None)):
         while not future.done():
-            woken.get(timeout=10)
+            woken.get(timeout=30)
             main_thread.run_pending()
     return future.result()
 
@@ -57,7 +57,7 @@ def test_calls_at_once_run_one_after_the_other(loop: LoopThread) -> None:
 def test_where_nobody_waits_the_call_is_refused_in_time(loop: LoopThread) -> None:
     main_thread, ran = MainThread(patience=0.05), []
     with pytest.raises(NobodyWaits):
-        loop.submit(main_thread.call(lambda: ran.append(1))).result(timeout=10)
+        loop.submit(main_thread.call(lambda: ran.append(1))).result(timeout=30)
     main_thread.run_pending()
     assert ran == []
 
@@ -69,7 +69,7 @@ def test_a_call_that_waits_behind_a_long_one_is_not_refused(loop: LoopThread) ->
     async def both() -> list[Any]:
         loop_now = asyncio.get_running_loop()
         loop_now.call_later(0.1, long_enough.set)
-        return await asyncio.gather(main_thread.call(lambda: long_enough.wait(10)), main_thread.call(lambda: "second"))
+        return await asyncio.gather(main_thread.call(lambda: long_enough.wait(30)), main_thread.call(lambda: "second"))
 
     assert wait_for(loop.submit(both()), main_thread) == [True, "second"]
 
@@ -113,7 +113,7 @@ def test_an_interrupt_stops_the_call_and_those_behind_it(loop: LoopThread) -> No
     future = loop.submit(both())
     with pytest.raises(KeyboardInterrupt):
         wait_for(future, main_thread)
-    assert [type(result) for result in future.result(timeout=10)] == [Stopped, Stopped]
+    assert [type(result) for result in future.result(timeout=30)] == [Stopped, Stopped]
     assert ran == []
 
 
@@ -152,7 +152,7 @@ def test_another_thread_neither_runs_calls_nor_counts_as_somebody_who_waits(loop
     def elsewhere() -> None:
         with main_thread.waiting(lambda: woken.append(1)):
             with pytest.raises(NobodyWaits):
-                loop.submit(main_thread.call(lambda: "never")).result(timeout=10)
+                loop.submit(main_thread.call(lambda: "never")).result(timeout=30)
             main_thread.run_pending()
 
     in_another_thread(elsewhere)
@@ -180,6 +180,6 @@ def in_another_thread(work: Callable[[], None]) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()
     assert failed == []

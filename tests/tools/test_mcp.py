@@ -98,7 +98,7 @@ async def tool(server: McpServer, name: str) -> Tool:
 
 
 async def exists(path: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not os.path.exists(path):  # noqa: PTH110, ASYNC240
             await asyncio.sleep(0.01)
 
@@ -150,7 +150,7 @@ async def test_a_tool_that_is_new_is_offered_to_the_next_turn(server: McpServer,
     before = await server.tools()
     assert await server.tools() is before
     await answer(await tool(server, "learn"), name=name)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while name not in [each.schema.name for each in await server.tools()]:
             await asyncio.sleep(0.01)
     assert await answer(await tool(server, name)) == "learnt"
@@ -187,7 +187,7 @@ async def test_a_server_that_died_between_calls_is_started_again(opened: Callabl
     for use in (lambda: answer(add, one=1, two=1), server.tools):
         child = _only_child()
         os.kill(child, signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while _runs(child) or (server._connection and server._connection.alive):
                 await asyncio.sleep(0.01)
         assert await use()

@@ -30,7 +30,7 @@ async def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "weather_of_test.py").write_text(
         "import threading\nGO_ON = threading.Event()\n"
-        "def nap(): GO_ON.wait(10)\n"
+        "def nap(): GO_ON.wait(30)\n"
         "def forecast(city: str, days: int = 1) -> dict:\n"
         "    'The weather to come.'\n"
         "    if city == 'Atlantis': raise LookupError('no such city')\n"

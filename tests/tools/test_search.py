@@ -6,6 +6,7 @@ import math
 import os
 import stat
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -459,20 +460,21 @@ async def test_words_come_before_meaning(root, tmp_path, monkeypatch):
 async def test_a_cancelled_search_leaves_an_index_that_works(tool, root, monkeypatch):
     for number in range(3):
         written(root, f"{number}.txt", "turbine")
-    begun = asyncio.Event()
+    begun, go_on = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
     read = search_update.read
 
     def slow(fence, path):
         loop.call_soon_threadsafe(begun.set)
-        time.sleep(0.05)
+        assert go_on.wait(30)
         return read(fence, path)
 
     monkeypatch.setattr(search_update, "read", slow)
     task = asyncio.create_task(places(tool, "turbine"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await begun.wait()
         task.cancel()
+        loop.call_later(0, go_on.set)
         with pytest.raises(asyncio.CancelledError):
             await task
         assert sorted(await places(tool, "turbine")) == ["0.txt:1", "1.txt:1", "2.txt:1"]

@@ -216,7 +216,7 @@ async def test_cancelling_a_run_cancels_the_tool():
             stopped.set()
 
     toolbox = box(FakeTool(work))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         task = asyncio.create_task(outcome(toolbox, call("fake", place="x")))
         await begun.wait()
         task.cancel()

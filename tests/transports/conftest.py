@@ -164,7 +164,7 @@ async def open_site(
     await world.runtime.aopen()
     server = HectorServer.start_listening(listen, world)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as http:
         yield Site(world, server, f"http://127.0.0.1:{server.port}{listen.base_url.rstrip('/')}", http)
     await server.stop_listening()
 

@@ -15,7 +15,7 @@ from hector_nb.wire import hector_pb2 as pb
 from hector_nb.wire.hector_pb2_grpc import A2AServiceStub
 from tests.transports.conftest import TOKEN, World
 
-LONGEST = 10.0
+LONGEST = 30.0
 """Seconds that a test waits for a call."""
 
 

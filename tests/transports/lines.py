@@ -26,7 +26,7 @@ class EventLine:
 
     async def hear(self) -> tuple[str, ...]:
         """The next frame; comments are passed over."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 lines = []
                 while line := (await self.response.content.readline()).decode():
@@ -71,7 +71,7 @@ class SocketLine:
 
     async def hear(self) -> tuple[str, ...]:
         """The next frame."""
-        frame = await self.socket.receive_json(timeout=5)
+        frame = await self.socket.receive_json(timeout=30)
         if "error" in frame and "id" not in frame:
             return (*ENDED, frame["error"]["code"])
         if "done" in frame:
@@ -120,7 +120,7 @@ async def _socket(site: Site, agent: str, session_id: str, query: str) -> AsyncI
     url = f"{site.base}/agents/{agent}/stream?session_id={session_id}&{query}"
     async with site.http.ws_connect(url) as socket:
         line = SocketLine(socket)
-        await socket.receive_json(timeout=5)
+        await socket.receive_json(timeout=30)
         yield line
 
 

@@ -66,7 +66,7 @@ async def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.
     world.runtime = await open_runtime(load_config(folder / "hector.yaml"))
     listen = Listen(host="127.0.0.1", port=0, users=USERS)
     server = HectorServer.start_listening(listen, world)
-    timeout = aiohttp.ClientTimeout(total=20)
+    timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=timeout) as http:
         yield Site(world, server, f"http://127.0.0.1:{server.port}", http)
     await server.stop_listening()

@@ -68,7 +68,7 @@ def will_act(site: Site, *calls: Any) -> None:
 
 async def waiting(site: Site, path: str) -> list[str]:
     """The calls that wait, once some do."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (found := (await site.call("GET", f"{path}/approvals"))[1]["approvals"]):
             await asyncio.sleep(0.01)  # that a turn waits is announced to its readers only
     return [each["call_id"] for each in found]
@@ -290,7 +290,7 @@ async def test_that_a_word_is_needed_is_said_at_once_where_the_answer_comes_whol
     path = f"/agents/whole/sessions/{await site.new_session('whole')}"
     will_act(site)
     async with site.http.post(f"{site.base}{path}/messages/stream", json={"message": "Go"}) as stream:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while b"Approval needed" not in await stream.content.readline():
                 pass
         (call_id,) = await waiting(site, path)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hector_nb import bootstrap, extension
+from hector_nb import extension
+from hector_nb.bootstrap import engine as bootstrap
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError, Unavailable
 from hector_nb.extension import EngineOnDemand, HectorExtension
@@ -107,7 +108,7 @@ async def test_it_says_that_it_is_busy_while_turns_run(config: Path) -> None:
     service = await engine.service("ada")
     assert engine.turns == 0
     stream = await service.stream_message("assistant", SendMessage(message="Hi"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await busy.wait()
     assert engine.turns == 1
     await engine.aclose()

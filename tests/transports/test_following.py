@@ -47,7 +47,7 @@ async def opened(line: Line) -> None:
     """Wait until a follower follows."""
     if isinstance(line, EventLine):
         assert line.status == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await line.response.content.readuntil(b"\n\n")
     else:
         await line.say(cancel=True, session_id="sess_unknown")  # messages are taken in their order
@@ -185,7 +185,7 @@ async def test_a_cursor_ahead_of_a_running_turn_waits_for_its_end_and_is_put_rig
     here.world.will_say(ThinkingDelta(text="Hm."), "One", gate, " two")
     path = f"/agents/{agent}/sessions/{session_id}/messages"
     sending = asyncio.create_task(here.call("POST", path, {"message": "Hi"}))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (turn_id := (await here.call("GET", f"/agents/{agent}/sessions/{session_id}"))[1]["running_turn"]):
             await asyncio.sleep(0)
     async with resumed(wire, reading, session_id, f"{turn_id}:500", agent=agent) as line:

@@ -20,6 +20,7 @@ from jupyter_server.auth.authorizer import Authorizer
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError, StoreError, Unavailable
 from hector_nb.extension import start_grpc
+from hector_nb.transports import grpc_server
 from hector_nb.transports.grpc_server import GrpcServer
 from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.wire import hector_pb2 as pb
@@ -99,7 +100,9 @@ async def test_the_servers_authorizer_is_asked_as_over_http(site: GrpcSite) -> N
 # --- health and reflection
 
 
-async def test_health_is_open_to_all_and_tells_when_the_engine_cannot_work(site: GrpcSite) -> None:
+async def test_health_is_open_to_all_and_tells_when_the_engine_cannot_work(
+    site: GrpcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stub: Any = health_pb2_grpc.HealthStub(site.channel)  # type: ignore[no-untyped-call]
     for service in ("", "hector.v1.A2AService"):
         found = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=LONGEST)
@@ -113,7 +116,8 @@ async def test_health_is_open_to_all_and_tells_when_the_engine_cannot_work(site:
     assert (await watch.read()).status == NOT_SERVING
     site.world.fails_with = None
     assert (await watch.read()).status == SERVING
-    async with asyncio.timeout(3):  # whoever watches does not hold the server up
+    monkeypatch.setattr(grpc_server, "_STOP_WITHIN", 600.0)
+    async with asyncio.timeout(LONGEST):  # whoever watches does not hold the server up
         await site.server.stop()
     assert (await watch.read()).status == NOT_SERVING
 

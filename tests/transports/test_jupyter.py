@@ -51,8 +51,8 @@ def jupyter(folder: Path, *settings: str) -> Iterator[str]:
     finally:
         process.terminate()
         began = time.monotonic()
-        process.wait(timeout=10)
-        assert time.monotonic() - began < 6
+        process.wait(timeout=30)
+        assert time.monotonic() - began < 20
 
 
 def wait_for(port: int, process: subprocess.Popen[Any], log: Path) -> None:
@@ -105,9 +105,9 @@ async def test_scripts_own_their_sessions_although_jupyter_names_them_anew_each_
     assert '{"chunk": "Quantum"}' in body
     assert body.endswith("data: [DONE]\n\n")
     async with http.ws_connect(f"{base}/agents/assistant/stream?session_id={session['session_id']}") as socket:
-        assert (await socket.receive_json(timeout=5))["session_id"] == session["session_id"]
+        assert (await socket.receive_json(timeout=30))["session_id"] == session["session_id"]
         await socket.send_json({"message": "Hi"})
-        assert (await socket.receive_json(timeout=5))["chunk"] == "Quantum"
+        assert (await socket.receive_json(timeout=30))["chunk"] == "Quantum"
 
 
 async def test_strangers_are_refused_everywhere_but_at_health(base: str) -> None:
@@ -192,7 +192,7 @@ async def test_a_broken_configuration_never_stops_the_server_and_is_told_until_i
         async with http.get(f"{base}/hector/health/live") as response:
             assert (response.status, await response.json()) == (200, {"status": "ok"})
         config.write_text(CONFIG)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while True:
             async with http.get(f"{base}/agents") as response:
                 if response.status == 200:

@@ -205,7 +205,7 @@ async def test_a_repeated_request_attaches_to_the_turn_while_it_runs(here: Site,
     gate = asyncio.Event()
     here.world.will_say("On", gate, "ce")
     first = asyncio.create_task(here.stream("POST", f"{path}/messages/stream", {"message": "Hi"}, headers=key("k")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (await here.call("GET", path))[1]["running_turn"]:
             await asyncio.sleep(0)
     others = [

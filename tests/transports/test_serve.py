@@ -49,14 +49,14 @@ class Served:
         assert process.stdout is not None
         self.said = process.stdout.readline()
         found = re.fullmatch(r"Hector listens at (https?://[^/]+)(/\S*)\n", self.said)
-        assert found, self.said + process.communicate(timeout=10)[1]
+        assert found, self.said + process.communicate(timeout=30)[1]
         self.base = found[1]
         self.path = found[2]
 
     def get(self, path: str, context: ssl.SSLContext | None = None, **headers: str) -> tuple[int, Any]:
         request = urllib.request.Request(self.base + path, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10, context=context) as response:
+            with urllib.request.urlopen(request, timeout=30, context=context) as response:
                 return response.status, json.loads(response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -65,7 +65,7 @@ class Served:
     def stop(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """The exit code and what was said on standard error."""
         self.process.send_signal(how)
-        _, errors = self.process.communicate(timeout=10)
+        _, errors = self.process.communicate(timeout=30)
         return self.process.returncode, errors
 
 
@@ -166,7 +166,7 @@ def test_settings_of_the_server_block_are_in_effect(folder: Path) -> None:
         request = urllib.request.Request(
             f"{served.base}/lab/agents", headers={"Origin": "https://app.example"}, method="OPTIONS"
         )
-        with urllib.request.urlopen(request, timeout=10, context=trust) as response:
+        with urllib.request.urlopen(request, timeout=30, context=trust) as response:
             assert response.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 

@@ -19,7 +19,7 @@ ONE_OFF = "/agents/assistant/messages/stream"
 async def read_until(response: aiohttp.ClientResponse, part: str) -> str:
     """What the response sends, up to a block that holds `part`."""
     text = ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while part not in text or not text.endswith("\n\n"):
             text += (await response.content.readline()).decode()
     return text
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_a_one_off_stream_stops_it_at_once(site: Site
     site.world.will_say("So far", asyncio.Event())
     async with site.http.post(site.base + ONE_OFF, json={"message": "Hi"}) as response:
         await read_until(response, "So far")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while site.world.turns:
             await asyncio.sleep(0)
     assert site.world.model.closed == closed + 1
@@ -420,6 +420,7 @@ async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) ->
     words = [f"{number}" + " and" * 60 for number in range(6000)]
     path = f"/agents/assistant/sessions/{await site.new_session()}/messages/stream"
     site.world.will_say(*words)
+    asked = len(site.world.model.requests)
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     line.connect(("127.0.0.1", site.port))
@@ -432,8 +433,8 @@ async def test_a_slow_reader_gets_joined_chunks_and_loses_nothing(site: Site) ->
         b"Host: localhost\r\nAuthorization: Bearer the-token\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n" % len(body) + body
     )
-    async with asyncio.timeout(20):
-        while site.world.turns or not site.world.model.requests:
+    async with asyncio.timeout(30):
+        while site.world.turns or len(site.world.model.requests) == asked:
             await asyncio.sleep(0.01)
         received = (await reader.read(-1)).decode()
     writer.close()

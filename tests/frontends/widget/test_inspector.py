@@ -14,7 +14,7 @@ KEEPS = {"memory": {"longterm": {"storage_scope": "conversational"}}}
 
 def remembered(view: View, number: int = 1) -> list[dict[str, object]]:
     """The memories, once there are so many."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         found = view.ask("memories", query="", cursor=None)["memories"]
         if len(found) >= number:

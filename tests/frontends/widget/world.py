@@ -20,7 +20,7 @@ from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
 from hector_nb.stores.in_memory import InMemoryStore
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """The longest wait for anything, in seconds."""
 
 
