@@ -33,7 +33,7 @@ _log = logging.getLogger("hector_nb.requests")
 ENGINE = "hector_nb_engine"
 """The key of the application's settings under which the `Engine` is found."""
 T = TypeVar("T")
-_NAMELESS = (IdentityProvider, PasswordIdentityProvider)
+NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TRACE = ("traceparent", "tracestate")
@@ -133,7 +133,7 @@ class HectorMixin:
     @property
     def owner(self) -> str:
         """Whose sessions: the caller's name where the server knows names, else the one local user."""
-        if type(self.settings["identity_provider"]) in _NAMELESS:
+        if type(self.settings["identity_provider"]) in NAMELESS:
             return LOCAL_USER
         return str(self.current_user.username)
 
