@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from hector_nb.errors import HectorError, SessionNotFound
+from hector_nb.frontends.code_cells import CODE
 from hector_nb.frontends.render import plain_line
 from hector_nb.frontends.transcript import all_messages
 from hector_nb.messages import Message
@@ -24,7 +25,7 @@ _KEY = "kept"
 _MOST_CELLS = 100
 _MOST = 4
 """Forks of one cell that are looked at again."""
-_OWN = (NOTEBOOK, "chats", "cells", _KEY)
+_OWN = (NOTEBOOK, "chats", "cells", CODE, _KEY)
 """Metadata that a fork does not share: it is no notebook's and no chat's session."""
 _LONGEST_TITLE = 300
 _LONGEST_QUESTION = 40

@@ -85,7 +85,9 @@ class HectorMagics(Magics):
                                       _hector; with -f json: the value
           -f, --format markdown       as Markdown, which is the default
           -f, --format text           as it was written
-          -f, --format code           as Markdown, and its code in a new cell
+          -f, --format code           as Markdown, and its code in a new cell, if it is
+                                      not what this cell has put there last time; a
+                                      kernel cannot replace the cell that it added
           -f, --format json           checked and laid out
           --err                       add the last error of the notebook to the
                                       prompt; alone: have it explained

@@ -153,6 +153,24 @@ def test_a_cell_that_was_queued_out_of_order_finds_its_place_again(kernel: Kerne
     assert said(kernel) == ["a", "b", "c"]
 
 
+def test_the_same_code_is_put_into_a_new_cell_once(tmp_path: Path) -> None:
+    ask, again = "%%hector coder -f code\nWrite it.", "%%hector coder -f code --append\nWrite it."
+    for number in range(2):
+        kernel = Kernel(tmp_path, notebook=PATH)
+        try:
+            kernel.run("%load_ext hector_nb")
+            first = kernel.run(ask, cell="a")
+            assert (first.next_input is not None) == (number == 0)
+            second = kernel.run(ask, cell="a")
+            assert second.next_input is None
+            assert "The code is the same as last time" in str(second.outputs[-1])
+            assert kernel.run(ask, cell=f"b{number}").next_input is not None
+            assert kernel.run(again, cell="a").next_input is not None
+            assert kernel.run(ask).next_input is not None
+        finally:
+            kernel.close()
+
+
 def test_append_keeps_both(kernel: Kernel) -> None:
     kernel.run("%%hector\none", cell="a")
     kernel.run("%%hector --append\nagain", cell="a")
