@@ -120,11 +120,12 @@ def _holds(questions: Sequence[str], others: Sequence[str]) -> bool:
 
 
 def _title(session: Session, question: Message) -> str:
-    """When and why it was kept, in words."""
+    """Why and when it was kept, in words."""
     asked = plain_line(question.content[: 4 * _LONGEST_QUESTION])
     asked = asked if len(asked) <= _LONGEST_QUESTION else f"{asked[: _LONGEST_QUESTION - 1].rstrip()}…"
     when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
-    return f"{session.title[:_LONGEST_TITLE]} (kept {when} before “{asked}” was asked again)".strip()
+    of = f"{session.title[:_LONGEST_TITLE]} · " if session.title else ""
+    return f"{of}before “{asked}” was asked again (kept {when})"
 
 
 def _forks(session: Session) -> dict[str, list[str]]:

@@ -36,6 +36,7 @@ from hector_nb.frontends.notebook_sessions import NotebookSessions
 from hector_nb.frontends.reply import CellReply
 from hector_nb.frontends.running_turn import RunningTurn
 from hector_nb.frontends.succession import Succession
+from hector_nb.frontends.widget.kernel import is_recorded
 from hector_nb.service import AgentInfo, SendMessage
 
 _SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
@@ -210,7 +211,7 @@ class Notebook:
 
     def _views(self, arguments: PromptArguments, info: AgentInfo) -> tuple[AnswerView, Aside]:
         """What shows the answer, and what shows all else."""
-        stream = arguments.stream and not _is_recorded()
+        stream = arguments.stream and not is_recorded()
         markdown = arguments.format != "text"
         told = {
             "thinking": arguments.thinking or info.reasoning.show_thinking,
@@ -283,12 +284,3 @@ def footer(reply: CellReply, *, timed: bool = True) -> str:
 
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
-
-
-def _is_recorded() -> bool:
-    """Whether a program compares this cell's outputs, or updates are not wanted."""
-    return (
-        os.environ.get("HECTOR_NB_STREAM") == "0"
-        or "PYTEST_VERSION" in os.environ
-        or "PYTEST_CURRENT_TEST" in os.environ
-    )

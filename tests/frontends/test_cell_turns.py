@@ -54,8 +54,8 @@ def test_what_followed_is_kept_as_a_fork_that_is_named_under_the_answer(kernel: 
     assert kernel.run("print(_hector.kept)").stdout.strip() == fork
     assert said(kernel, fork) == ["one", "two", "three"]
     kernel.run("s = [each for each in get_ipython().run_line_magic('hector', 'sessions -n 100')]")
-    told = kernel.run(f"print([(x.title[:18], x.metadata) for x in s if x.session_id == {fork!r}])").stdout
-    assert "'first steps (kept " in told
+    told = kernel.run(f"print([(x.title, x.metadata) for x in s if x.session_id == {fork!r}])").stdout
+    assert "first steps · before “two” was asked again (kept 20" in told
     assert f"'kept_from': '{PATH}'" in told
     assert "cells" not in told
 
@@ -97,7 +97,7 @@ def test_many_run_alls_leave_one_fork(kernel: Kernel) -> None:
     assert said(kernel, left or "") == ["a?", "b?", "c?", "d?", "e?"]
     titles = forks(kernel)
     assert len(titles) == before + 1
-    assert "before “a?” was asked again)" in titles[0]
+    assert "before “a?” was asked again (kept " in titles[0]
 
 
 def test_a_fork_with_other_questions_stays(kernel: Kernel) -> None:

@@ -78,6 +78,12 @@ class BasicChat(ChatHandle, ipywidgets.VBox):  # type: ignore[misc]
             self._due.cancel()
         super().close()
 
+    def leave(self) -> None:
+        """Take only this view of the chat away."""
+        if self._due is not None:
+            self._due.cancel()
+        ipywidgets.VBox.close(self)
+
     def _ipython_display_(self, **_: Any) -> None:
         self._outputs.show(self._repr_mimebundle_(), {})
 
