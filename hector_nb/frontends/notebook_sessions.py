@@ -156,11 +156,5 @@ async def active_sessions(service: SessionService, agent: str | None) -> AsyncIt
 
 async def last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:
     """What was said last in a session, at most so many messages, oldest first."""
-    messages: list[Message] = []
-    cursor: str | None = None
-    while True:
-        page = await asked.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
-        messages = [*messages, *page.items][-limit:]
-        cursor = page.next_cursor
-        if cursor is None:
-            return messages
+    page = await asked.list_messages(session.agent, session.session_id, limit=limit, newest=True)
+    return list(page.items)

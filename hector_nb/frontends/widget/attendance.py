@@ -7,7 +7,7 @@ from typing import Any
 
 TICK = 1.0
 """Seconds between two looks."""
-TICKS = 10
+TICKS = 6
 """Looks in a row, while the kernel has nothing else to do, after which nobody is expected any more."""
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from hector_nb.frontends.asking import visible_line
 from hector_nb.frontends.render import plain, plain_line
+from hector_nb.frontends.words import counted, shortened
 from hector_nb.messages import unreadable
 
 LONGEST_OUTPUT = 20_000
@@ -110,11 +111,5 @@ def wider(name: str) -> str:
     return f"Allow {visible_line(name)} for the rest of this session"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 hit`, `3 hits`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _cut(text: str) -> str:
-    line = plain_line(text)
-    return line if len(line) <= _LONGEST_RESULT else f"{line[: _LONGEST_RESULT - 1].rstrip()}…"
+    return shortened(plain_line(text), _LONGEST_RESULT)
