@@ -39,6 +39,8 @@ class Chat(ChatHandle, anywidget.AnyWidget):
     def __init__(self, controller: Controller, *, height: int = 600, watched: bool = False) -> None:
         self._controller = controller
         self._plain: BasicChat | None = None
+        self.stood_in = False
+        """Whether the plain chat has taken the place of this one."""
         loop = kernel_loop() if watched and not is_recorded() else None
         self._attendance = Attendance(shell(), loop, self._stand_in) if loop is not None else None
         self._outputs = Outputs()
@@ -88,6 +90,7 @@ class Chat(ChatHandle, anywidget.AnyWidget):
     def _stand_in(self) -> None:
         """Let the plain chat take the place of this one, which no front end has drawn."""
         self._plain = BasicChat(self._controller, height=self.height)
+        self.stood_in = True
         hear = self._controller.on_message
 
         def tell(message: Mapping[str, Any]) -> None:
@@ -103,11 +106,11 @@ class Chat(ChatHandle, anywidget.AnyWidget):
         if self._attendance is not None:
             self._attendance.end()
             self._attendance = None
-        if self._plain is not None:
-            plain, self._plain = self._plain, None
+        if self._plain is not None and self.stood_in:
+            self.stood_in = False
+            self._plain.rest()
             self._controller.on_message = self._post
             self._outputs.change(*self._repr_mimebundle_())
-            plain.leave()
 
     def _obey(self, _: Any, content: Any, __: Any) -> None:
         self._attend()

@@ -70,22 +70,20 @@ def test_the_plain_chat_stands_in_until_a_front_end_comes(kernel: Kernel) -> Non
     page.tell("rename", title="Known")
     told = page.next("comm_msg", lambda content: content["data"].get("content", {}).get("id") == "rename-1")
     assert "error" not in told["data"]["content"]
-    assert kernel.run("print(chat.session.title, chat._plain)").stdout == "Known None\n"
+    assert kernel.run("print(chat.session.title, chat.stood_in)").stdout == "Known False\n"
 
 
 def test_a_front_end_that_is_there_keeps_its_chat(kernel: Kernel) -> None:
     page = Page(kernel)
     page.tell("sync")
     page.next("comm_msg", lambda content: content["data"].get("content", {}).get("t") == "reply")
-    assert kernel.run("print(chat._attendance, chat._plain)").stdout == "None None\n"
+    assert kernel.run("print(chat._attendance, chat.stood_in)").stdout == "None False\n"
 
 
 def test_time_in_which_the_kernel_could_not_hear_does_not_count(kernel: Kernel) -> None:
-    waiting = (
-        "chat._ipython_display_()\nimport time, asyncio\ntime.sleep(0.2)\nawait asyncio.sleep(0.3)\nprint(chat._plain)"
-    )
+    waiting = "chat._ipython_display_()\nimport time, asyncio\ntime.sleep(0.2)\nawait asyncio.sleep(0.3)\nprint(chat.stood_in)"
     cell = kernel.run(f"chat = hector_nb.chat('assistant')\n{waiting}")
-    assert cell.stdout == "None\n"
+    assert cell.stdout == "False\n"
     assert not cell.of("update_display_data")
 
 
