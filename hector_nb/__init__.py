@@ -147,7 +147,8 @@ def chat(
             else a new one, which is stored with its first message.
         config: The configuration file; None: the first that is found. Or the address of a server, such as `http://127.0.0.1:8080`.
         height: Pixels from which on the chat scrolls inside.
-        frontend: `full`, `basic` (plain widgets) or `auto`: the first of them that works here.
+        frontend: `full`, `basic` (plain widgets) or `auto`: the first of them that works here. Where the Jupyter server has no anywidget,
+            the plain one comes after some seconds.
 
     Raises:
         ConfigError: The configuration cannot be used.

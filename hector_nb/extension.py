@@ -20,8 +20,10 @@ from traitlets import Unicode
 
 from hector_nb.errors import ConfigError, HectorError, Unavailable
 from hector_nb.service import SessionService
+from hector_nb.sessions import LOCAL_USER
 from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.engine import ENGINE, Engine
+from hector_nb.transports.handlers import NAMELESS
 from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.transports.routes import ROUTES
 from hector_nb.transports.websocket import close_sockets
@@ -197,7 +199,7 @@ class HectorExtension(ExtensionApp):
         self.handlers.extend(ROUTES)
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Serve gRPC where the configuration says so, once the server runs. Reading it does not hold the server up."""
+        """Serve gRPC where the configuration says so, and tell kernels of the store, once the server runs. Reading it does not hold the server up."""
         self._serving = asyncio.create_task(self._serve_grpc(serverapp.web_app))
 
     async def _serve_grpc(self, application: Application) -> None:
@@ -206,6 +208,7 @@ class HectorExtension(ExtensionApp):
         except HectorError:
             _log.debug("gRPC is not served, for the configuration cannot be used", exc_info=True)
             return
+        self._tell_kernels(loaded)
         try:
             if (listen := where_grpc(loaded)) is not None:
                 self._calls = await start_grpc(application, listen)
@@ -214,6 +217,14 @@ class HectorExtension(ExtensionApp):
             self.log.warning("Hector's gRPC is not served. %s", error)
         except Exception:
             self.log.exception("Hector's gRPC is not served, for a reason that is ours")
+
+    def _tell_kernels(self, loaded: "LoadedConfig") -> None:
+        """Let the kernels that this server starts know whether its sessions are theirs, so that a chat can be stopped by way of it."""
+        from hector_nb.config.home import SERVED_STORE, current_user, store_mark
+
+        nameless = type(self.settings["identity_provider"]) in NAMELESS
+        user = LOCAL_USER if nameless else current_user()
+        os.environ[SERVED_STORE] = store_mark(loaded.config, user, folder=loaded.folder)
 
     def current_activity(self) -> int | None:
         """The number of running turns keeps the server from stopping for want of activity."""

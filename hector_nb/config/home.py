@@ -6,7 +6,9 @@
 import os
 import stat
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -15,6 +17,8 @@ from hector_nb.errors import ConfigError
 from hector_nb.sessions import LOCAL_USER
 
 _APP = "hector_nb"
+SERVED_STORE = "HECTOR_SERVED_STORE"
+"""The environment variable by which a Jupyter server tells the kernels that it starts whose sessions it serves; see `store_mark`."""
 
 
 def home_path(environ: Mapping[str, str] | None = None) -> Path:
@@ -63,6 +67,17 @@ def store_url(config: Config, *, folder: Path | None = None, environ: Mapping[st
         path = os.path.expanduser(url.removeprefix("sqlite:///"))  # noqa: PTH111
         return f"sqlite:///{((folder or Path.cwd()) / path).absolute().as_posix()}"
     return url
+
+
+def store_mark(config: Config, user: str, *, folder: Path | None = None) -> str:
+    """What is the same in every process that keeps this user's sessions in the same store, and tells nothing else."""
+    url = store_url(config, folder=folder) if config.storage.url else f"sqlite:///{home_path() / 'sessions.db'}"
+    if url.startswith("sqlite:///"):
+        place = os.path.realpath(url.removeprefix("sqlite:///"))
+    else:
+        parts = urlsplit(url)
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}?{parts.query}"
+    return sha256(f"{place}\n{user}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def current_user(environ: Mapping[str, str] | None = None) -> str:

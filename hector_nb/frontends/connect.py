@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from hector_nb.client.address import Address, is_address
 from hector_nb.errors import AgentNotFound, HectorError, InvalidRequest
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_stores: "WeakKeyDictionary[SessionService, str]" = WeakKeyDictionary()
 _LAST_WORDS = 2.0
 """Seconds that what was interrupted has to clean up."""
 
@@ -43,6 +45,14 @@ class Engine:
     def runs(self, turn_id: str) -> bool:
         """Whether this turn is under way in this process, and not in another one."""
         return self._runtime is not None and turn_id in self._runtime.runs
+
+
+def is_served_by_jupyter(service: SessionService) -> bool:
+    """Whether the Jupyter server that has started this process has the same user's sessions in the same store."""
+    from hector_nb.config.home import SERVED_STORE
+
+    mark = _stores.get(service)
+    return mark is not None and mark == os.environ.get(SERVED_STORE)
 
 
 def shown_address(url: str) -> str:
@@ -83,12 +93,15 @@ async def open_engine(
     if token is not None:
         raise InvalidRequest("A token is for a server.", hint="Name the server, for example http://127.0.0.1:8080.")
     from hector_nb.bootstrap.engine import open_runtime
-    from hector_nb.config.home import current_user
+    from hector_nb.config.home import current_user, store_mark
     from hector_nb.config.loader import load_config
 
-    runtime = await open_runtime(load_config(config))
+    loaded, owner = load_config(config), user or current_user()
+    runtime = await open_runtime(loaded)
     try:
-        yield Engine(runtime.for_user(user or current_user()), runtime)
+        service = runtime.for_user(owner)
+        _stores[service] = store_mark(loaded.config, owner, folder=loaded.folder)
+        yield Engine(service, runtime)
     finally:
         await runtime.aclose()
 

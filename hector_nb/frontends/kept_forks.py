@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from hector_nb.errors import HectorError, SessionNotFound
+from hector_nb.frontends.code_cells import CODE
 from hector_nb.frontends.render import plain_line
 from hector_nb.frontends.transcript import all_messages
 from hector_nb.messages import Message
@@ -24,7 +25,7 @@ _KEY = "kept"
 _MOST_CELLS = 100
 _MOST = 4
 """Forks of one cell that are looked at again."""
-_OWN = (NOTEBOOK, "chats", "cells", _KEY)
+_OWN = (NOTEBOOK, "chats", "cells", CODE, _KEY)
 """Metadata that a fork does not share: it is no notebook's and no chat's session."""
 _LONGEST_TITLE = 300
 _LONGEST_QUESTION = 40
@@ -119,11 +120,12 @@ def _holds(questions: Sequence[str], others: Sequence[str]) -> bool:
 
 
 def _title(session: Session, question: Message) -> str:
-    """When and why it was kept, in words."""
+    """Why and when it was kept, in words."""
     asked = plain_line(question.content[: 4 * _LONGEST_QUESTION])
     asked = asked if len(asked) <= _LONGEST_QUESTION else f"{asked[: _LONGEST_QUESTION - 1].rstrip()}…"
     when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
-    return f"{session.title[:_LONGEST_TITLE]} (kept {when} before “{asked}” was asked again)".strip()
+    of = f"{session.title[:_LONGEST_TITLE]} · " if session.title else ""
+    return f"{of}before “{asked}” was asked again (kept {when})"
 
 
 def _forks(session: Session) -> dict[str, list[str]]:

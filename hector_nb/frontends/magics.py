@@ -85,7 +85,9 @@ class HectorMagics(Magics):
                                       _hector; with -f json: the value
           -f, --format markdown       as Markdown, which is the default
           -f, --format text           as it was written
-          -f, --format code           as Markdown, and its code in a new cell
+          -f, --format code           as Markdown, and its code in a new cell, if it is
+                                      not what this cell has put there last time; a
+                                      kernel cannot replace the cell that it added
           -f, --format json           checked and laid out
           --err                       add the last error of the notebook to the
                                       prompt; alone: have it explained
@@ -98,12 +100,16 @@ class HectorMagics(Magics):
         notebook's variables, also behind commands; all other braces stay.
 
         The session belongs to the notebook, also after the kernel was restarted,
-        until %hector new. A cell that runs again takes its old turn back first, so
-        that Run All repeats the conversation; what followed is kept in a session that
-        is named under the answer, and takes the place of the one that an earlier run
-        has left, unless that holds other questions. Where cells were moved, the
-        second Run All has the new order; %hector new above the first begins anew.
-        ■ (or I, I) stops the answer and keeps what was said.
+        until %hector new, or until something is said in another session of the chat
+        that %hector chat opens. A chat of hector_nb.chat() has a session of its own,
+        in which it goes on when its cell runs again.
+
+        A cell that runs again takes its old turn back first, so that Run All repeats
+        the conversation; what followed is kept in a session that is named under the
+        answer, and takes the place of the one that an earlier run has left, unless
+        that holds other questions. Where cells were moved, the second Run All has the
+        new order; %hector new above the first begins anew. ■ (or I, I) stops the
+        answer and keeps what was said.
 
         Tools that need your word ask in the cell: y yes, n no, a always for this
         session, e edit the arguments; no answer in time means no, and so does a

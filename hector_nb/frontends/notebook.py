@@ -21,6 +21,7 @@ from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
 from hector_nb.frontends.cell_turn import CellTurn
 from hector_nb.frontends.cell_turns import CellRun, CellTurns, TakenBack, running_cell
 from hector_nb.frontends.chat_command import open_chat
+from hector_nb.frontends.code_cells import CodeCells
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AboveAnswer, AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
 from hector_nb.frontends.interpolate import interpolate
@@ -35,6 +36,7 @@ from hector_nb.frontends.notebook_sessions import NotebookSessions
 from hector_nb.frontends.reply import CellReply
 from hector_nb.frontends.running_turn import RunningTurn
 from hector_nb.frontends.succession import Succession
+from hector_nb.frontends.widget.kernel import is_recorded
 from hector_nb.service import AgentInfo, SendMessage
 
 _SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
@@ -56,6 +58,7 @@ class Notebook:
         self._errors = errors or LastError(shell)
         self._allowed: Allowed = set()
         self._turns = CellTurns()
+        self._code = CodeCells()
         self._sessions = NotebookSessions(os.environ.get("JPY_SESSION_NAME"))
 
     def line(self, line: str) -> Any:
@@ -149,7 +152,7 @@ class Notebook:
         if arguments.format == "json" and arguments.out:
             self._shell.user_ns[arguments.out] = reply.json
         if arguments.format == "code":
-            about += self._offer_code(reply)
+            about += self._offer_code(arguments, reply)
         view.note("\n".join([footer(reply, timed=not _is_set("HECTOR_NB_DETERMINISTIC")), *about]))
         return reply
 
@@ -180,12 +183,20 @@ class Notebook:
             on_stored=lambda service, turn_id: self._turns.note(service, info.name, session_id, run, turn_id),
         )
 
-    def _offer_code(self, reply: CellReply) -> Iterator[str]:
-        """Put the code of an answer into a new cell, or say that there is none."""
-        if (code := reply.code) is None:
+    def _offer_code(self, arguments: PromptArguments, reply: CellReply) -> Iterator[str]:
+        """Put the code of an answer into a new cell, unless this cell has done so before, or say that there is none."""
+        run, code = self._run(), reply.code
+        if code is None:
             yield "There is no code in this answer, so there is no new cell."
-        else:
+        elif run is None or self._is_new_code(run, code, reply) or arguments.append:
             self._shell.set_next_input(code)
+        else:
+            yield "The code is the same as last time, so there is no new cell; --append adds one."
+
+    def _is_new_code(self, run: CellRun, code: str, reply: CellReply) -> bool:
+        return self._service.ask(
+            lambda asked: self._code.is_new(asked, reply.agent, reply.session_id, cell=run.cell_id, code=code)
+        )
 
     def _about_the_session(self, session_id: str, taken: TakenBack) -> Iterator[str]:
         """What became of the session before this answer, where somebody might wonder."""
@@ -200,7 +211,7 @@ class Notebook:
 
     def _views(self, arguments: PromptArguments, info: AgentInfo) -> tuple[AnswerView, Aside]:
         """What shows the answer, and what shows all else."""
-        stream = arguments.stream and not _is_recorded()
+        stream = arguments.stream and not is_recorded()
         markdown = arguments.format != "text"
         told = {
             "thinking": arguments.thinking or info.reasoning.show_thinking,
@@ -273,12 +284,3 @@ def footer(reply: CellReply, *, timed: bool = True) -> str:
 
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
-
-
-def _is_recorded() -> bool:
-    """Whether a program compares this cell's outputs, or updates are not wanted."""
-    return (
-        os.environ.get("HECTOR_NB_STREAM") == "0"
-        or "PYTEST_VERSION" in os.environ
-        or "PYTEST_CURRENT_TEST" in os.environ
-    )

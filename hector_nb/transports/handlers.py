@@ -32,7 +32,7 @@ from hector_nb.wire.status import code_for_http, encode_error, error_body, statu
 _log = logging.getLogger("hector_nb.requests")
 
 T = TypeVar("T")
-_NAMELESS = (IdentityProvider, PasswordIdentityProvider)
+NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
 _HOW_TO_GET_IN = "Send the header Authorization: Bearer TOKEN, or ?token=TOKEN."
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -117,7 +117,7 @@ class HectorMixin:
     @property
     def owner(self) -> str:
         """Whose sessions: the caller's name where the server knows names, else the one local user."""
-        if type(self.settings["identity_provider"]) in _NAMELESS:
+        if type(self.settings["identity_provider"]) in NAMELESS:
             return LOCAL_USER
         return str(self.current_user.username)
 

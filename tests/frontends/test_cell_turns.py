@@ -54,8 +54,8 @@ def test_what_followed_is_kept_as_a_fork_that_is_named_under_the_answer(kernel: 
     assert kernel.run("print(_hector.kept)").stdout.strip() == fork
     assert said(kernel, fork) == ["one", "two", "three"]
     kernel.run("s = [each for each in get_ipython().run_line_magic('hector', 'sessions -n 100')]")
-    told = kernel.run(f"print([(x.title[:18], x.metadata) for x in s if x.session_id == {fork!r}])").stdout
-    assert "'first steps (kept " in told
+    told = kernel.run(f"print([(x.title, x.metadata) for x in s if x.session_id == {fork!r}])").stdout
+    assert "first steps · before “two” was asked again (kept 20" in told
     assert f"'kept_from': '{PATH}'" in told
     assert "cells" not in told
 
@@ -97,7 +97,7 @@ def test_many_run_alls_leave_one_fork(kernel: Kernel) -> None:
     assert said(kernel, left or "") == ["a?", "b?", "c?", "d?", "e?"]
     titles = forks(kernel)
     assert len(titles) == before + 1
-    assert "before “a?” was asked again)" in titles[0]
+    assert "before “a?” was asked again (kept " in titles[0]
 
 
 def test_a_fork_with_other_questions_stays(kernel: Kernel) -> None:
@@ -151,6 +151,24 @@ def test_a_cell_that_was_queued_out_of_order_finds_its_place_again(kernel: Kerne
     run_all(kernel, {"c": "c", "a": "a"})
     run_all(kernel, {"a": "a", "b": "b", "c": "c"})
     assert said(kernel) == ["a", "b", "c"]
+
+
+def test_the_same_code_is_put_into_a_new_cell_once(tmp_path: Path) -> None:
+    ask, again = "%%hector coder -f code\nWrite it.", "%%hector coder -f code --append\nWrite it."
+    for number in range(2):
+        kernel = Kernel(tmp_path, notebook=PATH)
+        try:
+            kernel.run("%load_ext hector_nb")
+            first = kernel.run(ask, cell="a")
+            assert (first.next_input is not None) == (number == 0)
+            second = kernel.run(ask, cell="a")
+            assert second.next_input is None
+            assert "The code is the same as last time" in str(second.outputs[-1])
+            assert kernel.run(ask, cell=f"b{number}").next_input is not None
+            assert kernel.run(again, cell="a").next_input is not None
+            assert kernel.run(ask).next_input is not None
+        finally:
+            kernel.close()
 
 
 def test_append_keeps_both(kernel: Kernel) -> None:

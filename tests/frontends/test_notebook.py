@@ -454,7 +454,7 @@ def test_the_line_below_an_answer_says_how_many_memories_it_used() -> None:
 
 
 def test_the_chat_widget_opens_on_the_notebooks_session(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(widget, "open_chat", lambda *_, agent, session_id, allowed: (agent, session_id))
+    monkeypatch.setattr(widget, "open_chat", lambda *_, agent, session_id, allowed, belonging: (agent, session_id))
     world = open_world(["a"], helper=[["b"]])
     world.cell("", "Hi")
     assert world.notebook.line("chat") == ("assistant", world.shell.user_ns["_hector"].session_id)

@@ -1,15 +1,19 @@
 """The engine behind the extension: opened once, at the first need; tried again after a failure; busy while turns run."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyter_server.auth import IdentityProvider
+from tornado.web import Application
 
 from hector_nb import extension
 from hector_nb.bootstrap import engine as bootstrap
+from hector_nb.config.home import SERVED_STORE, store_mark
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError, Unavailable
 from hector_nb.extension import EngineOnDemand, HectorExtension
@@ -49,6 +53,21 @@ async def test_it_is_opened_once_however_many_need_it(config: Path) -> None:
     await engine.aclose()
     with pytest.raises(Unavailable):
         await engine.service("ada")
+
+
+async def test_kernels_are_told_whose_sessions_are_served(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SERVED_STORE, "of another server")
+    monkeypatch.setenv("HECTOR_USER", "ada")
+    loaded = load_config(config)
+    served = HectorExtension(config_path=str(config))
+    for provider, user in ((IdentityProvider(), "local"), (Hub(), "ada")):
+        served.settings = {"identity_provider": provider}
+        await served._serve_grpc(Application())
+        assert os.environ[SERVED_STORE] == store_mark(loaded.config, user, folder=loaded.folder)
+
+
+class Hub(IdentityProvider):
+    """Knows names."""
 
 
 async def test_an_engine_that_opens_while_the_server_stops_leaves_nothing_behind(

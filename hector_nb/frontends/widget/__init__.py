@@ -40,7 +40,8 @@ def open_chat(
         agent: Who answers in an empty chat; None: the first agent.
         session_id: The session to go on in; None: the one that `belonging` knows, else a new one.
         height: Pixels.
-        frontend: `full` is the custom front end, `basic` plain ipywidgets, `auto` the first that works here.
+        frontend: `full` is the custom front end, `basic` plain ipywidgets, `auto` the first that works here; it is changed to the plain
+            one where nobody draws the custom one.
         allowed: Tools that need no more words, by session; shared with the cells of this notebook.
         belonging: What knows where this chat was, and is told where it goes on.
         on_close: Called when the chat is closed.
@@ -60,7 +61,7 @@ def open_chat(
         if full:
             from hector_nb.frontends.widget.front import Chat
 
-            return Chat(controller, height=height)
+            return Chat(controller, height=height, watched=frontend == "auto")
         from hector_nb.frontends.widget.basic import BasicChat
 
         return BasicChat(controller, height=height)

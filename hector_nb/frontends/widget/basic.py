@@ -78,6 +78,16 @@ class BasicChat(ChatHandle, ipywidgets.VBox):  # type: ignore[misc]
             self._due.cancel()
         super().close()
 
+    def rest(self) -> None:
+        """Draw no more. The widget stays: JupyterLab hides the output of one that is closed, whatever it shows by now."""
+        if self._due is not None:
+            self._due.cancel()
+
+    def leave(self) -> None:
+        """Take only this view of the chat away."""
+        self.rest()
+        ipywidgets.VBox.close(self)
+
     def _ipython_display_(self, **_: Any) -> None:
         self._outputs.show(self._repr_mimebundle_(), {})
 

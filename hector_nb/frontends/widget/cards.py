@@ -1,7 +1,5 @@
 """Agents and sessions as the chat's state has them."""
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,11 +48,3 @@ async def tools_of(service: SessionService, agent: str) -> tuple[int, list[str]]
     except HectorError:
         return 0, []
     return len(tools), [tool.name for tool in tools if tool.require_approval != "never"]
-
-
-def served_by_jupyter(service: SessionService) -> bool:
-    """Whether a Jupyter server started this process and the engine is in it: the one there has, with the same settings, the same store."""
-    remote = sys.modules.get("hector_nb.client.sessions")  # not imported for its own sake, which takes long
-    if remote is not None and isinstance(service, remote.RemoteSessions):
-        return False
-    return "JPY_PARENT_PID" in os.environ or "JPY_SESSION_NAME" in os.environ

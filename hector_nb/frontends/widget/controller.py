@@ -5,11 +5,10 @@ from typing import Any
 
 from hector_nb.errors import HectorError, SessionNotFound
 from hector_nb.frontends.cell_approvals import Allowed
-from hector_nb.frontends.connect import LoopThread
+from hector_nb.frontends.connect import LoopThread, is_served_by_jupyter
 from hector_nb.frontends.looking import memory_view
 from hector_nb.frontends.memory_view import MemoryView
 from hector_nb.frontends.widget.belonging import Belonging
-from hector_nb.frontends.widget.cards import served_by_jupyter
 from hector_nb.frontends.widget.commands import Commands, markdown
 from hector_nb.frontends.widget.conversation import Conversation
 from hector_nb.frontends.widget.hold import MainThreadHold
@@ -55,7 +54,7 @@ class Controller:
             send=lambda message: self.on_message(message),
             hold=self._hold,
             allowed=allowed,
-            reachable=served_by_jupyter(service),
+            reachable=is_served_by_jupyter(service),
             offers=lambda: notebook_offers(notebook_variables()),
             belonging=self._belonging,
         )

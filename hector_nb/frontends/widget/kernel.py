@@ -1,6 +1,7 @@
 """What the chat needs of the kernel that it runs in, if it runs in one."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,15 @@ def kernel_loop() -> asyncio.AbstractEventLoop | None:
     except RuntimeError:
         io_loop = getattr(shell().kernel, "io_loop", None)
         return getattr(io_loop, "asyncio_loop", None)
+
+
+def is_recorded() -> bool:
+    """Whether a program compares the outputs of cells, or updates are not wanted."""
+    return (
+        os.environ.get("HECTOR_NB_STREAM") == "0"
+        or "PYTEST_VERSION" in os.environ
+        or "PYTEST_CURRENT_TEST" in os.environ
+    )
 
 
 def notebook_variables() -> Mapping[str, Any]:

@@ -21,6 +21,11 @@ class Outputs:
         self._ids.append(display_id)
         display(dict(data), metadata=dict(metadata), raw=True, display_id=display_id)
 
+    def change(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Show something else wherever something was shown."""
+        for display_id in self._ids:
+            display(dict(data), metadata=dict(metadata), raw=True, display_id=display_id, update=True)
+
     def replace(self, markdown: str) -> None:
         """Put Markdown in the place of all that was shown, or show it where nothing was."""
         data = {"text/markdown": markdown, "text/plain": markdown}

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import ipywidgets
 import pytest
 
 import hector_nb
-from hector_nb.client.sessions import RemoteSessions
+from hector_nb.config.home import SERVED_STORE, store_mark
+from hector_nb.config.loader import load_config
 from hector_nb.errors import InvalidRequest, SessionNotFound, Unavailable
+from hector_nb.frontends.connect import is_served_by_jupyter, open_service
+from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.widget import basic, bundle, open_chat, opening, outputs
 from hector_nb.frontends.widget.basic import BasicChat
-from hector_nb.frontends.widget.cards import served_by_jupyter
 from hector_nb.frontends.widget.front import Chat
 from hector_nb.messages import ToolCall
 from tests.frontends.hostile_markdown import HOSTILE
@@ -59,16 +62,27 @@ def wait(chat: Any) -> None:
     )
 
 
-def test_the_jupyter_server_can_stop_only_what_runs_in_the_kernels_own_engine(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_the_jupyter_server_can_stop_only_what_is_in_the_store_that_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service, _ = world.service.attach()
-    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
-    assert served_by_jupyter(service)
-    assert not served_by_jupyter(RemoteSessions.__new__(RemoteSessions))
-    monkeypatch.delenv("JPY_SESSION_NAME")
-    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
-    assert not served_by_jupyter(service)
+    def can(config: str | Path, user: str | None = None) -> bool:
+        service = NotebookService(partial(open_service, config, user=user))
+        try:
+            return is_served_by_jupyter(service.attach()[0])
+        finally:
+            service.close()
+
+    monkeypatch.setenv("HECTOR_HOME", str(tmp_path))
+    monkeypatch.delenv(SERVED_STORE, raising=False)
+    here = write_scripts(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = write_scripts(tmp_path / "other", {"storage": {"url": "sqlite:///other.db"}})
+    assert not can(here)
+    loaded = load_config(here)
+    monkeypatch.setenv(SERVED_STORE, store_mark(loaded.config, "local", folder=loaded.folder))
+    assert can(here)
+    assert not can(other)
+    assert not can(here, "ada")
 
 
 def test_the_models_state_holds_a_fresh_snapshot(world: World, shown: Any) -> None:
