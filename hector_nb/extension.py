@@ -148,13 +148,13 @@ class EngineOnDemand(Engine):
     async def aclose(self) -> None:
         """See `Engine`."""
         self._stopped = True
-        if self._busy is not None:
-            self._busy.cancel()
         if self._opening is None:
             return
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 runtime = await self._opening
+                if self._busy is not None:
+                    self._busy.cancel()
                 await runtime.aclose()
         except Exception:  # noqa: BLE001 -- what could not be opened was reported when it failed; stopping goes on
             _log.debug("The engine did not stop cleanly", exc_info=True)

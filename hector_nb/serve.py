@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -65,7 +65,6 @@ async def run(
         ConfigError: the certificate cannot be used, or what gRPC needs is not installed.
         Unavailable: a port is in use.
     """
-    _leave_out_what_is_slow()
     from hector_nb.extension import EngineOnDemand, HectorExtension, start_grpc
     from hector_nb.transports.standalone import HectorServer
 
@@ -100,7 +99,8 @@ def _stopped_by_signal() -> asyncio.Event:
     def stop(*_: object) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        loop.call_soon_threadsafe(stopped.set)
+        with suppress(RuntimeError):  # it has stopped already, for a reason of its own
+            loop.call_soon_threadsafe(stopped.set)
 
     for each in _SIGNALS:
         signal.signal(each, stop)
@@ -111,8 +111,3 @@ def _report(opening: asyncio.Task[Any]) -> None:
     """Say at once what every request would be told."""
     if not opening.cancelled() and (error := opening.exception()):
         _log.error("%s", error)
-
-
-def _leave_out_what_is_slow() -> None:
-    """Jupyter imports jsonschema, which parses a grammar for a whole second if it finds this package; nobody here uses it."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

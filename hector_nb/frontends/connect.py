@@ -239,12 +239,16 @@ class LoopThread:
             self._loop.call_soon_threadsafe(work.cancel)
             work.ended.wait(_LAST_WORDS)
             raise
+        except HectorError as error:
+            # Its words say all; how the engine's thread came there would only hide them and the caller's line.
+            raise error.with_traceback(None) from error.__cause__
 
     def stop(self) -> None:
         """Stop the loop; what runs on it is cancelled first."""
         if self._pid != os.getpid() or not self._loop.is_running():
             return
-        self.submit(_cancel_all()).result(timeout=6)
+        with suppress(TimeoutError):  # the process ends in any case
+            self.submit(_cancel_all()).result(timeout=6)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
         if not self._thread.is_alive():

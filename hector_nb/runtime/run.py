@@ -166,6 +166,7 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
+            self.placed.exception()  # whoever waited for it may have gone
         elif self._stop_status == "waiting" and self._record.waiting:
             await self._leave_waiting()
         elif self.repeats is None:

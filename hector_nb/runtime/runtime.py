@@ -94,11 +94,13 @@ class Runtime:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
         return self._run(new, self.agent(new.agent), grace=grace, above=above)
 
-    def resume(self, resumed: ResumedTurn) -> TurnRun:
-        """Go on with a turn that another process left waiting."""
+    def resume(self, resumed: ResumedTurn) -> None:
+        """Go on with a turn that another process left waiting, unless this one stops: then the next one deals with it."""
+        if self.closing:
+            return
         session = resumed.begun.session
         agent = self.agent(session.agent)
-        return self._run(resumed, agent, grace=agent.grace(one_off=not session.listed))
+        self._run(resumed, agent, grace=agent.grace(one_off=not session.listed))
 
     def _run(
         self, start: NewTurn | ResumedTurn, agent: Agent, *, grace: float | None, above: Sequence[str] = ()

@@ -73,7 +73,11 @@ class GrpcServer:
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, server)  # type: ignore[no-untyped-call]
         port = _bind(server, listen)
         await server.start()
-        await checked.look()
+        try:
+            await checked.look()
+        except BaseException:
+            await server.stop(None)
+            raise
         return cls(server, port, service, checked)
 
     async def stop(self) -> None:
@@ -81,7 +85,8 @@ class GrpcServer:
         await self._health.stop()
         stopping = asyncio.create_task(self._server.stop(_STOP_WITHIN))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._service.idle(), _STOP_WITHIN)
+            async with asyncio.timeout(_STOP_WITHIN):
+                await self._service.idle()
         await self._server.stop(None)
         await stopping
 

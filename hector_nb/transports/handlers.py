@@ -34,6 +34,7 @@ _log = logging.getLogger("hector_nb.requests")
 T = TypeVar("T")
 _NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
+_HOW_TO_GET_IN = "Send the header Authorization: Bearer TOKEN, or ?token=TOKEN."
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TRACE = ("traceparent", "tracestate")
 _CORS = {
@@ -75,9 +76,27 @@ class HectorMixin:
         self.arrive()
         if "Origin" in self.request.headers:
             self._allowed = await self.engine.allowed_origins()
-        await super().prepare(**settings)  # type: ignore[misc]
+        try:
+            await super().prepare(**settings)  # type: ignore[misc]
+        except web.HTTPError as error:
+            if error.status_code != 403 or self.current_user is not None:
+                raise
+            raise Unauthenticated(hint=_HOW_TO_GET_IN) from error
         if self.current_user is None and not self.open_to_all and self.request.method != "OPTIONS":
-            raise Unauthenticated(hint="Send the header Authorization: Bearer TOKEN, or ?token=TOKEN.")
+            raise Unauthenticated(hint=_HOW_TO_GET_IN)
+
+    def check_host(self) -> bool:
+        """Refuse a foreign `Host`; always true otherwise.
+
+        Raises:
+            Forbidden: the name is not this server's.
+        """
+        if not super().check_host():  # type: ignore[misc]
+            self.current_user = self._jupyter_current_user = None
+            raise Forbidden(
+                "This server is not known by that name.", hint="Call it localhost, or as its settings allow."
+            )
+        return True
 
     def arrive(self) -> None:
         """Whatever this task does from now on is done for a request that came just now."""

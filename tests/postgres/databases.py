@@ -15,6 +15,20 @@ from hector_nb.stores.postgres_database import open_store
 from .server import Server, running
 
 _numbers = count()
+_clean: list[str] = []
+_EMPTY = """
+SET session_replication_role = replica;
+DO $$ DECLARE each record; BEGIN
+    FOR each IN SELECT relname AS name, pg_relation_size(oid) > 65536 AS is_large FROM pg_class
+            WHERE relnamespace = 'hector'::regnamespace AND relkind = 'r' AND relname <> 'version'
+            AND pg_relation_size(oid) > 0 LOOP
+        EXECUTE format(CASE WHEN each.is_large THEN 'TRUNCATE hector.%I CASCADE' ELSE 'DELETE FROM hector.%I' END, each.name);
+    END LOOP;
+    PERFORM setval(format('%I.%I', schemaname, sequencename), start_value, FALSE)
+        FROM pg_sequences WHERE last_value IS NOT NULL;
+END $$
+"""
+"""Leaves the tables of a store as they were made, in a fraction of the time of a new database."""
 
 
 @cache
@@ -47,6 +61,25 @@ def drop(url: str) -> None:
 def _run(statement: str) -> None:
     with psycopg.connect(server().url(), autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[arg-type]
+
+
+@contextmanager
+def clean() -> Iterator[str]:
+    """The URL of a database with the empty tables of a store, for a test that leaves all it does there to stores.
+
+    It is emptied after the test, and then given to another one.
+    """
+    url = _clean.pop() if _clean else fresh()
+    try:
+        yield url
+    finally:
+        with psycopg.connect(server().url(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [_name(url)]
+            )
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_EMPTY)
+        _clean.append(url)
 
 
 def terminate(url: str, condition: str) -> int:

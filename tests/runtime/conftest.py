@@ -20,11 +20,18 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("new_store", [*WAYS, "postgres"] if name in OVER_POSTGRES else WAYS, indirect=True)
 
 
+@pytest.fixture
+def clean_url():
+    """A database which nothing but stores may touch."""
+    with databases.clean() as url:
+        yield url
+
+
 @pytest.fixture(autouse=True)
 def new_store(request, tmp_path, monkeypatch):
     """All engines of a test have one database; each opens it for itself, as a process does."""
     shared = InMemoryStore()
-    url = databases.fresh() if request.param == "postgres" else ""
+    url = request.getfixturevalue("clean_url") if request.param == "postgres" else ""
 
     def make():
         match request.param:
@@ -40,6 +47,3 @@ def new_store(request, tmp_path, monkeypatch):
         monkeypatch.setattr(world, "services", served.over_http)
     if request.param == "over_grpc":
         monkeypatch.setattr(world, "services", served.over_grpc)
-    yield
-    if url:
-        databases.drop(url)

@@ -8,10 +8,17 @@ from tests.postgres import databases
 
 @pytest.fixture
 def postgres_url():
-    """A database with the tables of a store."""
+    """A new database with the tables of a store."""
     url = databases.fresh()
     yield url
     databases.drop(url)
+
+
+@pytest.fixture
+def clean_url():
+    """A database with the tables of a store, which nothing but stores may touch."""
+    with databases.clean() as url:
+        yield url
 
 
 @pytest.fixture(params=["in_memory", "sqlite", "postgres"])
@@ -22,7 +29,7 @@ async def store(request, tmp_path):
         case "sqlite":
             store = SQLiteStore(tmp_path / "hector.db")
         case "postgres":
-            store = PostgresStore(request.getfixturevalue("postgres_url"))
+            store = PostgresStore(request.getfixturevalue("clean_url"))
     await store.aopen()
     yield store
     await store.aclose()

@@ -185,11 +185,8 @@ async def compare(path, calls):
 
 
 async def compare_databases(path, calls):
-    url = databases.fresh()
-    try:
+    with databases.clean() as url:
         await compared([SQLiteStore(path), PostgresStore(url)], calls)
-    finally:
-        databases.drop(url)
 
 
 async def compared(twins, calls):

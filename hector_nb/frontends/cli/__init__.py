@@ -15,6 +15,7 @@ def main() -> None:
         from hector_nb.frontends.cli.completion import join_words
 
         os.environ.update(join_words(os.environ))
+    _leave_out_what_is_slow()
     from hector_nb.frontends.cli.app import app
     from hector_nb.frontends.cli.exits import exit_code, report
 
@@ -34,3 +35,8 @@ def _set_up(stream: object) -> None:
             stream.reconfigure(errors="replace")
         else:
             stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+
+
+def _leave_out_what_is_slow() -> None:
+    """The validator of tool arguments, and Jupyter's, parse a grammar for a whole second if they find this package; nobody here uses it."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
