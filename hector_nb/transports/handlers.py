@@ -62,6 +62,7 @@ class HectorMixin:
     request: Any
     settings: dict[str, Any]
     current_user: Any
+    _jupyter_current_user: Any
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
         """Keep prompts and tokens out of logs, which show a request's URL."""
