@@ -7,7 +7,6 @@ event comes once, with the number that it has in the turn's log.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
 from typing import TypeVar
 
 from hector_nb.client.connection import Call, Connection, Cut, Line, path_of
@@ -163,9 +162,7 @@ class RemoteStream(TurnStream):
         if line is not None:
             line.close()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Leave."""
         self._over = True
         self._leave()

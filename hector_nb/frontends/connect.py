@@ -1,7 +1,8 @@
 """How front ends reach the service, and how plain calls reach an event loop.
 
-`open_service` gives the service on the running event loop: that of a server where its address is named, else the engine in this process. `LoopThread` is the one background loop of a process, for callers that
-have no loop of their own or whose loop is not to be blocked: notebooks above all.
+`open_service` gives the service on the running event loop: that of a server where its address is named, else the engine in this
+process. `LoopThread` is the one background loop of a process, for callers that have no loop of their own or whose loop is not to
+be blocked: notebooks above all.
 """
 
 import asyncio

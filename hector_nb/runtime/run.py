@@ -56,10 +56,21 @@ class ResumedTurn:
 class TurnRun:
     """A turn, its tasks and its log.
 
-    `placed` is done when the user's message is durable: the turn has begun or stands in the queue. `finished` is set when the outcome
-    is durable, or the turn is left waiting. `grace` is the number of seconds after which a turn without readers is cancelled, None for
-    never; a turn that waits, or has waited, for an approval, its own or that of an agent it called, is not cancelled for readers who left before. `repeats` is the turn that
-    the same request started before, if there is one; then nothing happens here. `above` are the agents whose calls led to this turn.
+    Args:
+        start: A new turn, or one that goes on here.
+        agent: Whose turn it is.
+        store: Where it is written down.
+        remembering: Is told when it is over.
+        runs: The turns of this process by their ids; it takes itself out at the end.
+        grace: Seconds after which a turn without readers is cancelled; None: never. Readers who left before it waited for an approval,
+            its own or that of an agent it called, do not count.
+        above: The agents whose calls led to this turn.
+        telemetry: Is told what happens.
+
+    Attributes:
+        placed: Done when the user's message is durable: the turn has begun or stands in the queue.
+        finished: Set when the outcome is durable, or the turn is left waiting.
+        repeats: The turn that the same request started before, if there is one; then nothing happens here.
     """
 
     def __init__(

@@ -64,9 +64,7 @@ class LiveStream(TurnStream):
             events += earlier
         return "".join(each.event.text for each in (*events, *self._log.events) if isinstance(each.event, TextDelta))
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Leave."""
         if not self._left:
             self._left = True
@@ -94,9 +92,7 @@ class StoredStream(TurnStream):
             self._joined = True
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Leave."""
         if self._joined:
             self._joined = False

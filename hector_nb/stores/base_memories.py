@@ -39,7 +39,10 @@ class Partition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewMemory:
-    """A memory to be stored. `last_position` is that of the last of its messages. `vector` holds little-endian 32-bit floats of length 1; None: not embedded yet."""
+    """A memory to be stored. `last_position` is that of the last of its messages.
+
+    `vector` holds little-endian 32-bit floats of length 1; None: not embedded yet.
+    """
 
     memory_id: str
     kind: MemoryKind

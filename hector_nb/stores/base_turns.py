@@ -209,10 +209,11 @@ class TurnStore(Protocol):
     async def take_over(self, holder: str, *, dead_after: float) -> Sequence[Turn]:
         """Unfinished turns whose holder is dead or has said goodbye; they are held by `holder` from now on.
 
-        A turn that waits for approvals is taken only when it can go on: all of them are decided or past their deadline, or somebody has
-        asked to cancel the turn. Where a call was approved, only a holder takes it whose name has the same after its dot as the name of the
-        one that asked: the place where its tools are. A holder is dead when its process has ended, or its store was closed; where a store cannot tell, when it has sent no
-        heartbeat for `dead_after` seconds. Where there is nothing to take, nothing is written.
+        A turn that waits for approvals is taken only when it can go on: all of them are decided or past their deadline, or
+        somebody has asked to cancel the turn. Where a call was approved, only a holder takes it whose name has the same after its
+        dot as the name of the one that asked: the place where its tools are. A holder is dead when its process has ended, or its
+        store was closed; where a store cannot tell, when it has sent no heartbeat for `dead_after` seconds. Where there is
+        nothing to take, nothing is written.
         """
         ...
 

@@ -1,8 +1,9 @@
 """The PostgreSQL store: one database for any number of nodes, usable from every event loop of a process.
 
 Above is what all stores in SQL share (`sql_store`). Below are a thread that writes (`postgres_writer`), threads that read
-(`postgres_readers`), and one that hears what other nodes change (`postgres_listener`). Who lives is told by heartbeats, by the clock of
-the database, and by locks (`postgres_signs`). What is erased is gone for every reader at once; its bytes leave the server's files when the server vacuums them.
+(`postgres_readers`), and one that hears what other nodes change (`postgres_listener`). Who lives is told by heartbeats, by the
+clock of the database, and by locks (`postgres_signs`). What is erased is gone for every reader at once; its bytes leave the
+server's files when the server vacuums them.
 """
 
 import asyncio

@@ -1,9 +1,10 @@
 """The one thread of a process that writes to a PostgreSQL store.
 
-It takes all jobs that wait, runs them in one transaction, commits, and only then tells the callers. Where one raises after it has written
-something, all are run again, each in a savepoint. Statements whose answers nobody needs are not waited for. Where another node is in the way, each job gets a transaction of its own. Where the server is
-lost, the jobs wait for it, but no longer than `PATIENCE`; if it was lost in a commit, the server is asked afterwards what became of
-that, so that nothing is done twice. What is changed is told to the other nodes by a notification in the same transaction.
+It takes all jobs that wait, runs them in one transaction, commits, and only then tells the callers. Where one raises after it has
+written something, all are run again, each in a savepoint. Statements whose answers nobody needs are not waited for. Where another
+node is in the way, each job gets a transaction of its own. Where the server is lost, the jobs wait for it, but no longer than
+`PATIENCE`; if it was lost in a commit, the server is asked afterwards what became of that, so that nothing is done twice. What is
+changed is told to the other nodes by a notification in the same transaction.
 """
 
 import threading

@@ -187,9 +187,7 @@ class _Erased(TurnStream):
         events, self._events = self._events, []
         return events
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """There is nothing to leave."""
 
 

@@ -1,7 +1,8 @@
 """WebSocket: many turns over one connection, at `/agents/{agent}/stream`.
 
 The client says `{"message": "…"}`, `{"cancel": true}`, `{"approve": "call_…"}`, `{"deny": "call_…"}`, `{"resume": "turn_…:3"}` or
-`{"follow": true}`, each with a `session_id` if it means another session than the connection's own (`?session_id=`, or one that is made for it and stored with its first message). The server says first
+`{"follow": true}`, each with a `session_id` if it means another session than the connection's own (`?session_id=`, or one that is
+made for it and stored with its first message). The server says first
 `{"event": "session", "session_id": …}`, then `{"chunk": …, "id": …}` and, with `?events=`, `{"event": …, "id": …, …}`; each turn ends with one
 `{"done": true, …}` or `{"error": {…}, "id": …}`. What the client does wrong is answered with `{"error": {…}}` and does not close the socket.
 A follower gets the session's running turn from its beginning and every later one (or, with `{"follow": "turn_…:3"}`, what came after

@@ -1,4 +1,4 @@
-"""What every store does, sentence by sentence of `stores/base.py`: sessions and transcripts."""
+"""What every store does, sentence by sentence of `stores/base_sessions.py`: sessions and transcripts."""
 
 from dataclasses import replace
 from datetime import UTC, timedelta

@@ -1,4 +1,4 @@
-"""What every store does, sentence by sentence of `stores/base.py`: titles, imports, forks, rewinds, and what a turn has said."""
+"""What every store does, sentence by sentence of `stores/base_sessions.py`: titles, imports, forks, rewinds, and what a turn has said."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every store does, sentence by sentence of `stores/base.py`: idempotency, expiry, and readers in other processes."""
+"""What every store does, sentence by sentence of the port (`stores/base_sessions.py`, `stores/base_turns.py`): idempotency, expiry, and readers in other processes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What every store does, sentence by sentence of `stores/base.py`: finding sessions by words of their titles and messages."""
+"""What every store does, sentence by sentence of `stores/base_sessions.py`: finding sessions by words of their titles and messages."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What every store does, sentence by sentence of `stores/base.py`: turns, their order, their logs and who holds them."""
+"""What every store does, sentence by sentence of `stores/base_turns.py`: turns, their order, their logs and who holds them."""
 
 import asyncio
 from dataclasses import replace

@@ -1,7 +1,6 @@
 """`hector approvals`, `hector approve` and `hector deny`: tool calls that wait, answered from another terminal."""
 
 import json
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -173,7 +172,7 @@ async def _say_later() -> None:
 
 async def _go_on(service: "SessionService", session: "Session", turn_id: str, after: int) -> int:
     """Show the rest of the turn, until it ends or waits again."""
-    from hector_nb.frontends.cli.console import make_console
+    from hector_nb.frontends.cli.console import can_ask, make_console
     from hector_nb.frontends.cli.exits import Code
     from hector_nb.frontends.cli.person import PersonAtTerminal
     from hector_nb.frontends.cli.screen import make_screen
@@ -182,7 +181,7 @@ async def _go_on(service: "SessionService", session: "Session", turn_id: str, af
     info = await service.get_agent(session.agent)
     others = await service.list_approvals(session.agent, session.session_id)
     if not others:
-        person = PersonAtTerminal(make_console()) if sys.stdin.isatty() and sys.stdout.isatty() else None
+        person = PersonAtTerminal(make_console()) if can_ask() else None
         view = choose_view(info.reasoning, thinking=False, debug=False)
         answer = AnswerOnScreen(service, info.name, make_screen(info.model), view, person)
         if done := await answer.follow(session.session_id, turn_id, after=after):

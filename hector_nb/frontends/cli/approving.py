@@ -5,7 +5,6 @@ or its time is over.
 """
 
 import json
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from hector_nb.approvals import Approval, Decision
 from hector_nb.frontends.asking import Word, visible, visible_line
-from hector_nb.frontends.cli.console import make_console
+from hector_nb.frontends.cli.console import can_ask, make_console
 
 _OWN = {"execute_command": ("", "command"), "write_file": ("path", "content")}
 """The tools whose question says what is done: what stands before their content, and the content."""
@@ -115,4 +114,4 @@ def make_person(console: Console) -> Person:
     """Who is asked in this process: the person at the terminal, where both ends of it are one."""
     from hector_nb.frontends.cli.person import PersonAtTerminal
 
-    return PersonAtTerminal(console) if sys.stdin.isatty() and sys.stdout.isatty() else Nobody()
+    return PersonAtTerminal(console) if can_ask() else Nobody()

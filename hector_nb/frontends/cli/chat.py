@@ -1,6 +1,5 @@
 """`hector chat`: a conversation in a terminal, or one fed from a pipe. The `/` commands are in `slash.py`."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -37,9 +36,10 @@ def chat(
     """
 
     async def work(service: "SessionService") -> int:
+        from hector_nb.frontends.cli.console import can_ask
         from hector_nb.frontends.cli.conversation import Conversation
 
-        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        interactive = can_ask()
         info = await choose_agent(service, agent, session)
         conversation = Conversation(service, info, interactive=interactive, thinking=thinking, debug=debug)
         if session is not None:

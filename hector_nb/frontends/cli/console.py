@@ -30,6 +30,11 @@ def make_console(stream: Literal["out", "err"] = "out") -> Console:
     return Console(stderr=stream == "err", theme=THEME, highlight=False, markup=False, emoji=False)
 
 
+def can_ask() -> bool:
+    """Whether a person sits at the terminal, who can be asked and sees the question."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def can_draw() -> bool:
     """Whether standard output is a terminal on which lines can be drawn again."""
     return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}

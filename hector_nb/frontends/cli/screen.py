@@ -6,7 +6,6 @@ Above is `turn.py`.
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from hector_nb.events import NestedDelta, ToolCalled, ToolReturned
@@ -58,9 +57,7 @@ class Screen(Protocol):
         """Begin."""
         ...
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Show what is left."""
         ...
 
@@ -132,9 +129,7 @@ class StreamScreen:
         """See `Screen`."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """See `Screen`."""
         if self._safe:
             self._out.write(self._safe.close())

@@ -40,7 +40,7 @@ interface MemoryRowProps {
 
 type Doing = "nothing" | "correcting" | "forgotten" | "gone";
 /** How long a memory can be called back. */
-export const UNDO_MS = 10_000;
+const UNDO_MS = 10_000;
 
 export function MemoryRow({ store, memory, query = "", still, own = true, corrected, gone }: MemoryRowProps) {
   const [doing, go] = useState<Doing>("nothing");
