@@ -83,7 +83,8 @@ class GrpcServer:
         await self._health.stop()
         stopping = asyncio.create_task(self._server.stop(_STOP_WITHIN))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._service.idle(), _STOP_WITHIN)
+            async with asyncio.timeout(_STOP_WITHIN):
+                await self._service.idle()
         await self._server.stop(None)
         await stopping
 

@@ -27,7 +27,8 @@ class Readiness:
         if self._look is None or (self._look.done() and now - self._looked_at > _KEPT):
             self._look = asyncio.create_task(self._reads())
         try:
-            return await asyncio.wait_for(asyncio.shield(self._look), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):  # `wait_for` of Python 3.11 may swallow that its caller is cancelled
+                return await asyncio.shield(self._look)
         except TimeoutError:
             return False
 
