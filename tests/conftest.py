@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 from hypothesis import settings
@@ -9,10 +10,32 @@ from hypothesis import settings
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
     "0"  # tests that fork share their process with those of gRPC, which reads this at import
 )
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the hundreds of processes that tests start would compile anew
+sys.dont_write_bytecode = False
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 
 _PROGRAMS = {"browser": "chromium", "nginx": "nginx"}
 """What tests of a mark drive that pip does not bring."""
+
+_LONG = (
+    "tests/test_types.py",
+    "tests/frontends/browser/",
+    "tests/frontends/test_browser.py",
+    "tests/test_",
+    "tests/proof/",
+    "notebooks/",
+    "tests/nodes/",
+    "tests/frontends/",
+    "tests/cli/",
+    "tests/stores/test_twins.py",
+    "tests/stores/test_postgres_server.py",
+    "tests/runtime/test_killed.py",
+    "tests/runtime/test_ledgers.py",
+    "tests/transports/test_serve.py",
+    "tests/models/test_local.py",
+    "tests/tools/test_mcp.py",
+)
+"""The rooms and files whose tests take seconds, because they start processes or calculate: these first."""
 
 
 def pytest_configure() -> None:
@@ -24,8 +47,17 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are processors, for about a third of all time is waited for others."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a program that tests of a mark drive, these are skipped and say so; in CI that is an error."""
+    """Long files begin first, so that no process works alone in the end.
+
+    Without a program that tests of a mark drive, these are skipped and say so; in CI that is an error.
+    """
+    items.sort(key=_place)
     for mark, program in _PROGRAMS.items():
         if shutil.which(program, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin"):
             continue
@@ -34,6 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"The {mark} tests need `{program}` on the PATH.")
         for item in wanting:
             item.add_marker(pytest.mark.skip(reason=f"there is no `{program}` on the PATH"))
+
+
+def _place(item: pytest.Item) -> int:
+    room = item.nodeid.partition("::")[0]
+    return next((place for place, long in enumerate(_LONG) if room.startswith(long)), len(_LONG))
 
 
 @pytest.fixture(scope="session")
