@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,28 +16,26 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the hundreds of proce
 sys.dont_write_bytecode = False
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 
+_HERE = Path(__file__).parent
 _PROGRAMS = {"browser": "chromium", "nginx": "nginx"}
 """What tests of a mark drive that pip does not bring."""
 
 _LONG = (
-    "tests/test_types.py",
-    "tests/frontends/browser/",
-    "tests/frontends/test_browser.py",
-    "tests/test_",
-    "tests/proof/",
-    "notebooks/",
-    "tests/nodes/",
-    "tests/frontends/",
-    "tests/cli/",
-    "tests/stores/test_twins.py",
-    "tests/stores/test_postgres_server.py",
-    "tests/runtime/test_killed.py",
-    "tests/runtime/test_ledgers.py",
-    "tests/transports/test_serve.py",
-    "tests/models/test_local.py",
-    "tests/tools/test_mcp.py",
+    "test_types.py",
+    "test_",
+    "proof/",
+    "frontends/",
+    "nodes/",
+    "cli/",
+    "stores/test_twins.py",
+    "stores/test_postgres_server.py",
+    "runtime/test_killed.py",
+    "runtime/test_ledgers.py",
+    "transports/test_serve.py",
+    "models/test_local.py",
+    "tools/test_mcp.py",
 )
-"""The rooms and files whose tests take seconds, because they start processes or calculate: these first."""
+"""The rooms and files whose tests take seconds, because they start processes or calculate."""
 
 
 def pytest_configure() -> None:
@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Without a program that tests of a mark drive, these are skipped and say so; in CI that is an error.
     """
-    items.sort(key=_place)
+    places = {path: place for place, path in enumerate(_long_first(items))}
+    items.sort(key=lambda item: places[item.path])
     for mark, program in _PROGRAMS.items():
         if shutil.which(program, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin"):
             continue
@@ -68,9 +69,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"there is no `{program}` on the PATH"))
 
 
-def _place(item: pytest.Item) -> int:
-    room = item.nodeid.partition("::")[0]
-    return next((place for place, long in enumerate(_LONG) if room.startswith(long)), len(_LONG))
+def _long_first(items: list[pytest.Item]) -> list[Path]:
+    """The files, those that take long first, every second one with a browser: not all processes shall drive one at once."""
+    paths = dict.fromkeys(item.path for item in items)
+    driving = dict.fromkeys(item.path for item in items if item.get_closest_marker("browser"))
+    long = [path for part in _LONG for path in paths if path.is_relative_to(_HERE) and _name(path).startswith(part)]
+    long += [path for path in paths if path.suffix == ".ipynb"]
+    others = [path for path in dict.fromkeys(long) if path not in driving]
+    mixed = [path for pair in zip_longest(others, driving) for path in pair if path]
+    return [*mixed, *(path for path in paths if path not in set(mixed))]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(_HERE).as_posix()
 
 
 @pytest.fixture(scope="session")
