@@ -128,8 +128,9 @@ def chat(
         hector_nb.chat("assistant")
 
     Args:
-        agent: Who answers; None: the first agent, or that of the session.
-        session: The id of a session to go on in; None: a new one, which is stored with its first message.
+        agent: Who answers; None: that of the session, or the first agent.
+        session: The id of a session to go on in; None: the one in which this cell's chat was last, also before the kernel was restarted,
+            else a new one, which is stored with its first message.
         config: The configuration file; None: the first that is found. Or the address of a server, such as `http://127.0.0.1:8080`.
         height: Pixels from which on the chat scrolls inside.
         frontend: `full`, `basic` (plain widgets) or `auto`: the first of them that works here.

@@ -21,7 +21,7 @@ from traitlets import Unicode
 from hector_nb.errors import ConfigError, HectorError, Unavailable
 from hector_nb.service import SessionService
 from hector_nb.telemetry.base import Telemetry
-from hector_nb.transports.handlers import ENGINE, Engine
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, where_grpc
 from hector_nb.transports.routes import ROUTES
 from hector_nb.transports.websocket import close_sockets
@@ -126,7 +126,7 @@ class EngineOnDemand(Engine):
 
     def _prepare(self) -> "tuple[LoadedConfig, Any, Telemetry]":
         """Read and import what is slow to read and import, off the event loop."""
-        from hector_nb.bootstrap import make_telemetry, open_runtime
+        from hector_nb.bootstrap.engine import make_telemetry, open_runtime
 
         return self._load(), open_runtime, make_telemetry(metrics=True)
 
@@ -148,13 +148,13 @@ class EngineOnDemand(Engine):
     async def aclose(self) -> None:
         """See `Engine`."""
         self._stopped = True
-        if self._busy is not None:
-            self._busy.cancel()
         if self._opening is None:
             return
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 runtime = await self._opening
+                if self._busy is not None:
+                    self._busy.cancel()
                 await runtime.aclose()
         except Exception:  # noqa: BLE001 -- what could not be opened was reported when it failed; stopping goes on
             _log.debug("The engine did not stop cleanly", exc_info=True)

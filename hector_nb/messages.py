@@ -36,6 +36,11 @@ class ToolCall:
     arguments: Mapping[str, Any]
 
 
+def unreadable(arguments: Mapping[str, Any]) -> str | None:
+    """What a model wrote in the place of a call's arguments, as people are shown it; None: it wrote a JSON object."""
+    return str(arguments[INVALID_ARGUMENTS]) if set(arguments) == {INVALID_ARGUMENTS} else None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """One message of a transcript.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -98,7 +99,8 @@ def _stopped_by_signal() -> asyncio.Event:
     def stop(*_: object) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        loop.call_soon_threadsafe(stopped.set)
+        with suppress(RuntimeError):  # it has stopped already, for a reason of its own
+            loop.call_soon_threadsafe(stopped.set)
 
     for each in _SIGNALS:
         signal.signal(each, stop)

@@ -3,10 +3,10 @@
 `runtime/` implements it in process, `client/` over a wire. Above are transports and front ends; below only vocabulary.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from hector_nb.approvals import Approval, Decision
 from hector_nb.config.schema import ReasoningConfig, RequireApproval, StreamingConfig
@@ -30,6 +30,9 @@ MAX_METADATA_BYTES = 64 * 1024
 """The largest metadata of a session, in bytes of JSON."""
 MAX_TITLE = 500
 """The longest title of a session, in characters."""
+_PAGE = 200
+"""Messages of a transcript that are read at once."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,10 +227,6 @@ class SessionService(Protocol):
         """Start a turn. The user's message is stored when this returns; the stream may still be waiting for its place in the session's queue."""
         ...
 
-    async def send_message(self, agent: str, request: SendMessage) -> Reply:
-        """Start a turn and wait for the whole answer."""
-        return await collect(await self.stream_message(agent, request))
-
     async def follow_turn(
         self, agent: str, turn_id: str, *, session_id: str | None = None, after: int = 0
     ) -> TurnStream:
@@ -351,6 +350,22 @@ async def collect(stream: TurnStream) -> Reply:
     raise ModelInterrupted("The stream ended before the turn did.", hint="Follow the turn to get the rest.")
 
 
+async def every(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+    """The items of all pages; `fetch` gets a page's cursor, None for the first."""
+    cursor: str | None = None
+    while True:
+        page = await fetch(cursor)
+        for item in page.items:
+            yield item
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+def transcript_of(service: SessionService, agent: str, session_id: str) -> AsyncIterator[Message]:
+    """All messages of a session, oldest first, read page by page."""
+    return every(lambda cursor: service.list_messages(agent, session_id, limit=_PAGE, cursor=cursor))
+
+
 def failure(event: TurnFailed) -> Exception:
     """The exception that a failed turn stands for."""
     cls = error_classes().get(event.code, ModelInterrupted)
@@ -369,5 +384,7 @@ __all__ = [
     "ToolInfo",
     "TurnStream",
     "collect",
+    "every",
     "failure",
+    "transcript_of",
 ]

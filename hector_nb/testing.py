@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from hector_nb.bootstrap import open_runtime
+from hector_nb.bootstrap.engine import open_runtime
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.errors import AgentNotFound

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
+from hector_nb.config.examples import EXAMPLES
+from hector_nb.config.loader import load_config
 from hector_nb.config.reference import markdown
 from hector_nb.config.schema import Config
 from hector_nb.frontends.cli.app import app
@@ -48,6 +51,18 @@ def test_the_configuration_page_has_every_key() -> None:
                     check(each, f"{path}{key}{'.NAME' if key in {'llms', 'agents', 'tools'} else ''}.")
 
     check(Config, "")
+
+
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_the_example_of_each_block_loads_and_sets_it(tmp_path: Path, block: str) -> None:
+    path = tmp_path / "hector.yaml"
+    path.write_text(EXAMPLES[block])
+    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", EXAMPLES[block]), "secret")
+    set_here: object = load_config(path, environ={**environ, "ADA_TOKEN": "secret of ada"}).config
+    for key in block.split("."):
+        set_here = next(iter(set_here.values())) if isinstance(set_here, dict) else getattr(set_here, key)
+    assert isinstance(set_here, BaseModel)
+    assert set_here.model_fields_set
 
 
 def test_the_paths_that_are_probed_and_scraped_exist() -> None:

@@ -93,7 +93,9 @@ def test_the_curl_lines_answer(served: str) -> None:
     assert '"session_id": "sess_abc123"' in created
     assert '"response": "Quantum computing."' in sent
     frames = re.sub(r"turn_\w+", "turn_", streamed).strip().split("\n")
-    printed = re.sub(r"turn_\w+", "turn_", README.partition("The last one prints\n")[2].partition("\n\nA line")[0])
+    printed = re.sub(
+        r"turn_\w+", "turn_", README.partition("in the words of the model,\n")[2].partition("\n\nA line")[0]
+    )
     assert frames[:3] == ["retry: 2000", "id: turn_:2", 'data: {"chunk": "Quantum"}']
     assert frames[-1] == "data: [DONE]"
     shape = [line.strip().split(" ")[0] for line in printed.strip().split("\n")]

@@ -172,11 +172,16 @@ class Connection:
                 body = json.loads(await response.read())
         response.close()
         known = decode_error(body.get("error") if isinstance(body, dict) else None)
-        if known is not None and known.message != responses.get(response.status):
+        if (
+            known is not None
+            and not isinstance(known, Unauthenticated)
+            and known.message != responses.get(response.status)
+        ):
             return known
         if response.status in {401, 403} or 300 <= response.status < 400:
             wants = "another token" if self.address.token else "a token"
-            return Unauthenticated(f"{self.address.base} does not let us in.", hint=f"It wants {wants}.")
+            hint = f"It wants {wants}: as `token`, in HECTOR_TOKEN, or in the address with ?token= that it printed at its start."
+            return Unauthenticated(f"{self.address.base} does not let us in.", hint=hint)
         if response.status == 404:
             return NotFound(f"There is no Hector at {self.address.base}.", hint="Check the address and its path.")
         if response.status >= 500:

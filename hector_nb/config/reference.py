@@ -1,6 +1,6 @@
 """Every key of `hector.yaml` as a page to read: `hector schema --format markdown`, which is `docs/configuration.md`.
 
-It is made of `schema.py` alone: types and limits from the JSON Schema, defaults from the values, words from the docstrings.
+It is made of `schema.py`: types and limits from the JSON Schema, defaults from the values, words from the docstrings; and of `examples.py`.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hector_nb.config import schema
+from hector_nb.config.examples import EXAMPLES
 from hector_nb.config.export import export_schema
 
 _HEAD = """# Configuration
@@ -47,7 +48,7 @@ def _sections(path: str, block: type[BaseModel], blocks: dict[str, Any], meaning
         words = value["description"].replace("|", r"\|").replace("\n", " ")
         rows.append(f"| `{key}` | {_type(value)} | {_default(block, key)} | {words} |")
     if path:
-        yield f"\n## {path}\n\n{meaning}\n"
+        yield f"\n## {path}\n\n{meaning}\n\n```yaml\n{EXAMPLES[path]}```\n"
     if rows:
         yield "\n| key | value | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     for place, found, words in inside:

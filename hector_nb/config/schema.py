@@ -80,9 +80,9 @@ class LLMConfig(_Block):
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     """How freely words are chosen, from 0 to 2. Unset: the provider's default."""
     max_tokens: Count | None = None
-    """The longest answer, in tokens."""
+    """The longest answer, in tokens. Unset: the provider's own limit; with the embedded model 512."""
     context_window: Count | None = None
-    """All that the model can see, in tokens."""
+    """All that the model can take, in tokens: what it sees and what it answers. Unset: what is known of the model, else 8192."""
     timeout: PositiveDuration = 60.0
     """The longest silence of the provider, also before its first token."""
     max_retries: int = Field(default=2, ge=0, le=10)
@@ -90,18 +90,23 @@ class LLMConfig(_Block):
     thinking: bool | Literal["low", "medium", "high"] | None = None
     """Whether, or how much, the model reasons before it answers, where it can."""
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is the model that comes along; it can neither call tools nor write summaries."""
+        return self.provider == "local" and self.model is None
+
 
 class WorkingMemoryConfig(_Block):
     """What the model sees of the conversation."""
 
     strategy: Strategy = "summary_buffer"
-    """Which part of the conversation stays in view."""
+    """Which part of the conversation stays in view. `summary_buffer`: all of it, what is old as a running summary. `buffer_window`: the last `window_size` messages. `token_window`: as many of the last messages as fit `budget`."""
     window_size: Count = 20
     """The most messages that `buffer_window` shows."""
     budget: Count | None = None
-    """The most tokens of context. Unset: 4000, with the embedded model 1500."""
+    """The most tokens that the model is shown, with any strategy, and never more than it can take. Unset: 4000, with the embedded model 1500."""
     threshold: float = Field(default=0.8, gt=0, le=1)
-    """`summary_buffer` folds old turns when the context passes this part of the budget."""
+    """`summary_buffer` folds old turns into the summary when the context passes this part of the budget."""
     target: float = Field(default=0.6, gt=0, le=1)
     """`summary_buffer` folds until the context is down to this part of the budget."""
     summarizer: str | None = None
@@ -114,7 +119,7 @@ class LongTermMemoryConfig(_Block):
     enabled: bool = True
     """Off: nothing is remembered or recalled, as without the block."""
     storage_scope: StorageScope = "session"
-    """What is kept and who may recall it: this session's exchanges, the user's, every user's, or the user's summaries only."""
+    """What is kept, and where it is recalled. `session`: what was said in a session, only there. `conversational`: what was said with a user, in all of that user's sessions with the agent. `all`: what was said with anybody, in everybody's sessions. `summaries_only`: as `conversational`, but summaries only, never messages."""
     recall_limit: int = Field(default=5, ge=0, le=1000)
     """The most memories recalled for one message."""
     min_score: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
@@ -129,7 +134,7 @@ class MemoryConfig(_Block):
     working: WorkingMemoryConfig = WorkingMemoryConfig()
     """What the model sees of the conversation."""
     longterm: LongTermMemoryConfig | None = None
-    """What outlives the window. Unset: nothing."""
+    """What is remembered when it has left the window. Unset: nothing."""
 
 
 class ReasoningConfig(_Block):
@@ -144,7 +149,7 @@ class ReasoningConfig(_Block):
     show_debug_info: bool = False
     """The session, the number of the message and token counts appear in the stream."""
     max_iterations: Count = 25
-    """The most requests to the model in one turn."""
+    """The most requests to the model in one turn; each round of tool calls takes one."""
 
 
 class StreamingConfig(_Block):
@@ -157,22 +162,22 @@ class StreamingConfig(_Block):
     buffer_size: Count = 1024
     """Chunks held for one slow reader before they are joined."""
     heartbeat: PositiveDuration = 5.0
-    """The longest silence on the wire."""
+    """The longest silence on the wire; after it a sign of life is sent."""
     on_disconnect: Literal["cancel", "continue"] = "cancel"
-    """What becomes of a turn that nobody reads any more."""
+    """What becomes of a turn that nobody reads any more: `cancel` stops the model and keeps what was said, `continue` lets it finish."""
     resume_grace: Duration = 15.0
-    """How long a turn waits for a reader to come back."""
+    """How long a turn waits for a reader to come back, before `cancel`."""
 
 
 class SessionsConfig(_Block):
     """How long sessions live."""
 
     timeout: PositiveDuration | None = None
-    """A session expires after this much inactivity. Unset: never."""
+    """A session expires after this much inactivity: it can be read, and not be continued. Unset: never."""
     max_duration: PositiveDuration | None = None
     """A session expires at this age. Unset: never."""
     keep_events: Duration = 3600.0
-    """How long a finished turn can be resumed."""
+    """How long a finished turn can be read again event by event, as after a cut line."""
 
 
 class AgentConfig(_Block):
@@ -183,9 +188,9 @@ class AgentConfig(_Block):
     llm: str | None = None
     """A name under `llms`. Unset: `default` where there is one, else the only one, else the first model that is available."""
     instruction: str = "You are a helpful assistant. Answer briefly and precisely."
-    """The system prompt."""
+    """The system prompt: what the model is told before each conversation."""
     tools: Texts = ()
-    """Built-in tools and names under `tools`."""
+    """What the agent may use: `read_file`, `write_file`, `list_files`, `execute_command`, `search`, `agent_call`, and names under `tools`."""
     require_approval: RequireApproval | None = None
     """Overrides `require_approval` of every tool that the agent uses."""
     memory: MemoryConfig = MemoryConfig()
@@ -254,11 +259,11 @@ class ServerConfig(_Block):
     grpc_port: int | None = Field(default=None, ge=0, le=65535)
     """The port for gRPC. Unset: no gRPC."""
     token: SecretStr | None = None
-    """What callers show to get in. Unset: a new one at each start."""
+    """What callers show to get in; their sessions are those of `local`. Unset: `HECTOR_TOKEN`, else a new one at each start."""
     tokens: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Users by token."""
+    """Users by token, `TOKEN: NAME`. Each has sessions of their own."""
     allow_origins: Texts = ()
-    """Web origins besides the server's own that may call."""
+    """Web pages from elsewhere that may call, by their origin, such as `https://app.example`."""
     certfile: str | None = None
     """The certificate for HTTPS, a PEM file."""
     keyfile: str | None = None

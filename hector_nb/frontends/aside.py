@@ -21,6 +21,8 @@ from hector_nb.events import (
 )
 from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain, plain_line
+from hector_nb.frontends.widget.words import has_run
+from hector_nb.messages import unreadable
 from hector_nb.wire.safe_markdown import safe_html
 
 _LONGEST_ARGUMENT = 400
@@ -43,6 +45,7 @@ class Aside:
         self._tools = tools
         self._debug = debug
         self.used: Counter[str] = Counter()
+        self._failed = 0
         self._speaking = ""
 
     def take(self, event: Event) -> None:
@@ -63,7 +66,10 @@ class Aside:
     def title(self) -> str:
         """What it is about, in a few words."""
         if self.used:
-            return f"Used {', '.join(f'{name} × {count}' if count > 1 else name for name, count in self.used.items())}"
+            names = ", ".join(f"{name} × {count}" if count > 1 else name for name, count in self.used.items())
+            if self._failed == self.used.total():
+                return f"Could not use {names}"
+            return f"Used {names}{f' · {self._failed} failed' if self._failed else ''}"
         return "Thinking" if self.text == plain(self.thoughts) else "Behind the answer"
 
     def _told(self, event: Event) -> Iterator[str]:
@@ -72,9 +78,9 @@ class Aside:
                 yield plain(event.text)
             case ToolCalled() if self._tools:
                 self.used[plain_line(event.name)] += 1
-                arguments = ", ".join(_cut(json.dumps(value, ensure_ascii=False)) for value in event.arguments.values())
-                yield self._line(f"[Tool: {event.name}({arguments})]")
+                yield self._line(f"[Tool: {event.name}({_arguments(event)})]")
             case ToolReturned() if self._tools:
+                self._failed += event.is_error and not has_run(event.name, event.output)
                 yield self._line(_result(event))
             case NestedDelta() if self._tools:
                 yield self._nested(event)
@@ -99,6 +105,12 @@ class Aside:
         return f"{'' if not self.text or self.text.endswith(chr(10)) else chr(10)}{plain(text)}\n"
 
 
+def _arguments(event: ToolCalled) -> str:
+    written = unreadable(event.arguments)
+    shown = [json.dumps(value, ensure_ascii=False) for value in event.arguments.values()]
+    return ", ".join(map(_cut, shown)) if written is None else _cut(plain_line(written))
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_ARGUMENT else f"{text[:_LONGEST_ARGUMENT]}…"
 
@@ -106,7 +118,7 @@ def _cut(text: str) -> str:
 def _result(event: ToolReturned) -> str:
     """The last lines of a command's output, the first ones of any other."""
     text = plain(event.output).strip()
-    if event.is_error and event.name != "execute_command":
+    if event.is_error and not has_run(event.name, event.output):
         return f"[{event.name} failed: {text}]"
     lines = text.split("\n")
     left_out = len(lines) - _SHOWN_LINES

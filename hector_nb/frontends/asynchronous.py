@@ -24,7 +24,7 @@ from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.transcript import Transcript
 from hector_nb.frontends.transfer import ExportFormat, Importable, exported, imported
 from hector_nb.memories import Memory
-from hector_nb.service import AgentInfo, SendMessage, SessionService, ToolInfo, TurnStream
+from hector_nb.service import AgentInfo, SendMessage, SessionService, ToolInfo, TurnStream, transcript_of
 from hector_nb.sessions import IfBusy, Session, SessionStatus
 
 _PAGE = 100
@@ -288,14 +288,7 @@ class AsyncSession:
 
     async def messages(self) -> Transcript:
         """The whole transcript, oldest first."""
-        found: Transcript = Transcript(())
-        cursor: str | None = None
-        while True:
-            page = await self._service.list_messages(self.agent, self.session_id, limit=_PAGE, cursor=cursor)
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
+        return Transcript([message async for message in transcript_of(self._service, self.agent, self.session_id)])
 
     async def memory(self) -> MemoryView:
         """What the session remembers: what its model would see now, and the memories it may recall."""

@@ -24,6 +24,8 @@ def open_chat(
         service.ask(lambda asked: sessions.use(asked, arguments.agent or "", None))
     info, session_id = service.ask(lambda asked: sessions.open(asked, arguments.session))
     from hector_nb.frontends.widget import open_chat as open_widget
+    from hector_nb.frontends.widget.belonging import NotebookChat
 
     asked, loop = service.attach()
-    return open_widget(asked, loop, agent=info.name, session_id=session_id, allowed=allowed)
+    belonging = None if arguments.session else NotebookChat(sessions, session_id)
+    return open_widget(asked, loop, agent=info.name, session_id=session_id, allowed=allowed, belonging=belonging)

@@ -82,7 +82,7 @@ async def open_engine(
         return
     if token is not None:
         raise InvalidRequest("A token is for a server.", hint="Name the server, for example http://127.0.0.1:8080.")
-    from hector_nb.bootstrap import open_runtime
+    from hector_nb.bootstrap.engine import open_runtime
     from hector_nb.config.home import current_user
     from hector_nb.config.loader import load_config
 
@@ -109,7 +109,7 @@ async def recent_sessions(config: str | Path | None = None, *, limit: int) -> Se
         ConfigError: the configuration cannot be used.
         StoreError: the database failed.
     """
-    from hector_nb.bootstrap import has_store, make_store
+    from hector_nb.bootstrap.stores import has_store, make_store
     from hector_nb.config.home import current_user
     from hector_nb.config.loader import load_config
 
@@ -140,7 +140,8 @@ async def reindex(
         ModelError: the embedder failed; what was done stays, and another call goes on from there.
         StoreError: the database failed.
     """
-    from hector_nb.bootstrap import make_agents, make_store
+    from hector_nb.bootstrap.agents import make_agents
+    from hector_nb.bootstrap.stores import make_store
     from hector_nb.config.loader import load_config
     from hector_nb.memory import embedders
 
@@ -238,12 +239,16 @@ class LoopThread:
             self._loop.call_soon_threadsafe(work.cancel)
             work.ended.wait(_LAST_WORDS)
             raise
+        except HectorError as error:
+            # Its words say all; how the engine's thread came there would only hide them and the caller's line.
+            raise error.with_traceback(None) from error.__cause__
 
     def stop(self) -> None:
         """Stop the loop; what runs on it is cancelled first."""
         if self._pid != os.getpid() or not self._loop.is_running():
             return
-        self.submit(_cancel_all()).result(timeout=6)
+        with suppress(TimeoutError):  # the process ends in any case
+            self.submit(_cancel_all()).result(timeout=6)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
         if not self._thread.is_alive():

@@ -10,6 +10,7 @@ from hector_nb.frontends.listing import Shown
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.notebook_sessions import NotebookSessions
 from hector_nb.frontends.transcript import all_messages
+from hector_nb.frontends.words import counted
 from hector_nb.messages import Message
 from hector_nb.service import SessionService
 from hector_nb.sessions import Session
@@ -43,7 +44,7 @@ async def _fork(
     fork = await asked.fork_session(session.agent, session.session_id, after=after)
     await sessions.adopt(asked, fork)
     back = f"%hector use {session.agent} -s {session.session_id}"
-    return Shown(f"Goes on in {fork.session_id}, with {_counted(fork.message_count)}. The other way: {back}")
+    return Shown(f"Goes on in {fork.session_id}, with {counted(fork.message_count, 'message')}. The other way: {back}")
 
 
 async def _rewind(asked: SessionService, session: Session, arguments: CommandArguments) -> Shown:
@@ -55,8 +56,8 @@ async def _rewind(asked: SessionService, session: Session, arguments: CommandArg
         session.agent, session.session_id, after=messages[spot - 1].message_id if spot else None
     )
     turns = len(list(groupby(messages[spot:], lambda message: message.turn_id)))
-    taken = f"{turns} {'turn' if turns == 1 else 'turns'} ({_counted(len(messages) - spot)})"
-    return Shown(f"Taken back: {taken}. {session.session_id} has {_counted(rewound.message_count)} now.")
+    taken = f"{counted(turns, 'turn')} ({counted(len(messages) - spot, 'message')})"
+    return Shown(f"Taken back: {taken}. {session.session_id} has {counted(rewound.message_count, 'message')} now.")
 
 
 async def _export(asked: SessionService, session: Session, arguments: CommandArguments) -> Shown:
@@ -66,7 +67,7 @@ async def _export(asked: SessionService, session: Session, arguments: CommandArg
     form = arguments.format or _BY_SUFFIX.get(PurePath(arguments.file or "").suffix.lower(), "markdown")
     text = "".join(export(session, await all_messages(asked, session), form))
     path = await asyncio.to_thread(_write, arguments, session, form, text)
-    return Shown(f"{path} · {_counted(session.message_count)}")
+    return Shown(f"{path} · {counted(session.message_count, 'message')}")
 
 
 def _write(arguments: CommandArguments, session: Session, form: str, text: str) -> Path:
@@ -93,7 +94,3 @@ def _turn(messages: Sequence[Message], turn_id: str) -> Sequence[Message]:
     if not found:
         raise TurnNotFound(f"There is no turn {turn_id!r} in this session.", hint="%hector history shows the turns.")
     return found
-
-
-def _counted(messages: int) -> str:
-    return f"{messages} {'message' if messages == 1 else 'messages'}"

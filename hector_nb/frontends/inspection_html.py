@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from hector_nb.frontends.ledger_rows import FORGOTTEN, LOOKS, Row, bar, excerpt_of, headline, rows
 from hector_nb.frontends.render import plain
+from hector_nb.frontends.words import shortened
 from hector_nb.memories import Ledger, LedgerPart, Memory
 from hector_nb.wire.safe_markdown import safe_html
 
@@ -77,7 +78,7 @@ def _ledger_row(row: Row, titles: Titles) -> str:
         what = "".join(_recalled(part, titles) for part in row.parts)
     else:
         texts = "".join(_text(part, alone=len(row.parts) == 1) for part in row.parts)
-        what = f"<details><summary>{safe_html(_cut(row.excerpt, 64))}</summary>{texts}</details>"
+        what = f"<details><summary>{safe_html(shortened(row.excerpt, 64))}</summary>{texts}</details>"
     return _row(
         "td",
         [
@@ -188,7 +189,3 @@ def _row(tag: str, cells: Sequence[tuple[str, str]]) -> str:
     base = f"{_HAIRLINE};text-align:left;vertical-align:top;padding:4px 12px 4px 0;{weight}"
     shown = "".join(f'<{tag} style="{base};{style}">{cell}</{tag}>' for cell, style in cells)
     return f'<tr style="background:none">{shown}</tr>'
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

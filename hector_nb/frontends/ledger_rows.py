@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.words import counted, shortened
 from hector_nb.memories import Ledger, LedgerPart, PartKind
 
 FORGOTTEN = "(forgotten since)"
@@ -85,9 +86,11 @@ def notes(ledger: Ledger, *, threshold: float | None = None) -> list[str]:
     elif threshold is not None and ledger.tokens >= threshold * ledger.budget:
         told.append("The oldest turns are folded into the summary next.")
     if going := [part for part in ledger.parts if part.drops_next]:
-        told.append(f"Next to leave the window: “{_short(excerpt_of(going[0]))}” ({_messages(len(going))}).")
+        told.append(
+            f"Next to leave the window: “{shortened(excerpt_of(going[0]), 60)}” ({counted(len(going), 'message')})."
+        )
     if ledger.left_out:
-        told.append(f"Not sent: {_messages(ledger.left_out)} that no summary stands for.")
+        told.append(f"Not sent: {counted(ledger.left_out, 'message')} that no summary stands for.")
     if ledger.requests > 1:
         told.append(f"Shown is the last of {ledger.requests} requests of this turn.")
     return told
@@ -113,11 +116,3 @@ def _of(ledger: Ledger) -> Iterator[tuple[PartKind, list[LedgerPart]]]:
 
 def _sum(parts: Sequence[LedgerPart]) -> int:
     return sum(part.tokens for part in parts)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59].rstrip()}…"
-
-
-def _messages(count: int) -> str:
-    return "1 message" if count == 1 else f"{count:,} messages"

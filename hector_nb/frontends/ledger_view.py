@@ -7,6 +7,7 @@ from typing import Any
 from hector_nb.frontends.inspection_html import Titles, budget_bar, day, framed, head, ledger_table, note
 from hector_nb.frontends.ledger_rows import LOOKS, Row, bar, excerpt_of, headline, notes, rows
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.words import shortened
 from hector_nb.memories import Ledger, LedgerPart
 
 _CELLS = 56
@@ -115,7 +116,7 @@ def _below(marks: Sequence[tuple[float, str]]) -> str:
 def _lines(row: Row, width: int, titles: Titles) -> list[str]:
     """A kind of part; under memories, each of them."""
     counted = f"{row.share:5.1f} %" if row.kind != "tools" else "      –"
-    text = "" if row.kind == "memory" else _cut(row.excerpt, 38)
+    text = "" if row.kind == "memory" else shortened(row.excerpt, 38)
     lines = [
         f"{row.look.letter} {row.look.label:<13}  {len(row.parts):>3}  {row.tokens:>{width},}  {counted}  {text}".rstrip()
     ]
@@ -123,10 +124,6 @@ def _lines(row: Row, width: int, titles: Titles) -> list[str]:
         for part in row.parts:
             told = titles.get(part.session_id or "") or part.session_id or ""
             when = day(part.created_at) if part.created_at else ""
-            lines.append(f"  {part.score or 0:.2f}  {_cut(excerpt_of(part), 72)}")
-            lines.append("        " + _cut(plain_line(" · ".join(each for each in (told, when) if each)), 70))
+            lines.append(f"  {part.score or 0:.2f}  {shortened(excerpt_of(part), 72)}")
+            lines.append("        " + shortened(plain_line(" · ".join(each for each in (told, when) if each)), 70))
     return [line.rstrip() for line in lines]
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -4,6 +4,7 @@ This module only registers them. What they do is in `notebook.py`, which is load
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +15,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from hector_nb.frontends.cell_input import PlainHectorLines
 from hector_nb.frontends.last_error import LastError
+from hector_nb.frontends.succession import Succession
 
 if TYPE_CHECKING:
     from hector_nb.frontends.notebook import Notebook
@@ -26,13 +28,23 @@ class HectorMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.errors = LastError(shell)
+        self.succession = Succession(shell)
+
+    @property
+    def hooks(self) -> tuple[tuple[str, Callable[[Any], None]], ...]:
+        """What IPython calls at the beginning and the end of each cell."""
+        return (
+            ("post_run_cell", self.errors.note),
+            ("pre_run_cell", self.succession.begin),
+            ("post_run_cell", self.succession.end),
+        )
 
     @cached_property
     def notebook(self) -> "Notebook":
         """What the magics of this shell have said and heard."""
         from hector_nb.frontends.notebook import Notebook
 
-        return Notebook(self.shell, errors=self.errors)
+        return Notebook(self.shell, errors=self.errors, succession=self.succession)
 
     @no_var_expand
     @line_cell_magic
@@ -58,7 +70,7 @@ class HectorMagics(Magics):
         %hector rewind [TURN]         take back that turn, or the last, and what follows
         %hector export [FILE]         write the conversation into a file;
                                       -f markdown|json|ipynb, --overwrite
-        %hector chat [AGENT] [-s ID]  the chat widget, on this or that session
+        %hector chat [AGENT] [-s ID]  the chat widget, on the notebook's session
         %hector tools [AGENT]         what the agent can do, and what asks first
         %hector connect URL           use the server that runs there, with --token T;
                                       without URL: the engine in this process
@@ -88,8 +100,10 @@ class HectorMagics(Magics):
         The session belongs to the notebook, also after the kernel was restarted,
         until %hector new. A cell that runs again takes its old turn back first, so
         that Run All repeats the conversation; what followed is kept in a session that
-        is named under the answer. Where cells were moved, %hector new above the first
-        lets Run All begin anew. ■ (or I, I) stops the answer and keeps what was said.
+        is named under the answer, and takes the place of the one that an earlier run
+        has left, unless that holds other questions. Where cells were moved, the
+        second Run All has the new order; %hector new above the first begins anew.
+        ■ (or I, I) stops the answer and keeps what was said.
 
         Tools that need your word ask in the cell: y yes, n no, a always for this
         session, e edit the arguments; no answer in time means no, and so does a
@@ -140,7 +154,8 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(transformer)
     shell.Completer.custom_matchers.append(matcher)
-    shell.events.register("post_run_cell", magics.errors.note)
+    for event, hook in magics.hooks:
+        shell.events.register(event, hook)
     _loaded[shell] = _Registered(magics, transformer, matcher)
 
 
@@ -157,6 +172,7 @@ def unload(shell: Any) -> None:
     ):
         if each in registered:
             registered.remove(each)
-    with suppress(ValueError):
-        shell.events.unregister("post_run_cell", magics.errors.note)
+    for event, hook in magics.hooks:
+        with suppress(ValueError):
+            shell.events.unregister(event, hook)
     magics.close()

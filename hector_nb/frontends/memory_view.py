@@ -7,6 +7,7 @@ from typing import Any
 from hector_nb.frontends.inspection_html import Titles, day, framed, memory_table, note, scored, title
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.words import shortened
 from hector_nb.memories import Memory, RecalledMemory, SessionMemory
 
 _NO_TITLES: Titles = MappingProxyType({})
@@ -65,7 +66,7 @@ class MemoryListing(list[Memory]):
         if memory.corrected_at:
             told.append(f"corrected {day(memory.corrected_at)}")
         indent = " " * (len(score) + 2)
-        return [f"{score}{_cut(plain_line(memory.text), 80 - len(score))}", indent + plain_line(" · ".join(told))]
+        return [f"{score}{shortened(plain_line(memory.text), 80 - len(score))}", indent + plain_line(" · ".join(told))]
 
 
 class MemoryView:
@@ -116,7 +117,3 @@ class MemoryView:
 
     def _pending(self) -> str:
         return f"{self.memory.pending} messages are still to be taken in." if self.memory.pending else ""
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -19,7 +19,7 @@ from hector_nb.frontends.answer_forms import json_markdown, json_of
 from hector_nb.frontends.aside import Aside, AsideInTerminal, AsideOutput
 from hector_nb.frontends.cell_approvals import Allowed, CellApprovals
 from hector_nb.frontends.cell_turn import CellTurn
-from hector_nb.frontends.cell_turns import CellTurns, running_cell
+from hector_nb.frontends.cell_turns import CellRun, CellTurns, TakenBack, running_cell
 from hector_nb.frontends.chat_command import open_chat
 from hector_nb.frontends.connect import fetching
 from hector_nb.frontends.inline import AboveAnswer, AnswerView, FinalOutput, LiveOutput, TerminalOutput, publish
@@ -34,8 +34,8 @@ from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions
 from hector_nb.frontends.reply import CellReply
 from hector_nb.frontends.running_turn import RunningTurn
+from hector_nb.frontends.succession import Succession
 from hector_nb.service import AgentInfo, SendMessage
-from hector_nb.sessions import Session
 
 _SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
 
@@ -43,8 +43,15 @@ _SHOWN_NAMES = frozenset({"In", "Out", "_", "__", "___", "_hector"})
 class Notebook:
     """The state of the magics of one shell."""
 
-    def __init__(self, shell: Any, service: NotebookService | None = None, errors: LastError | None = None) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        service: NotebookService | None = None,
+        errors: LastError | None = None,
+        succession: Succession | None = None,
+    ) -> None:
         self._shell = shell
+        self._succession = succession or Succession(shell)
         self._service = service or NotebookService()
         self._errors = errors or LastError(shell)
         self._allowed: Allowed = set()
@@ -113,7 +120,7 @@ class Notebook:
     def _ask(self, arguments: PromptArguments) -> CellReply:
         request = self._prompt(arguments)
         info, session_id = self._service.ask(lambda service: self._sessions.choose(service, arguments))
-        kept = self._take_back(arguments, info, session_id)
+        taken = self._take_back(arguments, info, session_id)
         view, aside = self._views(arguments, info)
         turn = CellTurn(
             self._start(info, replace(request, session_id=session_id)),
@@ -127,9 +134,9 @@ class Notebook:
                 lambda asked: ledger_view(asked, info, turn_id, session_id=session_id)
             ),
             form=(lambda text: json_markdown(json_of(text))) if arguments.format == "json" else None,
-            kept=kept.session_id if kept else None,
+            kept=taken.kept.session_id if taken.kept else None,
         )
-        about = list(self._about_the_session(session_id, kept))
+        about = list(self._about_the_session(session_id, taken))
         try:
             reply = turn.show()
         except (KeyboardInterrupt, HectorError) as error:
@@ -153,15 +160,18 @@ class Notebook:
         # The cell stops its turn itself.
         return SendMessage(message=prompt, on_disconnect="continue")
 
-    def _take_back(self, arguments: PromptArguments, info: AgentInfo, session_id: str) -> Session | None:
-        """Take back what this cell has said when it ran before; the session that keeps what followed."""
-        run = running_cell(self._shell)
+    def _run(self) -> CellRun | None:
+        return running_cell(self._shell, self._succession.first)
+
+    def _take_back(self, arguments: PromptArguments, info: AgentInfo, session_id: str) -> TakenBack:
+        """Take back what this cell has said when it ran before."""
+        run = self._run()
         if run is None or arguments.append:
-            return None
+            return TakenBack()
         return self._service.ask(lambda asked: self._turns.take_back(asked, info.name, session_id, run))
 
     def _start(self, info: AgentInfo, request: SendMessage) -> RunningTurn:
-        run, session_id = running_cell(self._shell), request.session_id
+        run, session_id = self._run(), request.session_id
         if run is None or session_id is None:
             return self._service.start(info.name, request)
         return self._service.start(
@@ -177,10 +187,13 @@ class Notebook:
         else:
             self._shell.set_next_input(code)
 
-    def _about_the_session(self, session_id: str, kept: Session | None) -> Iterator[str]:
+    def _about_the_session(self, session_id: str, taken: TakenBack) -> Iterator[str]:
         """What became of the session before this answer, where somebody might wonder."""
         resumed = self._sessions.resumed.pop(session_id, None)
-        if kept is not None:
+        if taken.above:
+            cells = " and ".join(f"[{number}]" for number in taken.above)
+            yield f"What {cells} just said was taken back with this cell's old turn, which stood before it. Run all cells once more, and it stays."
+        if (kept := taken.kept) is not None:
             yield f"This cell's old turn was replaced. What followed is kept: %hector use {kept.agent} -s {kept.session_id}"
         elif resumed is not None and resumed.message_count:
             yield f"Goes on with this notebook's session of {local(resumed.last_active_at)}; %hector new begins another."

@@ -17,6 +17,7 @@ from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.notebook_sessions import NotebookSessions, last_messages
 from hector_nb.frontends.transcript import Transcript
+from hector_nb.frontends.words import counted
 from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService, ToolInfo
 from hector_nb.sessions import Session
@@ -111,10 +112,9 @@ async def _current(asked: SessionService, sessions: NotebookSessions) -> tuple[A
     if session_id is None:
         return info, "none yet; the next message begins one"
     session = await asked.get_session(info.name, session_id)
-    count = session.message_count
     return (
         info,
-        f"{session_id} · {count} {'message' if count == 1 else 'messages'}, the last {local(session.last_active_at)}",
+        f"{session_id} · {counted(session.message_count, 'message')}, the last {local(session.last_active_at)}",
     )
 
 

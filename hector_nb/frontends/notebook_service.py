@@ -108,9 +108,12 @@ class _Opened:
     async def _hold(self, ready: "asyncio.Future[SessionService]") -> None:
         try:
             async with self._opener() as service:
-                ready.set_result(service)
-                await self._closing.wait()
+                if not ready.cancelled():
+                    ready.set_result(service)
+                    await self._closing.wait()
         except Exception as error:
+            if ready.cancelled():  # whoever wanted it has gone
+                return
             if ready.done():
                 raise
             ready.set_exception(error)

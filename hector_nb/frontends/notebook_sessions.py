@@ -1,11 +1,11 @@
 """Which agent and which session the next message of a notebook goes to."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from hector_nb.errors import AgentNotFound, InvalidRequest
-from hector_nb.frontends.cell_turns import NOTEBOOK
+from hector_nb.frontends.kept_forks import NOTEBOOK
 from hector_nb.frontends.magics_arguments import PromptArguments
 from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService
@@ -13,7 +13,7 @@ from hector_nb.sessions import Session
 
 _PAGE = 100
 _PAGES = 10
-"""How far back the notebook's session is looked for; one that is older than these is not gone on with."""
+"""How far back a session of the notebook is looked for; one that is older than these is not gone on with."""
 
 
 class NotebookSessions:
@@ -74,15 +74,9 @@ class NotebookSessions:
         return self._by_agent.get(info.name)
 
     async def _earlier(self, service: SessionService, info: AgentInfo) -> Session | None:
-        cursor: str | None = None
-        for _ in range(_PAGES):
-            page = await service.list_sessions(info.name, status="active", limit=_PAGE, cursor=cursor)
-            for session in page.items:
-                if session.metadata.get(NOTEBOOK) == self._notebook:
-                    return session
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        async for session in active_sessions(service, info.name):
+            if session.metadata.get(NOTEBOOK) == self._notebook:
+                return session
         return None
 
     async def adopt(self, service: SessionService, session: Session) -> None:
@@ -148,13 +142,19 @@ class NotebookSessions:
         return {"title": PurePath(self._notebook).stem, "metadata": {NOTEBOOK: self._notebook}}
 
 
-async def last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:
-    """What was said last in a session, at most so many messages, oldest first."""
-    messages: list[Message] = []
+async def active_sessions(service: SessionService, agent: str | None) -> AsyncIterator[Session]:
+    """The newest sessions that can be gone on in, with an agent or (None) all; not those that are older than `_PAGES` pages."""
     cursor: str | None = None
-    while True:
-        page = await asked.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
-        messages = [*messages, *page.items][-limit:]
+    for _ in range(_PAGES):
+        page = await service.list_sessions(agent, status="active", limit=_PAGE, cursor=cursor)
+        for session in page.items:
+            yield session
         cursor = page.next_cursor
         if cursor is None:
-            return messages
+            return
+
+
+async def last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:
+    """What was said last in a session, at most so many messages, oldest first."""
+    page = await asked.list_messages(session.agent, session.session_id, limit=limit, newest=True)
+    return list(page.items)

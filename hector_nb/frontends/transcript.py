@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import SupportsIndex, overload
 
 from hector_nb.frontends.render import plain
+from hector_nb.frontends.words import counted
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, transcript_of
 from hector_nb.sessions import Session
 from hector_nb.wire.safe_markdown import neutralise
-
-_PAGE = 100
 
 
 class Transcript(list[Message]):
@@ -38,17 +37,10 @@ class Transcript(list[Message]):
 
 async def all_messages(service: SessionService, session: Session) -> Transcript:
     """Everything that was said in a session."""
-    found = Transcript(())
-    cursor: str | None = None
-    while True:
-        page = await service.list_messages(session.agent, session.session_id, limit=_PAGE, cursor=cursor)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return found
+    return Transcript([message async for message in transcript_of(service, session.agent, session.session_id)])
 
 
 def _heading(message: Message, *, bold: str = "") -> str:
-    tokens = f"{'~' if message.estimated else ''}{message.tokens:,} {'token' if message.tokens == 1 else 'tokens'}"
+    tokens = f"{'~' if message.estimated else ''}{counted(message.tokens, 'token')}"
     status = "" if message.status == "complete" else f" · {message.status}"
     return f"{bold}{message.role}{bold} · {tokens}{status}"

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, transcript_of
 from hector_nb.sessions import Session
-from hector_nb.wire.export import FORMATS
+from hector_nb.wire.export import FORMATS, export
 
 ExportFormat: TypeAlias = Literal["json", "markdown", "ipynb"]
 Importable: TypeAlias = str | bytes | Path | Mapping[str, Any]
 """A conversation: the JSON of an export as text, its file as a `Path`, or an object such as `{"messages": [{"role": "user", "content": "Hi"}]}`."""
-_PAGE = 200
 
 
 async def exported(service: SessionService, agent: str, session_id: str, form: ExportFormat) -> str:
@@ -25,15 +24,9 @@ async def exported(service: SessionService, agent: str, session_id: str, form: E
     """
     if form not in FORMATS:
         raise InvalidRequest(f"There is no format {form!r}.", hint=f"One of {', '.join(FORMATS)}.")
-    exporter = FORMATS[form].exporter()
-    pieces = [exporter.begin(await service.get_session(agent, session_id))]
-    cursor: str | None = None
-    while True:
-        page = await service.list_messages(agent, session_id, limit=_PAGE, cursor=cursor)
-        pieces += [exporter.message(message) for message in page.items]
-        cursor = page.next_cursor
-        if cursor is None:
-            return "".join([*pieces, exporter.end()])
+    session = await service.get_session(agent, session_id)
+    messages = [message async for message in transcript_of(service, agent, session_id)]
+    return "".join(export(session, messages, form))
 
 
 async def imported(service: SessionService, agent: str, source: Importable) -> Session:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hector_nb.memories import Summary
 from hector_nb.messages import Message
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 
 
 class TokenCounter(Protocol):

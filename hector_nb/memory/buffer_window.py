@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hector_nb.memory.steps import Limits, newest_turns
 from hector_nb.messages import Message
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 
 
 class BufferWindow:

@@ -154,17 +154,17 @@ class LongTermMemory:
 
     # -- taking in
 
-    async def take_in(self, store: MemoryStore, untaken: Untaken, *, final: bool = False) -> int:
+    async def take_in(self, store: MemoryStore, untaken: Untaken) -> int:
         """Take in a session's messages after its mark, as far as their turns are finished; how many memories were made.
 
-        In scope `summaries_only` this does nothing until it is due; `final` (the session ends now) makes it due.
+        In scope `summaries_only` this does nothing until it is due: many messages wait, the session is over, or idle.
 
         Raises:
             StoreError: the database failed; what was not taken in will be.
         """
         made = 0
         mark = untaken.mark
-        while batch := await self._next(store, untaken, mark, final=final):
+        while batch := await self._next(store, untaken, mark):
             if not await self._store(store, untaken, mark, batch):
                 break
             made += len(batch.memories)
@@ -189,9 +189,9 @@ class LongTermMemory:
             self._let_embedder_rest(error)
             return 0
 
-    async def _next(self, store: MemoryStore, untaken: Untaken, mark: int, *, final: bool) -> Batch | None:
+    async def _next(self, store: MemoryStore, untaken: Untaken, mark: int) -> Batch | None:
         if self.scope == "summaries_only":
-            return await self._summaries.next(store, untaken, mark, final=final) if self._summaries else None
+            return await self._summaries.next(store, untaken, mark) if self._summaries else None
         turns = await waiting_turns(store, untaken, mark)
         memories: list[NewMemory] = []
         for turn in turns:

@@ -20,7 +20,7 @@ from hector_nb.messages import Message
 from hector_nb.stores.base_memories import MemoryStore, NewMemory, Untaken
 
 IDLE = timedelta(minutes=5)
-"""A session that has been silent for so long is summarized."""
+"""A session that has been silent for so long is summarized, and taken in by any process although its own may still do it."""
 _LONGEST_READ = 16_000
 """Tokens of one message that a summarizer is to read."""
 
@@ -45,11 +45,11 @@ class SessionSummaries:
         self._pending_tokens = max(1, pending_tokens)
         self._rest = Rest(clock)
 
-    async def next(self, store: MemoryStore, untaken: Untaken, mark: int, *, final: bool) -> Batch | None:
+    async def next(self, store: MemoryStore, untaken: Untaken, mark: int) -> Batch | None:
         """The session's summary with the next portion of messages in it; None where that is not due, or failed."""
         waiting = await waiting_turns(store, untaken, mark)
         turns = _portion(waiting, self._pending_tokens)
-        if not turns or self._rest.on or not (final or self._is_due(untaken, mark, waiting)):
+        if not turns or self._rest.on or not self._is_due(untaken, mark, waiting):
             return None
         upto = mark + length(turns)
         telling = [turn for turn in turns if exchanges.exchange_of(turn, first_position=1) is not None]

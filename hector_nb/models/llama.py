@@ -24,6 +24,7 @@ STEP = 64
 """Prompt tokens computed between two calls back, so that a generation can be stopped while it reads its prompt."""
 PROMPT_CACHE_MB = 256
 """Memory for prompts of sessions that lost their slot."""
+_MODEL = "`model` takes the path of a .gguf file; without it, the embedded model answers."
 
 _loaded: "weakref.WeakValueDictionary[tuple[Path, int], Engine]" = weakref.WeakValueDictionary()
 _loading = threading.Lock()
@@ -163,8 +164,8 @@ def _check(path: Path) -> None:
             if file.read(4) == b"GGUF":
                 return
     except OSError as error:
-        raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}.") from error
-    raise ModelUnavailable(f"{path} is not a .gguf model file.")
+        raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}.", hint=_MODEL) from error
+    raise ModelUnavailable(f"{path} is not a .gguf model file.", hint=_MODEL)
 
 
 def _properties(address: str, key: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Embedders behind the OpenAI protocol (`POST …/embeddings`): OpenAI, Ollama, vLLM, llama.cpp, Gemini's compatible endpoint.
 
-It is the `Embedder` of `memory/base.py`, which this room may not know; `bootstrap.py` brings them together.
+It is the `Embedder` of `memory/base.py`, which this room may not know; `bootstrap/` brings them together.
 """
 
 import asyncio

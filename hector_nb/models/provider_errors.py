@@ -124,9 +124,9 @@ class Provider:
 
     def _error(self, status: int, kind: str, said: str, wait: float | None) -> ModelError:
         if status in {401, 403} or (status == 400 and _BAD_KEY.search(said)):
-            return self._refused(
-                f"`{self.host}` refused the key ({status}).", f"Check {self.key_variable or '`api_key`'}.", said
-            )
+            either = f"{self.key_variable}, or " if self.key_variable else ""
+            hint = f"Check {either}`api_key` in its `llms` entry."
+            return self._refused(f"`{self.host}` refused the key ({status}).", hint, said)
         if status == 404 or (status == 400 and _UNKNOWN_MODEL.search(said) and not _OVERFLOW.search(said)):
             message = f"`{self.host}` does not know the model `{self.model}`, or not at this address."
             return self._refused(message, self.unknown_model_hint or "Check `model` and `base_url`.", said)

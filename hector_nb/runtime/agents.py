@@ -1,9 +1,10 @@
 """An agent as the engine runs it: its configuration, its model, its memory and its tools."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from hector_nb.config.schema import AgentConfig, SessionsConfig
 from hector_nb.memory.base import Summarizer, TokenCounter, WorkingMemory
@@ -12,7 +13,7 @@ from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import Model
 from hector_nb.service import AgentInfo
-from hector_nb.sessions import Lifetime
+from hector_nb.sessions import Lifetime, Session
 from hector_nb.tools.toolbox import Toolbox
 
 
@@ -52,6 +53,29 @@ class Agent:
         if (on_disconnect or self.config.streaming.on_disconnect) == "continue":
             return None
         return 0.0 if one_off else self.config.streaming.resume_grace
+
+    def new_session(
+        self,
+        user: str,
+        session_id: str,
+        *,
+        title: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        listed: bool = True,
+    ) -> Session:
+        """A session with it that begins now."""
+        now = datetime.now(UTC)
+        return Session(
+            session_id=session_id,
+            agent=self.name,
+            user=user,
+            title=title,
+            metadata=metadata or {},
+            created_at=now,
+            last_active_at=now,
+            expires_at=self.lifetime.expires_at(now, now),
+            listed=listed,
+        )
 
     def _info(self) -> AgentInfo:
         """What people may know of it."""

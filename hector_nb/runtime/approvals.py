@@ -8,7 +8,8 @@ from hector_nb.approvals import Approval
 from hector_nb.errors import StoreError
 from hector_nb.events import ApprovalAsked, ApprovalDecided
 from hector_nb.runtime.intervals import LOOK_EVERY
-from hector_nb.stores.base import Store, Watch
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_turns import Watch
 from hector_nb.tools.toolbox import CheckedCall
 
 _log = logging.getLogger("hector_nb.runtime")

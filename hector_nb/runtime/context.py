@@ -16,8 +16,9 @@ from hector_nb.messages import Message, ToolSchema
 from hector_nb.models.base import ModelRequest
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.transcript import well_formed
-from hector_nb.stores.base import BegunTurn, Window
 from hector_nb.stores.base_memories import LedgerRecord, ShownMemory
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import BegunTurn
 
 _RECALLED = 4
 """Recalled memories may take one part in so many of the room; the window leaves it to them always, so that its start stays put."""

@@ -17,9 +17,11 @@ from hector_nb.ids import new_id
 from hector_nb.messages import Message
 from hector_nb.runtime.streams import LiveStream
 from hector_nb.runtime.transcript import open_calls
-from hector_nb.service import TurnStream
+from hector_nb.service import TurnStream, every
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores.base import NewTurn, Store, Window
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import NewTurn
 from hector_nb.tools.base import CallContext
 
 if TYPE_CHECKING:
@@ -118,16 +120,12 @@ async def called_from(store: Store, user: str, session_id: str) -> Sequence[Sess
 async def all_called_from(store: Store, user: str, session_id: str) -> Sequence[Session]:
     """The sessions in which all calls of this session were answered. Those of a session that it was forked from are not among them."""
     found: list[Session] = []
-    cursor: str | None = None
-    while True:
-        page = await store.list_messages(user, session_id, limit=1000, cursor=cursor)
-        for call in (call for message in page.items for call in message.tool_calls):
+    async for message in every(lambda cursor: store.list_messages(user, session_id, limit=1000, cursor=cursor)):
+        for call in message.tool_calls:
             session = await store.get_session(user, nested_session(call.call_id))
             if session and _caller(session) == session_id:
                 found.append(session)
-        cursor = page.next_cursor
-        if cursor is None:
-            return found
+    return found
 
 
 def _caller(session: Session) -> object:

@@ -14,9 +14,10 @@ from hector_nb.errors import ModelInterrupted, StoreError
 from hector_nb.events import Event
 from hector_nb.messages import Message
 from hector_nb.runtime.broadcast import Broadcast
-from hector_nb.stores.base import Store, TurnOutcome
+from hector_nb.stores.base import Store
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord
+from hector_nb.stores.base_turns import TurnOutcome
 from hector_nb.telemetry.base import Telemetry
 
 _log = logging.getLogger("hector_nb.runtime")

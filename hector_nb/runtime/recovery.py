@@ -22,7 +22,9 @@ from hector_nb.runtime.run import ResumedTurn, failed
 from hector_nb.runtime.tool_calls import NOT_BEGUN, STOPPED
 from hector_nb.runtime.transcript import open_calls
 from hector_nb.sessions import Turn
-from hector_nb.stores.base import Store, TurnOutcome, Window
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import TurnOutcome
 
 _LOST_AT_MOST = 1_000_000
 """Events that a dead process may have delivered and not stored; their numbers are not used again."""

@@ -9,17 +9,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from hector_nb.errors import HectorError, StoreError
 from hector_nb.memories import Summary
+from hector_nb.memory.session_summaries import IDLE
 from hector_nb.messages import Message
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.context import Room, as_notes, message_room, room_of
 from hector_nb.runtime.errands import Errands
 from hector_nb.sessions import Session
 from hector_nb.stores.base import Store
-from hector_nb.stores.base_memories import Untaken
 
 _log = logging.getLogger("hector_nb.runtime")
 
@@ -39,8 +39,6 @@ _LONGEST_TURN = 4096
 """Messages after which a turn is too long to be folded."""
 _AT_ONCE = 20
 """Sessions left behind that are listed at once."""
-_IDLE = timedelta(minutes=5)
-"""How long nobody must have spoken for a session to be taken in although its process may still do it."""
 
 
 class Remembering:
@@ -164,17 +162,13 @@ class Remembering:
 
     async def _take_session(self, agent: Agent, session: Session) -> None:
         try:
+            assert agent.longterm
             if untaken := await self._store.untaken_of(session.user, session.session_id):
-                await self._take_in(agent, untaken)
+                await agent.longterm.take_in(self._store, untaken)
         except HectorError as error:
             _log.warning("%s is not remembered yet: %s", session.session_id, error.message)
         except Exception:  # noqa: BLE001 - a background task must not die in silence
             _log.exception("Remembering failed for a reason that is ours")
-
-    async def _take_in(self, agent: Agent, untaken: Untaken) -> None:
-        assert agent.longterm
-        idle = untaken.idle_since < datetime.now(UTC) - _IDLE
-        await agent.longterm.take_in(self._store, untaken, final=idle or untaken.session.status != "active")
 
     async def _look(self) -> None:
         """Every so often, take in what some process has left, and give vectors to memories that have none."""
@@ -183,7 +177,7 @@ class Remembering:
             self._look_now.clear()
             try:
                 await self._take_left_behind(over=True)
-                await self._take_left_behind(idle_before=None if everything else datetime.now(UTC) - _IDLE)
+                await self._take_left_behind(idle_before=None if everything else datetime.now(UTC) - IDLE)
                 await self._reindex()
                 everything = False
             except StoreError as error:

@@ -10,7 +10,7 @@ from hector_nb.approvals import Decision
 from hector_nb.errors import InvalidRequest, MessageTooLarge
 from hector_nb.service import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, MAX_TITLE, SendMessage
 from hector_nb.sessions import SESSION_ID, STATUSES, IfBusy
-from hector_nb.stores.base import Idempotency
+from hector_nb.stores.base_sessions import Idempotency
 
 IF_BUSY: tuple[str, ...] = get_args(IfBusy)
 DECISIONS: tuple[str, ...] = get_args(Decision)

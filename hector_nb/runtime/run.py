@@ -20,22 +20,22 @@ from hector_nb.events import ApprovalDecided, Event, ModelUsed, TurnDone, TurnFa
 from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, MessageStatus
 from hector_nb.runtime.agents import Agent
+from hector_nb.runtime.attendance import Attendance
 from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.runtime.context import Context, build_context, room_of, window_of
-from hector_nb.runtime.intervals import DEAD_AFTER, LOOK_EVERY
+from hector_nb.runtime.intervals import LOOK_EVERY
 from hector_nb.runtime.ledger import outline
 from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.tool_calls import Caller, ToolCalls
 from hector_nb.runtime.turn import Answer, TurnLoop
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores.base import BegunTurn, NewTurn, RepeatedTurn, Store, TurnOutcome
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_turns import BegunTurn, NewTurn, RepeatedTurn, TurnOutcome
 from hector_nb.telemetry.base import ARRIVAL, Telemetry, TurnFacts, TurnTelemetry
 
 _log = logging.getLogger("hector_nb.runtime")
 
-_ATTEND_EVERY = 1.0
-"""Seconds between looks whether another process has readers of a turn that has none here."""
 _SETTLE_EVERY = 0.5
 """Seconds between attempts to store an outcome that the database refused."""
 _COME_BACK = (
@@ -82,8 +82,18 @@ class TurnRun:
         self._remembering = remembering
         self._session: Session | None = None
         self.holder = start.holder
+        self._attendance = Attendance(
+            store,
+            self.turn_id,
+            holder=self.holder,
+            grace=grace,
+            excused=lambda: self._record.waiting or bool(self._calls.waiting_below),
+            cancel=self.cancel,
+        )
         self.log = Broadcast(
-            on_empty=self._nobody_reads, on_join=self._somebody_reads, start=resumed.last_seq if resumed else 0
+            on_empty=self._attendance.left,
+            on_join=self._attendance.joined,
+            start=resumed.last_seq if resumed else 0,
         )
         self.placed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if resumed:
@@ -92,12 +102,10 @@ class TurnRun:
         self.repeats: Turn | None = None
         self._start = start
         self._runs = runs
-        self._grace = grace
         self._above = above
         self._telemetry = telemetry
         self._told: TurnTelemetry | None = None
         self._queued_at, self._started_at = time.perf_counter(), time.time_ns()
-        self._leaving: asyncio.Task[None] | None = None
         self._stop_status: Literal["cancelled", "interrupted", "waiting"] | None = None
         self._answer = Answer()
         events = resumed.events if resumed else ()
@@ -119,7 +127,7 @@ class TurnRun:
                 user=self.user, agent=agent.name, session_id=self.session_id, turn_id=self.turn_id, above=above
             ),
             record=self._record,
-            on_wait=self._somebody_reads,
+            on_wait=self._attendance.joined,
             told={event.call_id for event in events if isinstance(event, ApprovalDecided)},
         )
         self._work = asyncio.create_task(self._perform())
@@ -141,30 +149,6 @@ class TurnRun:
             self._stop_status = status
             self._work.cancel()
 
-    def _nobody_reads(self) -> None:
-        if self._grace is not None and not self._record.waiting and not self._calls.waiting_below:
-            self._leaving = asyncio.create_task(self._cancel_unattended(self._grace))
-
-    async def _cancel_unattended(self, grace: float) -> None:
-        """Cancel when nobody, in any process, has read for so many seconds."""
-        left = grace
-        while left > 0 or await self._read_elsewhere():
-            pause = min(left, _ATTEND_EVERY) or _ATTEND_EVERY
-            await asyncio.sleep(pause)
-            left = grace if await self._read_elsewhere() else left - pause
-        self.cancel()
-
-    async def _read_elsewhere(self) -> bool:
-        try:
-            return await self.store.has_readers(self.turn_id, besides=self.holder, dead_after=DEAD_AFTER)
-        except StoreError:
-            return False
-
-    def _somebody_reads(self) -> None:
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
-
     async def _supervise(self) -> None:
         """Wait for the engine and write the outcome, whatever happens."""
         failure: HectorError | None = None
@@ -182,13 +166,14 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
+            self.placed.exception()  # whoever waited for it may have gone
         elif self._stop_status == "waiting" and self._record.waiting:
             await self._leave_waiting()
         elif self.repeats is None:
             await self._finish(failure, status)
         if not self.placed.done():
             self.placed.set_result(None)
-        self._somebody_reads()
+        self._attendance.joined()
         self._runs.pop(self.turn_id, None)
         self.finished.set()
 

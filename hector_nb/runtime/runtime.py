@@ -13,7 +13,8 @@ from hector_nb.runtime.remembering import Remembering
 from hector_nb.runtime.run import ResumedTurn, TurnRun
 from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SessionService
-from hector_nb.stores.base import NewTurn, Store
+from hector_nb.stores.base import Store
+from hector_nb.stores.base_turns import NewTurn
 from hector_nb.telemetry.base import Telemetry
 
 _STOP_WITHIN = 4.0
@@ -93,11 +94,13 @@ class Runtime:
             raise Unavailable("The server is stopping.", hint="Send the message again in a moment.")
         return self._run(new, self.agent(new.agent), grace=grace, above=above)
 
-    def resume(self, resumed: ResumedTurn) -> TurnRun:
-        """Go on with a turn that another process left waiting."""
+    def resume(self, resumed: ResumedTurn) -> None:
+        """Go on with a turn that another process left waiting, unless this one stops: then the next one deals with it."""
+        if self.closing:
+            return
         session = resumed.begun.session
         agent = self.agent(session.agent)
-        return self._run(resumed, agent, grace=agent.grace(one_off=not session.listed))
+        self._run(resumed, agent, grace=agent.grace(one_off=not session.listed))
 
     def _run(
         self, start: NewTurn | ResumedTurn, agent: Agent, *, grace: float | None, above: Sequence[str] = ()

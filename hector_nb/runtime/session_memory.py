@@ -12,7 +12,7 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.context import build_context, room_of, window_of
 from hector_nb.runtime.ledger import present_ledger, stored_ledger
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores.base import BegunTurn
+from hector_nb.stores.base_turns import BegunTurn
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime

@@ -19,7 +19,7 @@ from hector_nb.runtime.intervals import LOOK_EVERY
 from hector_nb.runtime.run import TurnRun, failed
 from hector_nb.service import SessionFeed, TurnStream
 from hector_nb.sessions import Session, Turn
-from hector_nb.stores.base import TurnLog, Watch
+from hector_nb.stores.base_turns import TurnLog, Watch
 
 if TYPE_CHECKING:
     from hector_nb.runtime.runtime import Runtime

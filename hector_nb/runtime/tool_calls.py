@@ -20,8 +20,9 @@ from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.approvals import asked, new_approval, words
 from hector_nb.runtime.record import TurnRecord
 from hector_nb.runtime.transcript import open_calls
-from hector_nb.stores.base import Store, TurnOutcome
+from hector_nb.stores.base import Store
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_turns import TurnOutcome
 from hector_nb.telemetry.base import TurnTelemetry
 from hector_nb.tools.base import CallContext
 from hector_nb.tools.toolbox import CheckedCall, ToolOutcome

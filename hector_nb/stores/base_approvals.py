@@ -9,7 +9,8 @@ from hector_nb.approvals import Approval, Decision
 from hector_nb.errors import ApprovalNotFound, Conflict
 
 if TYPE_CHECKING:
-    from hector_nb.stores.base import BegunTurn, Window
+    from hector_nb.stores.base_sessions import Window
+    from hector_nb.stores.base_turns import BegunTurn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

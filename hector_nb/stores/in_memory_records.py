@@ -12,9 +12,9 @@ from hector_nb.memories import Memory, Summary
 from hector_nb.messages import Message
 from hector_nb.sessions import Session, Turn
 from hector_nb.stores import codec, keywords
-from hector_nb.stores.base import KEEP_KEYS, Window
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord, Partition, Untaken
+from hector_nb.stores.base_sessions import KEEP_KEYS, Window
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.sessions import STATUSES, Page, Session, SessionStatus
 from hector_nb.stores import codec
-from hector_nb.stores.base import Idempotency, Window
+from hector_nb.stores.base_sessions import Idempotency, Window
 from hector_nb.stores.in_memory_records import KeptSession
 from hector_nb.stores.in_memory_state import InMemoryState, utc_now
 

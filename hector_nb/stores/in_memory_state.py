@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from hector_nb.errors import Conflict, SessionNotFound
 from hector_nb.sessions import Session
 from hector_nb.stores import codec
-from hector_nb.stores.base import Idempotency, Watch
+from hector_nb.stores.base_sessions import Idempotency
+from hector_nb.stores.base_turns import Watch
 from hector_nb.stores.in_memory_records import KeptMemory, KeptRequest, KeptSession, KeptTurn
 
 

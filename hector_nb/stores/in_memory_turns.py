@@ -10,18 +10,10 @@ from hector_nb.events import Event, LoggedEvent
 from hector_nb.messages import Message, joined
 from hector_nb.sessions import FINISHED, Lifetime, Turn
 from hector_nb.stores import codec, ledger_records
-from hector_nb.stores.base import (
-    MAX_WAITING,
-    BegunTurn,
-    NewTurn,
-    QueuedTurn,
-    RepeatedTurn,
-    TurnLog,
-    TurnOutcome,
-    Window,
-)
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, RepeatedTurn, TurnLog, TurnOutcome
 from hector_nb.stores.in_memory_records import KeptSession, KeptTurn
 from hector_nb.stores.in_memory_state import InMemoryState, utc_now
 

@@ -53,7 +53,12 @@ class Listener(threading.Thread):
         Raises:
             psycopg.Error: the server cannot be reached.
         """
-        self._database = self._listening()
+        try:
+            self._database = self._listening()
+        except psycopg.Error:
+            self._wake.close()
+            self._woken.close()
+            raise
         self.start()
 
     def close(self) -> None:
@@ -128,8 +133,10 @@ class Listener(threading.Thread):
 
     def _wait(self, others: list[int], seconds: float) -> None:
         """Until one of these has news, a holder comes or goes, or this closes."""
-        ready, _, _ = select.select([*others, self._woken.fileno()], [], [], seconds)
-        if self._woken.fileno() in ready:
+        poll = select.poll()  # a server with many readers has more files than `select.select` can take
+        for file in [*others, self._woken.fileno()]:
+            poll.register(file, select.POLLIN)
+        if self._woken.fileno() in dict(poll.poll(1000 * seconds)):
             self._woken.recv(4096)
 
     def _take(self, connection: psycopg.Connection[Any]) -> None:

@@ -10,7 +10,8 @@ from hector_nb.errors import SessionBusy, SessionEnded, SessionNotFound, TooMany
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime
 from hector_nb.stores import codec, sql, sql_messages, sql_requests, sql_sessions, sql_summaries
-from hector_nb.stores.base import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, RepeatedTurn, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import MAX_WAITING, BegunTurn, NewTurn, QueuedTurn, RepeatedTurn
 from hector_nb.stores.sql_database import Database
 from hector_nb.stores.sql_sessions import FIND_SESSION, SessionRow
 from hector_nb.stores.sql_turns import FIND_TURN, TurnRow, find, input_of

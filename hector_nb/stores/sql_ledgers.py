@@ -14,8 +14,8 @@ from hector_nb.stores import (
     sql_messages,
     sql_summaries,
 )
-from hector_nb.stores.base import Window
 from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
+from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.sql_database import Database, Values
 from hector_nb.stores.sql_sessions import SessionRow
 

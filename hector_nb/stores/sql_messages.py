@@ -7,7 +7,7 @@ from hector_nb.errors import MessageNotFound
 from hector_nb.messages import Message, joined
 from hector_nb.sessions import Page
 from hector_nb.stores import codec, sql
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.sql_database import Database, Values
 from hector_nb.stores.sql_sessions import SessionRow, find
 

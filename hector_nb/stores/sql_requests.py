@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from hector_nb.sessions import Session
 from hector_nb.stores import sql, sql_sessions
-from hector_nb.stores.base import KEEP_KEYS, Idempotency
+from hector_nb.stores.base_sessions import KEEP_KEYS, Idempotency
 from hector_nb.stores.sql_database import Database
 
 _SQL = sql.queries("requests")

@@ -29,19 +29,10 @@ from hector_nb.stores import (
     sql_summaries,
     sql_turns,
 )
-from hector_nb.stores.base import (
-    BegunTurn,
-    Idempotency,
-    NewTurn,
-    QueuedTurn,
-    RepeatedTurn,
-    TurnLog,
-    TurnOutcome,
-    Watch,
-    Window,
-)
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord
+from hector_nb.stores.base_sessions import Idempotency, Window
+from hector_nb.stores.base_turns import BegunTurn, NewTurn, QueuedTurn, RepeatedTurn, TurnLog, TurnOutcome, Watch
 from hector_nb.stores.sql_memory_store import SQLMemoryStore
 from hector_nb.stores.watches import LoopWatch
 

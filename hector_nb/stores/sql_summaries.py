@@ -6,7 +6,7 @@ from hector_nb.errors import SessionNotFound
 from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.stores import codec, sql, sql_messages, sql_sessions
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.sql_database import Database, Values
 
 _SQL = sql.queries("summaries")

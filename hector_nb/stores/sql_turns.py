@@ -20,9 +20,9 @@ from hector_nb.stores import (
     sql_requests,
     sql_sessions,
 )
-from hector_nb.stores.base import TurnLog, TurnOutcome
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
+from hector_nb.stores.base_turns import TurnLog, TurnOutcome
 from hector_nb.stores.sql_database import Database
 
 _SQL = sql.queries("turns")

@@ -1,7 +1,7 @@
 """The full-text index of a SQLite store: which words are in which title or message. Inside one transaction.
 
 The words are folded before they come here, so that all stores find the same. The index is in parts, of which each has the texts of
-every so-manieth session: what is erased is no longer found at once, but leaves the pages only when its part is merged (`sqlite_shredder`),
+every n-th session: what is erased is no longer found at once, but leaves the pages only when its part is merged (`sqlite_shredder`),
 which takes as long as the part is large. A search asks all parts.
 """
 

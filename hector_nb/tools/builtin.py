@@ -65,15 +65,20 @@ async def in_thread(work: Callable[[], _T]) -> _T:
         ToolError: the operating system refused.
     """
     thread = asyncio.ensure_future(asyncio.to_thread(work))
+    thread.add_done_callback(_heard)
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         await asyncio.wait([thread], timeout=_PATIENCE)
-        if thread.done() and not thread.cancelled():
-            thread.exception()
         raise
     except OSError as error:
         raise ToolError(refusal_of(error)) from error
+
+
+def _heard(thread: asyncio.Future[Any]) -> None:
+    """Its failure is no news to anybody, also where the caller has gone."""
+    if not thread.cancelled():
+        thread.exception()
 
 
 def refusal_of(error: OSError) -> str:

@@ -53,6 +53,7 @@ class MainThread:
             return result.result()
         finally:
             future.cancel()
+            result.cancel()  # nobody hears any more of how a call ends that cannot be stopped
 
     @contextmanager
     def waiting(self, wake: Callable[[], None]) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hector_nb.config.wording import did_you_mean
 from hector_nb.errors import HectorError, ToolUnavailable
-from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall, ToolSchema
+from hector_nb.messages import Message, ToolCall, ToolSchema, unreadable
 from hector_nb.service import ToolInfo
 from hector_nb.tools.base import CallContext, Previews, RequireApproval, Tool, ToolError, ToolSource
 from hector_nb.tools.output import clean, cut, was_cut
@@ -214,9 +214,8 @@ async def _within_limit(tool: Tool, call: ToolCall, context: CallContext) -> str
 def _misfit(tool: Tool, call: ToolCall) -> str | None:
     """Why the arguments cannot be used, for the model."""
     name = tool.schema.name
-    if set(call.arguments) == {INVALID_ARGUMENTS}:
-        written = _word(str(call.arguments[INVALID_ARGUMENTS]))
-        return f"The arguments of {name} must be one JSON object, not {written}. Call it again."
+    if (written := unreadable(call.arguments)) is not None:
+        return f"The arguments of {name} must be one JSON object, not {_word(written)}. Call it again."
     from hector_nb.tools.arguments import problems
 
     try:

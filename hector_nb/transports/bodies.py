@@ -2,18 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from difflib import get_close_matches
 from math import isfinite
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from hector_nb.approvals import Decision
-from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
-from hector_nb.service import MAX_METADATA_BYTES, MAX_TITLE
-from hector_nb.sessions import IfBusy
+from hector_nb.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
+from hector_nb.service import MAX_TITLE
+from hector_nb.sessions import SESSION_ID, IfBusy
 from hector_nb.wire.codec import without_surrogates
 from hector_nb.wire.frames import EVENT_GROUPS, LOG
 
@@ -23,7 +23,7 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json")
 MAX_DEPTH = 100
 """How deep objects and lists may be nested in a body."""
-SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+SessionId = Annotated[str, Field(pattern=f"^{SESSION_ID.pattern}$")]
 Title = Annotated[str, Field(max_length=MAX_TITLE)]
 
 
@@ -106,6 +106,7 @@ class SocketMessage(Body):
 
 
 Shape = TypeVar("Shape", bound=BaseModel)
+Word = TypeVar("Word", bound=str)
 
 
 def read_body(raw: bytes, content_type: str | None, shape: type[Shape]) -> Shape:
@@ -147,18 +148,6 @@ def read_json(raw: bytes, shape: type[Shape]) -> Shape:
     return shaped(value, shape)
 
 
-def check_metadata(metadata: Mapping[str, Any] | None) -> None:
-    """Refuse metadata that is too large to be listed.
-
-    Raises:
-        MessageTooLarge: it is.
-    """
-    if metadata is not None and len(json.dumps(metadata)) > MAX_METADATA_BYTES:
-        raise MessageTooLarge(
-            "`metadata` is larger than 64 KiB.", hint="Keep large data elsewhere and store where it is."
-        )
-
-
 def read_limit(text: str | None, *, default: int, most: int = 200) -> int:
     """`?limit=`.
 
@@ -187,14 +176,14 @@ def read_flag(name: str, text: str | None) -> bool | None:
     raise InvalidRequest(f"`{name}` must be true or false.")
 
 
-def read_choice(name: str, text: str | None, choices: tuple[str, ...]) -> str | None:
+def read_choice(name: str, text: str | None, choices: Sequence[Word]) -> Word | None:
     """One of some words in a query; None where it is not there.
 
     Raises:
         InvalidRequest: it is another word.
     """
     if text is None or text in choices:
-        return text
+        return cast("Word | None", text)
     raise InvalidRequest(f"`{name}` must be one of {', '.join(choices)}.", hint=_did_you_mean(text, choices))
 
 
@@ -246,7 +235,7 @@ def _problem(error: ErrorDetails, shape: type[BaseModel]) -> str:
     return f"`{where}` {told[0].lower()}{told[1:]}."
 
 
-def _did_you_mean(word: str, known: tuple[str, ...]) -> str | None:
+def _did_you_mean(word: str, known: Sequence[str]) -> str | None:
     close = get_close_matches(word, known, n=1)
     return f"Did you mean `{close[0]}`?" if close else None
 

@@ -6,14 +6,14 @@ and the reader leaves the turn.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.service import SendMessage, SessionService, collect
-from hector_nb.sessions import SessionStatus
+from hector_nb.sessions import STATUSES
 from hector_nb.transports.bodies import NewMessage, NewSession, read_choice, read_events, shaped
 from hector_nb.transports.grpc_approvals import ApprovalCalls
-from hector_nb.transports.grpc_calls import agent_of, answering, given, limit_of, metadata_of, session_of
+from hector_nb.transports.grpc_calls import agent_of, answering, given, limit_of, object_of, session_of
 from hector_nb.transports.grpc_histories import HistoryCalls
 from hector_nb.transports.grpc_memory import MemoryCalls
 from hector_nb.transports.grpc_stream import Context, Joined, Line, joined
@@ -43,7 +43,7 @@ class A2AService(HistoryCalls, ApprovalCalls, MemoryCalls, A2AServiceServicer):
     ) -> pb.Session:
         """See the .proto, as for all."""
         await service.get_agent(agent_of(request.agent))
-        metadata = metadata_of(request.metadata)
+        metadata = object_of("metadata", request.metadata)
         body = shaped(given(session_id=request.session_id, title=request.title), NewSession)
         session, created = await service.create_session(
             request.agent,
@@ -68,14 +68,14 @@ class A2AService(HistoryCalls, ApprovalCalls, MemoryCalls, A2AServiceServicer):
         self, request: pb.ListSessionsRequest, service: SessionService, _: Context
     ) -> pb.ListSessionsResponse:
         """One page of the caller's sessions."""
-        status = read_choice("status", request.status or None, ("active", "ended", "expired"))
+        status = read_choice("status", request.status or None, STATUSES)
 
         async def page(limit: int) -> pb.ListSessionsResponse:
             found = await service.list_sessions(
                 request.agent or None,
                 limit=limit,
                 cursor=request.cursor or None,
-                status=cast("SessionStatus | None", status),
+                status=status,
                 query=request.q or None,
             )
             return sessions_message(found)

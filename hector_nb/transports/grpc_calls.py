@@ -11,11 +11,12 @@ from tornado.web import Application
 from hector_nb.errors import HectorError, InvalidRequest, MalformedRequest
 from hector_nb.service import SessionService
 from hector_nb.telemetry.base import Telemetry
-from hector_nb.transports.bodies import Metadata, check_metadata, read_json, read_limit
+from hector_nb.transports.bodies import Metadata, read_json, read_limit
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.grpc_caller import Action, owner_of
 from hector_nb.transports.grpc_errors import Ended, abort
 from hector_nb.transports.grpc_stream import Context
-from hector_nb.transports.handlers import ENGINE, Engine, check_session_id
+from hector_nb.transports.handlers import check_session_id
 from hector_nb.wire.status import status_of
 
 Response = TypeVar("Response")
@@ -143,10 +144,3 @@ def object_of(name: str, text: str) -> dict[str, Any] | None:
         return read_json(text.encode(), Metadata).model_extra if text else None
     except MalformedRequest as error:
         raise MalformedRequest(f"`{name}` must be a JSON object. {error.message}") from error
-
-
-def metadata_of(text: str) -> dict[str, Any] | None:
-    """A session's metadata."""
-    metadata = object_of("metadata", text)
-    check_metadata(metadata)
-    return metadata

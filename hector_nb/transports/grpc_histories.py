@@ -2,7 +2,7 @@
 
 from hector_nb.service import SessionService
 from hector_nb.transports.bodies import SessionChange, shaped
-from hector_nb.transports.grpc_calls import Calls, agent_of, answering, metadata_of, session_of
+from hector_nb.transports.grpc_calls import Calls, agent_of, answering, object_of, session_of
 from hector_nb.transports.grpc_stream import Context
 from hector_nb.wire import hector_pb2 as pb
 from hector_nb.wire.proto import session_message
@@ -17,7 +17,7 @@ class HistoryCalls(Calls):
         agent, session_id = agent_of(request.agent), session_of(request.session_id)
         await service.get_session(agent, session_id)
         title = request.title if request.HasField("title") else None
-        metadata = metadata_of(request.metadata) if request.HasField("metadata") else None
+        metadata = object_of("metadata", request.metadata) if request.HasField("metadata") else None
         body = shaped({"title": title}, SessionChange)
         return session_message(await service.update_session(agent, session_id, title=body.title, metadata=metadata))
 

@@ -4,7 +4,6 @@ Health is open to all and tells nothing else; every other call is for those whom
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +21,10 @@ from tornado.web import Application
 
 from hector_nb.errors import Unavailable
 from hector_nb.service import MAX_MESSAGE_BYTES
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.grpc import A2AService
 from hector_nb.transports.grpc_errors import abort
 from hector_nb.transports.grpc_stream import Context
-from hector_nb.transports.handlers import ENGINE, Engine
 from hector_nb.transports.listen import GrpcListen, tls
 from hector_nb.transports.readiness import Readiness
 from hector_nb.wire import hector_pb2 as pb
@@ -45,7 +44,6 @@ _OPTIONS = [
 """A port of one's own, and pings: a client that is gone is noticed, one that pings is let."""
 _LOOK_EVERY = 1.0
 _STOP_WITHIN = 5.0
-_log = logging.getLogger("hector_nb.transports")
 
 
 class GrpcServer:
@@ -75,7 +73,11 @@ class GrpcServer:
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, server)  # type: ignore[no-untyped-call]
         port = _bind(server, listen)
         await server.start()
-        await checked.look()
+        try:
+            await checked.look()
+        except BaseException:
+            await server.stop(None)
+            raise
         return cls(server, port, service, checked)
 
     async def stop(self) -> None:

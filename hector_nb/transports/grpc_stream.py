@@ -141,6 +141,7 @@ class Line:
             if framer.joined:
                 self._telemetry.joined(framer.joined, "grpc")
             if reading is not None:
+                reading.add_done_callback(_forget)
                 reading.cancel()
                 await asyncio.wait([reading])
 
@@ -156,6 +157,12 @@ class Line:
                 await self._context.write(chunk)
             if self._delay and isinstance(frame, Chunk):
                 await asyncio.sleep(self._delay)
+
+
+def _forget(reading: "asyncio.Future[Sequence[LoggedEvent]]") -> None:
+    """How it ended is no news to anybody."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _slices(events: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
@@ -22,19 +22,19 @@ from hector_nb.errors import Forbidden, HectorError, MessageTooLarge, NotFound, 
 from hector_nb.ids import new_id
 from hector_nb.service import SessionService
 from hector_nb.sessions import LOCAL_USER, SESSION_ID
-from hector_nb.telemetry.base import ARRIVAL, Arrival, Telemetry, Transport
+from hector_nb.telemetry.base import ARRIVAL, Arrival, Transport
 from hector_nb.transports.bodies import MAX_BODY_BYTES, Shape, read_body
+from hector_nb.transports.engine import ENGINE, Engine
 from hector_nb.transports.origins import Caller, refusal
 from hector_nb.wire.codec import dumps, to_bytes
 from hector_nb.wire.status import code_for_http, encode_error, error_body, status_of
 
 _log = logging.getLogger("hector_nb.requests")
 
-ENGINE = "hector_nb_engine"
-"""The key of the application's settings under which the `Engine` is found."""
 T = TypeVar("T")
 _NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
+_HOW_TO_GET_IN = "Send the header Authorization: Bearer TOKEN, or ?token=TOKEN."
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TRACE = ("traceparent", "tracestate")
 _CORS = {
@@ -42,41 +42,6 @@ _CORS = {
     "Access-Control-Allow-Headers": "accept, authorization, content-type, idempotency-key, last-event-id, traceparent, tracestate, x-request-id, x-xsrftoken",
     "Access-Control-Max-Age": "600",
 }
-
-
-class Engine(Protocol):
-    """What answers the requests, once it is configured and open."""
-
-    async def allowed_origins(self) -> Sequence[str]:
-        """`server.allow_origins`; nothing where the configuration cannot be used."""
-        ...
-
-    async def service(self, user: str) -> SessionService:
-        """The sessions of one user.
-
-        Raises:
-            ConfigError: the configuration cannot be used.
-            HectorError: the engine cannot be opened, or it stops.
-        """
-        ...
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """Who is told of what happens."""
-        return Telemetry()
-
-    async def metrics(self) -> tuple[bytes, str]:
-        """What Prometheus reads, and its content type."""
-        return b"", "text/plain"
-
-    @property
-    def turns(self) -> int:
-        """How many turns run."""
-        ...
-
-    async def aclose(self) -> None:
-        """Stop the turns, keeping what was said, and free everything."""
-        ...
 
 
 def guarded(action: str, *, authenticated: Callable[..., Any] = web.authenticated) -> Callable[[T], T]:
@@ -97,6 +62,7 @@ class HectorMixin:
     request: Any
     settings: dict[str, Any]
     current_user: Any
+    _jupyter_current_user: Any
 
     def initialize(self, name: str, *args: Any, **settings: Any) -> None:
         """Keep prompts and tokens out of logs, which show a request's URL."""
@@ -111,9 +77,27 @@ class HectorMixin:
         self.arrive()
         if "Origin" in self.request.headers:
             self._allowed = await self.engine.allowed_origins()
-        await super().prepare(**settings)  # type: ignore[misc]
+        try:
+            await super().prepare(**settings)  # type: ignore[misc]
+        except web.HTTPError as error:
+            if error.status_code != 403 or self.current_user is not None:
+                raise
+            raise Unauthenticated(hint=_HOW_TO_GET_IN) from error
         if self.current_user is None and not self.open_to_all and self.request.method != "OPTIONS":
-            raise Unauthenticated(hint="Send the header Authorization: Bearer TOKEN, or ?token=TOKEN.")
+            raise Unauthenticated(hint=_HOW_TO_GET_IN)
+
+    def check_host(self) -> bool:
+        """Refuse a foreign `Host`; always true otherwise.
+
+        Raises:
+            Forbidden: the name is not this server's.
+        """
+        if not super().check_host():  # type: ignore[misc]
+            self.current_user = self._jupyter_current_user = None
+            raise Forbidden(
+                "This server is not known by that name.", hint="Call it localhost, or as its settings allow."
+            )
+        return True
 
     def arrive(self) -> None:
         """Whatever this task does from now on is done for a request that came just now."""

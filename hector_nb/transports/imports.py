@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, FailFast, Field
 from hector_nb.errors import InvalidRequest
 from hector_nb.ids import new_id
 from hector_nb.messages import Message, MessageStatus, Role, ToolCall
-from hector_nb.transports.bodies import Body, Title, check_metadata, read_body
+from hector_nb.sessions import SessionStatus
+from hector_nb.transports.bodies import Body, SessionId, Title, read_body
 from hector_nb.wire.export import FORMAT, VERSION
 
 MAX_IMPORT_BYTES = 64 * 1024 * 1024
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -45,8 +45,8 @@ class ImportedMessage(Body):
 
     role: Role
     content: str
-    message_id: Id | None = None
-    turn_id: Id | None = None
+    message_id: SessionId | None = None
+    turn_id: SessionId | None = None
     created_at: Time | None = None
     status: MessageStatus = "complete"
     tokens: Count = 0
@@ -65,7 +65,7 @@ class ImportedSession(Body):
     session_id: str | None = None
     agent: str | None = None
     user: str | None = None
-    status: Literal["active", "ended", "expired"] | None = None
+    status: SessionStatus | None = None
     created_at: Time | None = None
     last_active_at: Time | None = None
     expires_at: Time | None = None
@@ -99,7 +99,6 @@ def read_import(raw: bytes, content_type: str | None) -> Conversation:
         UnsupportedMediaType, MalformedRequest, InvalidRequest: it is none.
     """
     body = read_body(raw, content_type, Import)
-    check_metadata(body.session.metadata)
     _check(body.messages)
     now = datetime.now(UTC)
     turn_id = new_id("turn")

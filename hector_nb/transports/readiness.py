@@ -4,7 +4,7 @@ import asyncio
 
 from hector_nb.errors import HectorError, SessionNotFound
 from hector_nb.sessions import LOCAL_USER
-from hector_nb.transports.handlers import Engine
+from hector_nb.transports.engine import Engine
 
 _PATIENCE = 2.0
 """Seconds after which an engine that has not answered counts as not ready."""
@@ -27,7 +27,7 @@ class Readiness:
         if self._look is None or (self._look.done() and now - self._looked_at > _KEPT):
             self._look = asyncio.create_task(self._reads())
         try:
-            async with asyncio.timeout(_PATIENCE):  # `wait_for` of Python 3.11 may swallow that its caller is cancelled
+            async with asyncio.timeout(_PATIENCE):  # `wait_for` may swallow a cancellation
                 return await asyncio.shield(self._look)
         except TimeoutError:
             return False

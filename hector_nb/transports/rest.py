@@ -1,10 +1,9 @@
 """REST: agents, sessions, messages. JSON in, JSON out; one handler for each path, listed in `routes.py`."""
 
 import asyncio
-from typing import cast
 
 from hector_nb.service import SendMessage, SessionService, TurnStream, collect
-from hector_nb.sessions import Session, SessionStatus
+from hector_nb.sessions import STATUSES, Session
 from hector_nb.transports.bodies import (
     CancelTurn,
     HistoryPoint,
@@ -12,7 +11,6 @@ from hector_nb.transports.bodies import (
     NewSession,
     Nothing,
     SessionChange,
-    check_metadata,
     read_choice,
     read_flag,
     read_limit,
@@ -77,7 +75,6 @@ class SessionsHandler(RestHandler):
         service = await self.service()
         await service.get_agent(agent)
         body = self.body(NewSession)
-        check_metadata(body.metadata)
         session, created = await service.create_session(
             agent,
             session_id=body.session_id,
@@ -108,7 +105,6 @@ class SessionHandler(RestHandler):
         service = await self.service()
         await service.get_session(agent, check_session_id(session_id))
         body = self.body(SessionChange)
-        check_metadata(body.metadata)
         session = await service.update_session(agent, session_id, title=body.title, metadata=body.metadata)
         self.reply(encode_session(session))
 
@@ -205,12 +201,12 @@ class ContractHandler(RestHandler):
 
 async def reply_with_sessions(handler: RestHandler, agent: str | None) -> None:
     """Answer with the page of the caller's sessions that the query asks for."""
-    status = read_choice("status", handler.query("status"), ("active", "ended", "expired"))
+    status = read_choice("status", handler.query("status"), STATUSES)
     page = await (await handler.service()).list_sessions(
         agent,
         limit=read_limit(handler.query("limit"), default=50),
         cursor=handler.query("cursor") or None,
-        status=cast("SessionStatus | None", status),
+        status=status,
         query=handler.query("q") or None,
     )
     handler.reply(encode_page(page, "sessions", encode_session))

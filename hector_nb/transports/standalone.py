@@ -19,7 +19,8 @@ from traitlets.config import Config
 
 from hector_nb.errors import Unavailable
 from hector_nb.sessions import LOCAL_USER
-from hector_nb.transports.handlers import ENGINE, Engine, UnknownPath
+from hector_nb.transports.engine import ENGINE, Engine
+from hector_nb.transports.handlers import UnknownPath
 from hector_nb.transports.listen import Listen, tls
 
 _BACKLOG = 4096

@@ -48,6 +48,12 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
     limit: ClassVar[int] = MAX_BODY_BYTES
     """Bytes of one frame; a larger one closes the connection."""
 
+    def initialize(self, name: str, *args: Any, **settings: Any) -> None:
+        """Start with nothing to stop: a client may leave before the upgrade."""
+        super().initialize(name, *args, **settings)
+        self._pulse: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
     async def prepare(self, **settings: Any) -> None:
         """Authenticate without sending anybody to a login page, and refuse foreign pages, before the upgrade."""
         await super().prepare(_redirect_to_login=False, **settings)
@@ -68,7 +74,6 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
             await service.get_session(agent, check_session_id(chosen))
         self._session_id = chosen or new_id("sess")
         self._stored = chosen is not None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._own: set[str] = set()
         self._followed: set[str] = set()
         self._starting = asyncio.Lock()
@@ -260,7 +265,7 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         """The model is silent: send what waits for its chunk to be filled."""
         for frame in framer.flush():
             if (message := socket_message(turn_id, frame)) and self._is_open:
-                self.write_message(to_bytes(message).decode()).add_done_callback(asyncio.Future.exception)
+                self.write_message(to_bytes(message).decode()).add_done_callback(_forget)
 
     async def _say(self, value: dict[str, Any]) -> None:
         try:
@@ -275,9 +280,16 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
 
     def on_close(self) -> None:
         """Leave every turn; each is joined before it is left."""
-        self._pulse.cancel()
+        if self._pulse is not None:
+            self._pulse.cancel()
         for task in self._tasks:
             self._loop.call_soon(task.cancel)
+
+
+def _forget(sending: asyncio.Future[None]) -> None:
+    """What could not be sent is known already: the line has broken, or the server stops."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def close_sockets(settings: dict[str, Any]) -> None:

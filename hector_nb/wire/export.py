@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final, Protocol
 
-from hector_nb.messages import Message, ToolCall
+from hector_nb.messages import Message, ToolCall, unreadable
 from hector_nb.sessions import Session
 from hector_nb.wire.codec import dumps, encode_message, encode_session
 from hector_nb.wire.safe_markdown import clean, neutralise
@@ -178,8 +178,11 @@ def _body(message: Message) -> str:
 
 
 def _call(call: ToolCall) -> str:
-    arguments = json.dumps(call.arguments, ensure_ascii=False, indent=2, default=dict)
-    return f"*Calls {_plain(call.name)}*\n\n{_fenced(arguments, 'json')}"
+    if (written := unreadable(call.arguments)) is not None:
+        shown = _fenced(written, "text")
+    else:
+        shown = _fenced(json.dumps(call.arguments, ensure_ascii=False, indent=2, default=dict), "json")
+    return f"*Calls {_plain(call.name)}*\n\n{shown}"
 
 
 def _fenced(text: str, language: str) -> str:

@@ -29,6 +29,7 @@ from hector_nb.events import (
     encode_usage,
     is_last,
 )
+from hector_nb.messages import unreadable
 from hector_nb.wire.codec import dumps
 from hector_nb.wire.frames import Chunk, Done, Failed, Frame, Named, View, encode_done
 
@@ -227,8 +228,9 @@ def said(event: Event, view: View) -> str:
 
 
 def _call(event: ToolCalled | ApprovalAsked) -> str:
-    """A call as it is written in the text, in one line: the arguments as JSON, in their order."""
-    shown = [dumps(value) for value in event.arguments.values()]
+    """A call as it is written in the text, in one line: the arguments as JSON, in their order; what is no JSON as it came."""
+    written = unreadable(event.arguments)
+    shown = [dumps(value) for value in event.arguments.values()] if written is None else [" ".join(written.split())]
     cut = [text if len(text) <= _LONGEST_ARGUMENT else f"{text[:_LONGEST_ARGUMENT]}…" for text in shown]
     return f"{event.name}({', '.join(cut)})"
 

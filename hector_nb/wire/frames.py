@@ -122,11 +122,6 @@ def encode_done(event: TurnDone) -> dict[str, Any]:
     }
 
 
-def encode_chunk(text: str) -> str:
-    """`{"chunk": "…"}`."""
-    return f'{{"chunk": {quote(text)}}}'
-
-
 def sse_block(turn_id: str, frame: Frame) -> str:
     """A frame as an event of a `text/event-stream`."""
     match frame:

@@ -33,8 +33,9 @@ from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.memory.tokens import TiktokenCounter
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Session
-from hector_nb.stores.base import NewTurn, TurnOutcome, Window
 from hector_nb.stores.base_memories import Candidate
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import NewTurn, TurnOutcome
 from hector_nb.stores.sqlite import SQLiteStore
 from tests.benchmarks.remembered import Asked, Said, year
 

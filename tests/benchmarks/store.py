@@ -20,7 +20,8 @@ import psycopg
 
 from hector_nb.events import TextDelta
 from hector_nb.messages import Usage
-from hector_nb.stores.base import TurnOutcome, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import TurnOutcome
 from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.sqlite import SQLiteStore
 from tests.postgres.server import SAFE, running

@@ -11,7 +11,7 @@ import logging
 from statistics import median
 from time import process_time
 
-from hector_nb.bootstrap import make_telemetry
+from hector_nb.bootstrap.engine import make_telemetry
 from hector_nb.telemetry.base import ARRIVAL, Arrival, Telemetry
 from tests.runtime.world import World, opened, text_of
 

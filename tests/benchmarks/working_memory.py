@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.models.scripted import ScriptedModel
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.runtime import Runtime
-from hector_nb.service import SendMessage
+from hector_nb.service import SendMessage, collect
 from hector_nb.stores.sqlite import SQLiteStore
 
 BUDGET = 4000
@@ -89,7 +89,7 @@ async def measure(strategy: str, folder: Path) -> None:
     for _ in range(TURNS):
         request = SendMessage(message=text(rng), session_id=session)
         started, before = time.perf_counter(), time.process_time()
-        reply = await service.send_message("assistant", request)
+        reply = await collect(await service.stream_message("assistant", request))
         ended = time.perf_counter()
         busy.append(time.process_time() - before)
         while tasks := runtime.remembering._folds.under_way():

@@ -185,20 +185,31 @@ def test_a_server_is_refused_by_what_works_on_this_machine(home, command):
     assert f"`hector {command}` works on this machine, not on a server." in told
 
 
+@pytest.mark.parametrize("command", ["models fetch", "trust hector.yaml", "schema", "migrate a b"])
+def test_a_server_named_before_the_command_is_refused_too(home, command):
+    done = home.run_here("--server=http://x", *command.split())
+    assert done.returncode == 2
+    assert "works on this machine, not on a server." in " ".join(done.stderr.decode().replace("│", " ").split())
+
+
 def test_a_server_that_is_named_inside_a_command_is_told_where_it_belongs(home):
     done = home.run_here("sessions", "--server=http://x", "list")
     assert done.returncode == 2
     assert "hector --server URL" in done.stderr.decode()
 
 
-def test_a_terminal_shows_no_column_that_is_empty_and_cuts_no_model_or_memory(home, start):
-    home.config("llms: {default: {provider: local}}\nagents: {assistant: {}}\n")
+def test_a_terminal_shows_of_each_agent_what_it_has_and_cuts_nothing(home, start):
+    home.config(
+        "llms: {default: {provider: local}}\nagents:\n  assistant: {}\n"
+        "  coder: {tools: [write_file, read_file, list_files, execute_command], memory: {longterm: {storage_scope: conversational}}}\n"
+    )
     child = start("agents")
     assert terminal.code(child) == 0
-    shown = child.before
-    assert "TOOLS" not in shown
-    assert "SmolLM2-135M-Instruct · on this machine" in shown
-    assert "summary_buffer 1,500" in shown
+    assistant, coder = child.before.split("coder")
+    assert "tools" not in assistant
+    assert "SmolLM2-135M-Instruct · on this machine" in coder
+    assert "write_file read_file list_files execute_command" in coder
+    assert "summary_buffer 1,500 · keeps conversational" in coder
 
 
 def test_validate_finds_every_budget_that_is_smaller_than_its_system_prompt(home):

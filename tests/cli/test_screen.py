@@ -13,6 +13,7 @@ from hector_nb.events import NestedDelta, ToolCalled, ToolReturned
 from hector_nb.frontends.cli.console import THEME
 from hector_nb.frontends.cli.live_screen import LiveScreen
 from hector_nb.frontends.cli.screen import StreamScreen
+from hector_nb.messages import INVALID_ARGUMENTS
 from tests.cli.terminal import Terminal
 from tests.cli.test_flow import ANSWER, draw
 
@@ -118,11 +119,24 @@ async def test_tools_are_rows_apart_from_what_is_said():
         "Let me look.",
         "",
         '✓ Searched for "sales"  2 places · 0.0 s',
-        '✗ Used lookup city="Rome", days…  Rome is not known. · 0.0 s',
+        '✗ Could not use lookup city="Ro…  Rome is not known. · 0.0 s',
         "✗ Ran make  exit code 2 · 0.0 s",
     ]
     assert lines[5:7] == ["  … 29 lines before", "  29"]
     assert lines[-3:] == ["  [exit code 2]", "", "Done."]
+
+
+async def test_what_was_refused_is_not_said_to_have_been_done():
+    terminal, screen = live_screen()
+    async with screen:
+        screen.called(call("execute_command", command="ls; rm x"))
+        screen.returned(result("execute_command", "There is no program ls;.", is_error=True))
+        screen.called(call("search", "call_2", **{INVALID_ARGUMENTS: '{"query": '}))
+        screen.returned(result("search", "No JSON.", "call_2", is_error=True))
+    assert terminal.text().split("\n") == [
+        "✗ Could not run ls; rm x  There is no program ls;. · 0.0 s",
+        '✗ Could not search for {"query":  No JSON. · 0.0 s',
+    ]
 
 
 @pytest.mark.parametrize("name", ["execute_command", "write_file", "some_tool"])

@@ -183,7 +183,7 @@ async def test_a_session_may_be_called_what_a_path_may_not(session_id: str) -> N
 async def test_a_wrong_token_or_none_is_told_so() -> None:
     async with opened([]) as world, served(world) as port:
         for token in (None, "wrong"):
-            with pytest.raises(Unauthenticated, match="does not let us in"):
+            with pytest.raises(Unauthenticated, match=r"does not let us in.\nIt wants .*HECTOR_TOKEN"):
                 async with open_sessions(f"http://127.0.0.1:{port}", token=token):
                     pass
         async with open_sessions(f"http://127.0.0.1:{port}/agents?token={TOKEN}") as service:

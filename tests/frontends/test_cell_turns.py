@@ -1,6 +1,6 @@
 """Cells that run again, in a real kernel that is told their ids as JupyterLab tells them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ PATH = "/home/ada/first steps.ipynb"
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel = Kernel(tmp_path_factory.mktemp("kernel"), notebook=PATH)
     assert kernel.run("%load_ext hector_nb").status == "ok"
+    kernel.run("from hector_nb.frontends import succession")
     yield kernel
     kernel.close()
 
@@ -70,6 +71,86 @@ def test_run_all_repeats_the_conversation(kernel: Kernel) -> None:
         for cell, text in cells.items():
             assert kernel.run(f"%%hector\n{text}", cell=cell).status == "ok"
         assert said(kernel) == ["one", "two", "three"]
+
+
+def run_all(kernel: Kernel, cells: Mapping[str, str]) -> dict[str, Cell]:
+    """What a front end does, some time after the cell before: all cells are sent at once."""
+    kernel.run("succession.PAUSE = -1")
+    kernel.send("succession.PAUSE = 30")  # however slow this machine is
+    requests = {cell: kernel.send(f"%%hector\n{text}", cell=cell) for cell, text in cells.items()}
+    return {cell: kernel.wait(request) for cell, request in requests.items()}
+
+
+def forks(kernel: Kernel) -> list[str]:
+    """The titles of the forks of this notebook's runs."""
+    kernel.run("s = get_ipython().run_line_magic('hector', 'sessions assistant -n 200')")
+    return kernel.run("for x in s:\n    if 'kept_from' in x.metadata: print(x.title)").stdout.splitlines()
+
+
+def test_many_run_alls_leave_one_fork(kernel: Kernel) -> None:
+    cells, before = {each: f"{each}?" for each in "abcde"}, len(forks(kernel))
+    for _ in range(4):
+        ran = run_all(kernel, cells)
+        assert said(kernel) == ["a?", "b?", "c?", "d?", "e?"]
+    left = kept(ran["a"])
+    assert [kept(ran[each]) for each in "bcde"] == [None] * 4
+    assert said(kernel, left or "") == ["a?", "b?", "c?", "d?", "e?"]
+    titles = forks(kernel)
+    assert len(titles) == before + 1
+    assert "before “a?” was asked again)" in titles[0]
+
+
+def test_a_fork_with_other_questions_stays(kernel: Kernel) -> None:
+    first = {"a": "one", "b": "two", "c": "three"}
+    run_all(kernel, first)
+    old = kept(run_all(kernel, first | {"b": "TWO"})["a"])
+    new = kept(run_all(kernel, first | {"b": "TWO"})["a"])
+    newest = kept(run_all(kernel, first | {"b": "TWO"})["a"])
+    assert said(kernel, old or "") == ["one", "two", "three"]
+    assert said(kernel, newest or "") == ["one", "TWO", "three"]
+    assert kernel.run(f"%hector history -s {new}").status == "error"
+
+
+def test_a_fork_that_somebody_wants_stays(kernel: Kernel) -> None:
+    cells = {"a": "one", "b": "two"}
+    run_all(kernel, cells)
+    spoken = kept(run_all(kernel, cells)["a"]) or ""
+    kernel.run(f"%hector -s {spoken} more")
+    named = kept(run_all(kernel, cells)["a"]) or ""
+    kernel.run("import hector_nb\nhector = hector_nb.connect()")
+    assert kernel.run(f"hector.session(session_id={named!r}).rename('mine')").status == "ok"
+    for _ in range(2):
+        run_all(kernel, cells)
+    assert said(kernel, spoken) == ["one", "two", "more"]
+    assert said(kernel, named) == ["one", "two"]
+
+
+@pytest.mark.parametrize("order", ["cab", "bac", "ncab", "nmabc", "acb", "bca"])
+def test_the_second_run_all_has_the_order_of_cells_that_were_moved(kernel: Kernel, order: str) -> None:
+    run_all(kernel, {each: each for each in "abc"})
+    first = run_all(kernel, {each: each for each in order})
+    assert any("Run all cells once more" in str(cell.outputs) for cell in first.values()) == (order != "acb")
+    assert "Run all cells once more" not in str(
+        [cell.outputs for cell in run_all(kernel, {each: each for each in order}).values()]
+    )
+    assert said(kernel) == list(order)
+    run_all(kernel, {each: each for each in order})
+    assert said(kernel) == list(order)
+
+
+def test_a_cell_that_is_run_by_hand_does_not_count_as_moved(kernel: Kernel) -> None:
+    run_all(kernel, {each: each for each in "abc"})
+    for cell in ("c", "a"):
+        assert "Run all cells" not in str(run_all(kernel, {cell: cell})[cell].outputs)
+    run_all(kernel, {"b": "b", "c": "c"})
+    assert said(kernel) == ["a", "b", "c"]
+
+
+def test_a_cell_that_was_queued_out_of_order_finds_its_place_again(kernel: Kernel) -> None:
+    run_all(kernel, {each: each for each in "abc"})
+    run_all(kernel, {"c": "c", "a": "a"})
+    run_all(kernel, {"a": "a", "b": "b", "c": "c"})
+    assert said(kernel) == ["a", "b", "c"]
 
 
 def test_append_keeps_both(kernel: Kernel) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.errors import (
     AgentNotFound,

@@ -151,6 +151,12 @@ def test_what_goes_wrong_has_a_class_that_says_so(hector: Hector) -> None:
         session.send("Hi")
 
 
+def test_an_error_shows_the_line_that_caused_it_and_not_the_engine_behind_it(hector: Hector) -> None:
+    with pytest.raises(AgentNotFound) as caught:
+        hector.session("nobody")
+    assert [each.name for each in caught.traceback][1:] == ["session", "run"]
+
+
 def test_after_closing_everything_says_so_and_closing_again_is_nothing(hector: Hector) -> None:
     session = hector.session()
     hector.close()

@@ -1,13 +1,14 @@
 """A long-term memory, conversations for it to take in, and embedders and summarizers that do what a test needs."""
 
 import struct
+from dataclasses import replace
 
 from hector_nb.errors import ModelError, ModelUnavailable
 from hector_nb.ids import new_id
 from hector_nb.memory.embedders import WordllamaEmbedder
 from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.memory.tokens import TiktokenCounter
-from hector_nb.stores.base import TurnOutcome
+from hector_nb.stores.base_turns import TurnOutcome
 from tests.stores.making import AGENT, USER, exchange, make_session
 
 REMEMBERED = TurnOutcome(status="complete", finish_reason="stop", take_in=True)
@@ -78,9 +79,16 @@ async def say(store, *said, session_id="s", user=USER, outcome=REMEMBERED):
         await exchange(store, new_id("turn"), content, answer, session_id=session_id, user=user, outcome=outcome)
 
 
-async def take_in(memory, store, *, session_id="s", user=USER, **options):
+async def take_in(memory, store, *, session_id="s", user=USER, over=False):
     untaken = await store.untaken_of(user, session_id)
-    return 0 if untaken is None else await memory.take_in(store, untaken, **options)
+    if untaken is not None and over:
+        untaken = ended(untaken)
+    return 0 if untaken is None else await memory.take_in(store, untaken)
+
+
+def ended(untaken):
+    """The same of a session that is over."""
+    return replace(untaken, session=replace(untaken.session, status="ended"))
 
 
 async def remember(memory, store, *said, session_id="s", user=USER):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hector_nb.bootstrap import check_budget, make_agent, make_agents
+from hector_nb.bootstrap.agents import check_budget, make_agent, make_agents
 from hector_nb.config.loader import LoadedConfig
 from hector_nb.config.schema import Config, LLMConfig
 from hector_nb.errors import ConfigError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hector_nb.bootstrap import make_longterm
+from hector_nb.bootstrap.memory import make_longterm
 from hector_nb.config.schema import Config
 from hector_nb.errors import ConfigError
 from hector_nb.memory.embedders import WordllamaEmbedder

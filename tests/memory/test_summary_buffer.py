@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hector_nb.memory.summary_buffer import SummaryBuffer
 from hector_nb.messages import Message
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 from tests.memory.transcripts import called, conversation, message, turns
 
 BUDGET = 1000

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hector_nb.bootstrap import make_model
+from hector_nb.bootstrap.models import make_model
 from hector_nb.config.schema import LLMConfig
 from hector_nb.models.available import choices, first_available
 from hector_nb.models.endpoints import known_encoding, known_window, ollama_url

@@ -205,8 +205,9 @@ async def test_a_bad_model_file_is_explained(tmp_path, content, problem):
         (tmp_path / "m.gguf").write_bytes(content)
     config = LLMConfig(provider="local", model="m.gguf")
     model = LocalModel.from_config(config, folder=tmp_path, cache_folder=tmp_path)
-    with pytest.raises(ModelUnavailable, match=problem):
+    with pytest.raises(ModelUnavailable, match=problem) as caught:
         await read(model)
+    assert ".gguf" in str(caught.value.hint)
     await model.aclose()
 
 

@@ -74,7 +74,7 @@ TOO_LONG = "This model's maximum context length is 8192 tokens. However, your me
 @pytest.mark.parametrize(
     ("code", "body", "error", "words", "hint"),
     [
-        (401, said("Incorrect API key provided"), ModelRefused, "refused the key", "FAKE_API_KEY"),
+        (401, said("Incorrect API key provided"), ModelRefused, "refused the key", "FAKE_API_KEY, or `api_key`"),
         (403, said("No access", type="permission_error"), ModelRefused, "No access", "FAKE_API_KEY"),
         (404, said("The model `fake` does not exist"), ModelRefused, "does not know the model `fake`", "`model`"),
         (400, said("invalid model ID"), ModelRefused, "does not know the model `fake`", "`model`"),

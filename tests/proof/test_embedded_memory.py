@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hector_nb.bootstrap import open_runtime
+from hector_nb.bootstrap.engine import open_runtime
 from hector_nb.config.loader import load_config
-from hector_nb.service import SendMessage, SessionService
+from hector_nb.service import SendMessage, SessionService, collect
 from tests.models.conftest import CACHE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.embedded]
@@ -31,7 +31,7 @@ FACT, QUESTION = "My sister Clara keeps bees in Lyon.", "Where does my sister Cl
 async def in_a_new_session(service: SessionService, agent: str, text: str) -> tuple[str, str]:
     """The answer and the turn's id."""
     session, _ = await service.create_session(agent)
-    reply = await service.send_message(agent, SendMessage(message=text, session_id=session.session_id))
+    reply = await collect(await service.stream_message(agent, SendMessage(message=text, session_id=session.session_id)))
     return reply.response, reply.turn_id
 
 
@@ -39,7 +39,7 @@ async def in_a_new_session(service: SessionService, agent: str, text: str) -> tu
 async def test_the_embedded_model_answers_from_a_fact_of_another_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hector_nb.bootstrap.cache_folder", lambda: CACHE)
+    monkeypatch.setattr("hector_nb.bootstrap.models.cache_folder", lambda: CACHE)
     (tmp_path / "hector.yaml").write_text(f"{CONFIG}storage: {{url: 'sqlite:///{tmp_path}/hector.db'}}\n")
     runtime = await open_runtime(load_config(tmp_path / "hector.yaml"))
     try:

@@ -10,8 +10,8 @@ from hector_nb.client.connection import Connection
 from hector_nb.client.sessions import RemoteSessions
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
+from hector_nb.transports.engine import Engine
 from hector_nb.transports.grpc_server import GrpcServer
-from hector_nb.transports.handlers import Engine
 from hector_nb.transports.listen import GrpcListen, Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.runtime.grpc_client import GrpcSessions

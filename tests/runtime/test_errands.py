@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.models.scripted import ScriptedModel
 from hector_nb.runtime.agents import Agent

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hector_nb.bootstrap import store_at
+from hector_nb.bootstrap.stores import store_at
 from hector_nb.events import TextDelta, TurnDone, TurnFailed
 from hector_nb.runtime.intervals import DEAD_AFTER
 from hector_nb.runtime.tool_calls import DENIED, STOPPED

@@ -88,7 +88,9 @@ async def test_the_nested_session_is_linked_to_its_call_and_people_may_go_on_wit
         assert await messages_of(here, nested) == [
             ("user", "What is it?", "complete"), ("assistant", "It works.", "complete"),
         ]  # fmt: skip
-        reply = await here.service.send_message("helper", SendMessage(message="Sure?", session_id=nested.session_id))
+        reply = await collect(
+            await here.service.stream_message("helper", SendMessage(message="Sure?", session_id=nested.session_id))
+        )
         assert reply.response == "Indeed."
 
 
@@ -408,5 +410,7 @@ async def test_where_the_process_dies_a_waiting_agent_does_not_linger(
                 await here.service.decide_approval(agent, session_id, asked.call_id, "approve")
         assert tool.calls == []
         assert (await collect(await here.send("go on", session))).response == "What now?"
-        again = await here.service.send_message("helper", SendMessage(message="Hello", session_id=nested.session_id))
+        again = await collect(
+            await here.service.stream_message("helper", SendMessage(message="Hello", session_id=nested.session_id))
+        )
         assert again.response == "Yes?"

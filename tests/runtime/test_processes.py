@@ -9,7 +9,8 @@ from hector_nb.events import LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnR
 from hector_nb.messages import Message
 from hector_nb.service import SendMessage, collect
 from hector_nb.sessions import Lifetime
-from hector_nb.stores.base import BegunTurn, NewTurn, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import BegunTurn, NewTurn
 from tests.runtime.world import World, events_of, first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,8 @@ from hector_nb.events import Event, ModelUsed, TextDelta, ThinkingDelta, TurnDon
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.runtime.tool_calls import NOT_BEGUN, STOPPED
 from hector_nb.sessions import Lifetime
-from hector_nb.stores.base import BegunTurn, NewTurn, TurnOutcome, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import BegunTurn, NewTurn, TurnOutcome
 from tests.runtime.world import World, opened, text_of
 
 pytestmark = pytest.mark.anyio

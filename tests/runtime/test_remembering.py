@@ -9,7 +9,7 @@ import pytest
 
 from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.runtime import remembering, runtime
-from hector_nb.service import SendMessage
+from hector_nb.service import SendMessage, collect
 from hector_nb.stores.base_memories import MemoryStore, Untaken
 from tests.runtime.world import World, opened, text_of
 
@@ -26,10 +26,10 @@ class Gate:
         self._take_in = longterm.take_in
         monkeypatch.setattr(longterm, "take_in", self)
 
-    async def __call__(self, store: MemoryStore, untaken: Untaken, *, final: bool = False) -> int:
+    async def __call__(self, store: MemoryStore, untaken: Untaken) -> int:
         self.asked.set()
         await self.free.wait()
-        return await self._take_in(store, untaken, final=final)
+        return await self._take_in(store, untaken)
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def test_sessions_that_cannot_be_taken_in_do_not_keep_a_process_busy(monke
         longterm = longterm_of(world)
         tries: list[str] = []
 
-        async def refuse(store: object, untaken: object, *, final: bool = False) -> int:
+        async def refuse(store: object, untaken: object) -> int:
             tries.append("")
             raise RuntimeError("This is ours.")
 
@@ -96,7 +96,7 @@ async def test_only_other_sessions_of_the_same_user_are_waited_for(monkeypatch: 
         gate = Gate(longterm_of(world), monkeypatch)
         bob = world.of("bob")
         session = (await bob.create_session("assistant"))[0].session_id
-        await bob.send_message("assistant", SendMessage(message=FACT, session_id=session))
+        await collect(await bob.stream_message("assistant", SendMessage(message=FACT, session_id=session)))
         await gate.asked.wait()
         monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", 1.0)
         waited: list[float] = []
@@ -104,7 +104,9 @@ async def test_only_other_sessions_of_the_same_user_are_waited_for(monkeypatch: 
             service = world.of(user)
             here = where or (await service.create_session("assistant"))[0].session_id
             started = monotonic()
-            await service.send_message("assistant", SendMessage(message="What of the bees?", session_id=here))
+            await collect(
+                await service.stream_message("assistant", SendMessage(message="What of the bees?", session_id=here))
+            )
             waited.append(monotonic() - started)
         assert max(waited[:2]) < 1.0 <= waited[2]
         gate.free.set()

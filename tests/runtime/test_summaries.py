@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from hector_nb.bootstrap import open_runtime
+from hector_nb.bootstrap.engine import open_runtime
 from hector_nb.config.loader import load_config
 from hector_nb.errors import ModelError
 from hector_nb.memories import Summary
 from hector_nb.messages import Message
 from hector_nb.runtime import remembering
-from hector_nb.service import SendMessage
+from hector_nb.service import SendMessage, collect
 from tests.runtime.world import World, opened, text_of
 
 pytestmark = pytest.mark.anyio
@@ -270,7 +270,7 @@ async def test_another_model_may_write_the_summaries(tmp_path: Path) -> None:
         session = (await service.create_session("assistant"))[0].session_id
         async with asyncio.timeout(20):
             for _ in range(10):
-                await service.send_message("assistant", SendMessage(message=SAID, session_id=session))
+                await collect(await service.stream_message("assistant", SendMessage(message=SAID, session_id=session)))
                 while tasks := runtime.remembering._folds.under_way():
                     await asyncio.wait(tasks)
         ledger = (await service.get_memory("assistant", session)).ledger

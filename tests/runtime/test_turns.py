@@ -17,7 +17,7 @@ from hector_nb.errors import (
 )
 from hector_nb.events import TextDelta, TurnDone, TurnFailed, TurnStarted
 from hector_nb.service import SendMessage, collect
-from hector_nb.stores.base import MAX_WAITING
+from hector_nb.stores.base_turns import MAX_WAITING
 from tests.runtime.world import first_text, opened, text_of
 
 pytestmark = pytest.mark.anyio
@@ -212,7 +212,7 @@ async def test_a_turn_may_go_on_without_readers() -> None:
 async def test_a_one_off_turn_is_answered_is_not_listed_and_stops_when_nobody_reads() -> None:
     never = asyncio.Event()
     async with opened([["Hi."], ["so far", never]]) as world:
-        reply = await world.service.send_message("assistant", SendMessage(message="Hello"))
+        reply = await collect(await world.service.stream_message("assistant", SendMessage(message="Hello")))
         assert reply.response == "Hi."
         assert reply.session_id.startswith("sess_")
         assert not (await world.service.list_sessions("assistant")).items

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hector_nb.bootstrap import store_at
+from hector_nb.bootstrap.stores import store_at
 from hector_nb.events import encode
 from hector_nb.models.scripted import Step
 from hector_nb.tools.base import CallContext

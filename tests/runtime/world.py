@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.events import LoggedEvent, TextDelta
 from hector_nb.messages import Message

@@ -7,7 +7,8 @@ from hector_nb.events import TextDelta, TurnDone
 from hector_nb.ids import new_id
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.sessions import Lifetime, Session
-from hector_nb.stores.base import BegunTurn, NewTurn, TurnOutcome, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import BegunTurn, NewTurn, TurnOutcome
 
 USER = "ann"
 AGENT = "assistant"

@@ -4,8 +4,9 @@ import struct
 
 from hector_nb.ids import new_id
 from hector_nb.memories import Summary
-from hector_nb.stores.base import TurnOutcome, Window
 from hector_nb.stores.base_memories import LedgerRecord, NewMemory, Partition, ShownMemory
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import TurnOutcome
 
 from .making import AGENT, USER, ago, begin, exchange, make_session
 

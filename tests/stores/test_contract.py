@@ -7,7 +7,7 @@ import pytest
 
 from hector_nb.errors import Conflict, InvalidRequest, SessionNotFound
 from hector_nb.messages import ToolCall
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 
 from .making import (
     AGENT,

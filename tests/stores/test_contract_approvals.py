@@ -8,8 +8,9 @@ import pytest
 from hector_nb.errors import ApprovalNotFound, Conflict
 from hector_nb.messages import ToolCall, Usage, joined
 from hector_nb.sessions import Lifetime
-from hector_nb.stores.base import BegunTurn, QueuedTurn, TurnOutcome, Window
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import BegunTurn, QueuedTurn, TurnOutcome
 
 from .making import (
     OVER,

@@ -4,7 +4,8 @@ import pytest
 
 from hector_nb.errors import Conflict, MessageNotFound, SessionBusy, SessionNotFound
 from hector_nb.messages import ToolCall
-from hector_nb.stores.base import Idempotency, RepeatedTurn, TurnOutcome, Window
+from hector_nb.stores.base_sessions import Idempotency, Window
+from hector_nb.stores.base_turns import RepeatedTurn, TurnOutcome
 
 from .making import USER, ago, begin, exchange, finish, make_message, make_session, transcript
 

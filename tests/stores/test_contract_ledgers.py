@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hector_nb.stores.base import TurnOutcome
+from hector_nb.stores.base_turns import TurnOutcome
 
 from .making import USER, begin, exchange, finish, make_session
 from .making_memories import give, make_ledger, make_summary, messages_of, partition

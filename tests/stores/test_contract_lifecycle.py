@@ -7,7 +7,8 @@ import pytest
 from hector_nb.errors import InvalidRequest, SessionEnded
 from hector_nb.sessions import Lifetime
 from hector_nb.stores import base, in_memory_records, sql_requests
-from hector_nb.stores.base import BegunTurn, Idempotency, RepeatedTurn
+from hector_nb.stores.base_sessions import Idempotency
+from hector_nb.stores.base_turns import BegunTurn, RepeatedTurn
 
 from .making import OVER, USER, ago, begin, exchange, finish, make_session, one_off, transcript
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hector_nb.stores.base import TurnOutcome
+from hector_nb.stores.base_turns import TurnOutcome
 
 from .making import AGENT, COMPLETE, USER, ago, begin, exchange, finish, make_message, make_session, one_off
 from .making_memories import REMEMBERED, give, make_memory, messages_of, partition, remembered

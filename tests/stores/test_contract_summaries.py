@@ -3,7 +3,7 @@
 import pytest
 
 from hector_nb.errors import SessionNotFound
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 
 from .making import USER, begin, exchange, finish, make_session
 from .making_memories import make_summary, messages_of

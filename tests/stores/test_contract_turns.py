@@ -20,7 +20,8 @@ from hector_nb.events import (
 )
 from hector_nb.messages import Usage
 from hector_nb.sessions import Lifetime
-from hector_nb.stores.base import MAX_WAITING, BegunTurn, QueuedTurn, TurnOutcome, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import MAX_WAITING, BegunTurn, QueuedTurn, TurnOutcome
 
 from .making import (
     COMPLETE,

@@ -3,13 +3,14 @@
 import pytest
 from typer.testing import CliRunner
 
-from hector_nb.bootstrap import move_store, store_at
+from hector_nb.bootstrap.stores import move_store, store_at
 from hector_nb.errors import StoreError, StoreUnavailable
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.frontends.cli.app import app
 from hector_nb.messages import ToolCall
-from hector_nb.stores.base import Idempotency, RepeatedTurn, Window
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_sessions import Idempotency, Window
+from hector_nb.stores.base_turns import RepeatedTurn
 from tests.postgres import databases
 
 from .making import (

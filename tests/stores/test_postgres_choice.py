@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from hector_nb import bootstrap
-from hector_nb.bootstrap import store_at
+from hector_nb.bootstrap import stores
+from hector_nb.bootstrap.stores import store_at
 from hector_nb.errors import ConfigError
 from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.postgres_dialect import numbered
@@ -25,7 +25,7 @@ def test_an_address_of_a_file_names_a_sqlite_store(tmp_path):
 
 
 def test_without_the_driver_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
+    monkeypatch.setattr(stores, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"storage\.url") as caught:
         store_at("postgresql://u:s3cret@h/db")
     assert 'pip install "hector_nb[postgres]"' in caught.value.hint
@@ -33,7 +33,7 @@ def test_without_the_driver_the_error_says_what_to_install(monkeypatch):
 
 
 def test_a_sqlite_store_does_not_load_the_driver_of_postgresql(tmp_path):
-    program = f"from hector_nb.bootstrap import store_at; store_at('sqlite:///{tmp_path}/a.db'); import sys; print('psycopg' in sys.modules)"
+    program = f"from hector_nb.bootstrap.stores import store_at; store_at('sqlite:///{tmp_path}/a.db'); import sys; print('psycopg' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"
 
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from hector_nb.events import TextDelta
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import connect

@@ -7,7 +7,7 @@ import pytest
 
 from hector_nb.errors import HectorError, SessionNotFound, StoreError, StoreFull
 from hector_nb.stores import sqlite_database
-from hector_nb.stores.base import BegunTurn
+from hector_nb.stores.base_turns import BegunTurn
 from hector_nb.stores.sqlite import SQLiteStore
 
 from .making import USER, begin, exchange, finish, make_session, transcript

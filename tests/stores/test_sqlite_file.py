@@ -10,8 +10,8 @@ import pytest
 
 from hector_nb.events import TextDelta
 from hector_nb.stores import keywords, sql, sqlite_reading, sqlite_shredder, sqlite_writer
-from hector_nb.stores.base import Idempotency, Window
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_sessions import Idempotency, Window
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.stores.sqlite_database import connect
 

@@ -4,7 +4,7 @@ import apsw
 import pytest
 
 from hector_nb.stores import sql
-from hector_nb.stores.base import Window
+from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.stores.sqlite_database import APPLICATION_ID, connect
 

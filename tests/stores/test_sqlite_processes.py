@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from hector_nb.stores.base import BegunTurn, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import BegunTurn
 from hector_nb.stores.sqlite import SQLiteStore
 
 from .making import USER, begin, exchange, finish, make_session, transcript

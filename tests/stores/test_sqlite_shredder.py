@@ -10,8 +10,8 @@ import pytest
 from hector_nb.events import TextDelta, ToolCalled, ToolReturned
 from hector_nb.messages import ToolCall
 from hector_nb.stores import sqlite_shredder, sqlite_texts, sqlite_writer
-from hector_nb.stores.base import Idempotency
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_sessions import Idempotency
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.stores.sqlite_pages import Pages
 

@@ -17,8 +17,9 @@ from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Session
 from hector_nb.stores import holder_locks
-from hector_nb.stores.base import Idempotency, NewTurn, TurnOutcome, Window
 from hector_nb.stores.base_approvals import ToolOutput
+from hector_nb.stores.base_sessions import Idempotency, Window
+from hector_nb.stores.base_turns import NewTurn, TurnOutcome
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.sqlite import SQLiteStore

@@ -7,7 +7,8 @@ import sys
 
 from hector_nb.events import TextDelta
 from hector_nb.sessions import Lifetime
-from hector_nb.stores.base import QueuedTurn, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import QueuedTurn
 from hector_nb.stores.sqlite import SQLiteStore
 
 from .making import USER, finish, make_session, make_turn, wait

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from hector_nb.bootstrap import make_telemetry
+from hector_nb.bootstrap.engine import make_telemetry
 from hector_nb.errors import ModelError
 from hector_nb.telemetry.base import ARRIVAL, Arrival
 from hector_nb.telemetry.spans import Spans

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from hector_nb.bootstrap import agent_calls, make_sources, make_toolbox, open_runtime
+from hector_nb.bootstrap.engine import open_runtime
+from hector_nb.bootstrap.tools import agent_calls, make_sources, make_toolbox
 from hector_nb.config.loader import load_config
 from hector_nb.config.schema import BUILTIN_TOOLS, Config
 from hector_nb.events import TextDelta, ToolReturned

@@ -11,6 +11,7 @@ import pytest
 
 from hector_nb.frontends.connect import LoopThread
 from hector_nb.tools.main_thread import MainThread, NobodyWaits, Stopped
+from tests.unheard import nothing_unheard
 
 
 @pytest.fixture
@@ -114,6 +115,35 @@ def test_an_interrupt_stops_the_call_and_those_behind_it(loop: LoopThread) -> No
         wait_for(future, main_thread)
     assert [type(result) for result in future.result(timeout=10)] == [Stopped, Stopped]
     assert ran == []
+
+
+def test_nobody_mourns_a_call_that_fails_after_it_was_given_up(loop: LoopThread) -> None:
+    main_thread, begun = MainThread(), threading.Event()
+    ways: list[asyncio.Task[None]] = []
+
+    async def give_up_meanwhile() -> None:
+        with nothing_unheard():
+            ways.append(asyncio.create_task(main_thread.call(fail)))
+            await asyncio.to_thread(given_up.wait, 30)
+            ways.pop()
+            await asyncio.sleep(0)
+
+    def fail() -> None:
+        begun.set()
+        loop.run(cancel())
+        raise ValueError
+
+    async def cancel() -> None:
+        ways[0].cancel()
+        await asyncio.wait(ways)
+
+    given_up = threading.Event()
+    future = loop.submit(give_up_meanwhile())
+    with main_thread.waiting(lambda: None):
+        while not begun.is_set():
+            main_thread.run_pending()
+    given_up.set()
+    future.result(timeout=30)
 
 
 def test_another_thread_neither_runs_calls_nor_counts_as_somebody_who_waits(loop: LoopThread) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import hector_nb
-from hector_nb.bootstrap import make_sources, make_toolbox
+from hector_nb.bootstrap.tools import make_sources, make_toolbox
 from hector_nb.config.schema import Config
 from hector_nb.errors import ToolUnavailable
 from hector_nb.tools.toolbox import CheckedCall, Toolbox, ToolOutcome

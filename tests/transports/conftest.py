@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
@@ -17,7 +17,7 @@ from hector_nb.stores.base import Store
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.telemetry.base import Telemetry
-from hector_nb.transports.handlers import Engine
+from hector_nb.transports.engine import Engine
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from tests.transports.contract import check

@@ -34,7 +34,11 @@ async def test_every_verb_of_every_route_needs_the_token(site: Site, path: str, 
                 else:
                     assert response.status == 403
                     if verb != "HEAD":
-                        assert (await response.json())["error"]["code"] in {"unauthenticated", "forbidden"}
+                        assert (await response.json())["error"] == {
+                            "code": "unauthenticated",
+                            "message": "This needs a token.",
+                            "hint": "Send the header Authorization: Bearer TOKEN, or ?token=TOKEN.",
+                        }
 
 
 def test_every_verb_that_is_implemented_says_that_it_is_guarded() -> None:
@@ -81,6 +85,7 @@ async def test_a_foreign_host_is_refused(site: Site, open_door: Site) -> None:
         for host in ("evil.example", f"evil.example:{each.port}", "10.0.0.1"):
             status, body = await each.call("GET", "/agents", headers={"Host": host})
             assert (status, body["error"]["code"]) == (403, "forbidden")
+            assert "name" in body["error"]["message"]
 
 
 @pytest.mark.parametrize("headers", [{"Host": "localhost"}, {"Host": "127.0.0.1:80"}, {"Host": "[::1]:8080"}])

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from hector_nb.bootstrap import open_runtime
+from hector_nb.bootstrap.engine import open_runtime
 from hector_nb.config.loader import load_config
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from hector_nb.errors import InvalidRequest, MalformedRequest, MessageTooLarge, UnsupportedMediaType
+from hector_nb.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
 from hector_nb.transports.bodies import (
     NewMessage,
     NewSession,
     SocketMessage,
-    check_metadata,
     read_body,
     read_choice,
     read_events,
@@ -104,12 +103,6 @@ def test_a_session_id_is_1_to_64_plain_characters(session_id: str) -> None:
 def test_half_characters_are_replaced() -> None:
     said = read_json(rb'{"message": "a\ud800b \ud83d\ude00 \\ud800"}', SocketMessage)
     assert said.message == "a\ufffdb 😀 \\ud800"
-
-
-def test_large_metadata_is_refused() -> None:
-    check_metadata({"a": "x" * 1000})
-    with pytest.raises(MessageTooLarge):
-        check_metadata({"a": "x" * 70_000})
 
 
 def test_limits() -> None:

@@ -4,13 +4,15 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from hector_nb import extension
+from hector_nb import bootstrap, extension
 from hector_nb.config.loader import LoadedConfig, load_config
 from hector_nb.errors import ConfigError, Unavailable
 from hector_nb.extension import EngineOnDemand, HectorExtension
+from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SendMessage
 from tests.transports.test_serve import CONFIG
 
@@ -46,6 +48,30 @@ async def test_it_is_opened_once_however_many_need_it(config: Path) -> None:
     await engine.aclose()
     with pytest.raises(Unavailable):
         await engine.service("ada")
+
+
+async def test_an_engine_that_opens_while_the_server_stops_leaves_nothing_behind(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, stopped = asyncio.Event(), asyncio.Event()
+    open_runtime = bootstrap.open_runtime
+
+    async def open_slowly(*what: Any, **more: Any) -> Runtime:
+        asked.set()
+        await stopped.wait()
+        return await open_runtime(*what, **more)
+
+    monkeypatch.setattr(bootstrap, "open_runtime", open_slowly)
+    engine = EngineOnDemand(lambda: load_config(config))
+    before = asyncio.all_tasks()
+    opening = asyncio.create_task(engine.runtime())
+    await asked.wait()
+    stopping = asyncio.create_task(engine.aclose())
+    asyncio.get_running_loop().call_soon(stopped.set)
+    await asyncio.gather(opening, stopping)
+    async with asyncio.timeout(30):
+        while left := asyncio.all_tasks() - before:
+            await asyncio.wait(left)
 
 
 async def test_a_failure_is_remembered_for_a_while_and_then_tried_again(

@@ -8,7 +8,8 @@ import pytest
 from hector_nb.events import TextDelta, ThinkingDelta, TurnStarted
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime
-from hector_nb.stores.base import NewTurn, Window
+from hector_nb.stores.base_sessions import Window
+from hector_nb.stores.base_turns import NewTurn
 from tests.transports.conftest import Site
 from tests.transports.lines import (
     ENDED,

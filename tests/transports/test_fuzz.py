@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from hector_nb.bootstrap import make_agent
+from hector_nb.bootstrap.agents import make_agent
 from hector_nb.config.schema import AgentConfig, Config, LLMConfig
 from hector_nb.errors import ModelError, ModelTimeout
 from hector_nb.events import ThinkingDelta
@@ -30,7 +30,7 @@ from hector_nb.models.scripted import ScriptedModel, Step
 from hector_nb.runtime.runtime import Runtime
 from hector_nb.service import SessionService
 from hector_nb.stores.in_memory import InMemoryStore
-from hector_nb.transports.handlers import Engine
+from hector_nb.transports.engine import Engine
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
 from hector_nb.wire.openapi import document

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hector_nb.service import SendMessage
+from hector_nb.service import SendMessage, collect
 from hector_nb.stores.sqlite import SQLiteStore
 from hector_nb.transports.listen import Listen
 from tests.transports.conftest import TOKEN, USERS, Site, open_site
@@ -60,7 +60,7 @@ async def by_socket(site: Site, agent: str, session: str | None, text: str, user
 
 async def by_service(site: Site, agent: str, session: str | None, text: str, user: str) -> None:
     service = site.world.runtime.for_user(user)
-    await service.send_message(agent, SendMessage(message=text, session_id=session))
+    await collect(await service.stream_message(agent, SendMessage(message=text, session_id=session)))
 
 
 WAYS: dict[str, Way] = {"rest": by_rest, "stream": by_stream, "socket": by_socket, "service": by_service}

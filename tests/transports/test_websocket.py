@@ -1,6 +1,7 @@
 """WebSocket: the frames of the product contract, section 6."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -10,10 +11,13 @@ import pytest
 
 from hector_nb.errors import ModelError, Unavailable
 from hector_nb.events import ThinkingDelta
-from hector_nb.transports.websocket import _SOCKETS, close_sockets
-from tests.transports.conftest import ALLOWED_ORIGIN, Site
+from hector_nb.service import SessionService
+from hector_nb.transports.websocket import _SOCKETS, AgentSocket, close_sockets
+from tests.transports.conftest import ALLOWED_ORIGIN, TOKEN, Site
 
 pytestmark = pytest.mark.anyio
+LONGEST = 30.0
+"""Seconds that a test waits for what comes at once, unless the machine is busy."""
 
 
 class Talk:
@@ -24,7 +28,7 @@ class Talk:
         self.session_id = ""
 
     async def hear(self) -> dict[str, Any]:
-        found: dict[str, Any] = await self.socket.receive_json(timeout=5)
+        found: dict[str, Any] = await self.socket.receive_json(timeout=LONGEST)
         return found
 
     async def say(self, **message: Any) -> None:
@@ -210,12 +214,12 @@ async def test_binary_is_refused(site: Site) -> None:
 async def test_a_frame_beyond_the_limit_closes_the_connection(site: Site) -> None:
     async with connected(site) as talk:
         await talk.socket.send_str("x" * (9 * 1024 * 1024))
-        await talk.socket.receive(timeout=5)
+        await talk.socket.receive(timeout=LONGEST)
         assert talk.socket.close_code == 1009
     async with connected(site) as talk:
         with suppress(ConnectionError):
             await talk.socket.send_str("x" * (17 * 1024 * 1024))
-        await talk.socket.receive(timeout=5)
+        await talk.socket.receive(timeout=LONGEST)
         assert talk.socket.closed
 
 
@@ -274,7 +278,7 @@ async def test_a_session_that_was_deleted_is_followed_no_more(site: Site) -> Non
 async def test_a_server_that_stops_says_goodbye(site: Site) -> None:
     async with connected(site) as talk:
         close_sockets(site.settings)
-        await talk.socket.receive(timeout=5)
+        await talk.socket.receive(timeout=LONGEST)
         assert talk.socket.close_code == 1001
 
 
@@ -283,7 +287,44 @@ async def test_a_ping_that_is_due_when_the_line_breaks_is_not_sent(site: Site) -
         [socket] = [each for each in site.settings[_SOCKETS] if each._session_id == talk.session_id]
         socket.ws_connection.stream.close()  # the handler hears of it in a later round of the loop
         socket._ping()
-        assert (await talk.socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSED
+        assert (await talk.socket.receive(timeout=LONGEST)).type is aiohttp.WSMsgType.CLOSED
+
+
+async def test_a_client_that_leaves_before_the_upgrade_leaves_no_traceback(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, left, closed, service = asyncio.Event(), asyncio.Event(), asyncio.Event(), site.world.service
+    hear_of_it, open_it = AgentSocket.on_connection_close, AgentSocket.open
+
+    async def answer_late(user: str) -> SessionService:
+        asked.set()
+        await left.wait()
+        return await service(user)
+
+    def hear(socket: AgentSocket) -> None:
+        if not left.is_set():
+            asyncio.get_running_loop().call_soon(left.set)
+        hear_of_it(socket)
+
+    async def open_closed(socket: AgentSocket, *path: str) -> None:
+        await open_it(socket, *path)
+        socket._ping()
+        asyncio.get_running_loop().call_soon(closed.set)
+
+    monkeypatch.setattr(site.world, "service", answer_late)
+    monkeypatch.setattr(AgentSocket, "on_connection_close", hear)
+    monkeypatch.setattr(AgentSocket, "open", open_closed)
+    async with asyncio.timeout(LONGEST):
+        path = f"{site.base.partition(str(site.port))[2]}/agents/assistant/stream?token={TOKEN}"
+        upgrade = (
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a2V5\r\n"
+        )
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n{upgrade}\r\n".encode())
+        await asked.wait()
+        writer.close()
+        await closed.wait()
+    assert [each.message for each in caplog.records if each.levelno > logging.INFO] == []
 
 
 async def test_a_stopping_server_says_so_and_closes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +332,7 @@ async def test_a_stopping_server_says_so_and_closes(site: Site, monkeypatch: pyt
         monkeypatch.setattr(site.world.runtime, "closing", True)
         await talk.say(message="Hi")
         assert (await talk.hear())["error"]["code"] == Unavailable.code
-        await talk.socket.receive(timeout=5)
+        await talk.socket.receive(timeout=LONGEST)
         assert talk.socket.close_code == 1013
 
 
@@ -301,7 +342,7 @@ async def test_closing_is_leaving(site: Site) -> None:
         site.world.will_say("So far", asyncio.Event())
         await talk.say(message="Hi")
         await talk.hear()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LONGEST):
         while site.world.turns:
             await asyncio.sleep(0)
     assert site.world.model.closed == closed + 1
@@ -309,7 +350,7 @@ async def test_closing_is_leaving(site: Site) -> None:
 
 async def test_the_server_pings(site: Site) -> None:
     async with connected(site, agent="patient", autoping=False) as talk:
-        message = await talk.socket.receive(timeout=5)
+        message = await talk.socket.receive(timeout=LONGEST)
         assert message.type is aiohttp.WSMsgType.PING
 
 
@@ -336,7 +377,7 @@ async def test_what_is_wrong_before_the_upgrade_is_a_status(
 async def test_a_token_in_the_query_is_enough(site: Site) -> None:
     url = f"{site.base}/agents/assistant/stream?token=the-token"
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
-        assert (await socket.receive_json(timeout=5))["event"] == "session"
+        assert (await socket.receive_json(timeout=LONGEST))["event"] == "session"
 
 
 @pytest.mark.parametrize(
@@ -354,7 +395,7 @@ async def test_foreign_pages_are_refused_before_the_upgrade(
     url = f"{open_door.base}/agents/assistant/stream"
     if let_in:
         async with open_door.http.ws_connect(url, headers=headers) as socket:
-            assert (await socket.receive_json(timeout=5))["event"] == "session"
+            assert (await socket.receive_json(timeout=LONGEST))["event"] == "session"
     else:
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await open_door.http.ws_connect(url, headers=headers)

@@ -1,6 +1,7 @@
 """Conversations as files: nothing is lost in JSON, and the others open."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hector_nb.messages import Message, ToolCall
+from hector_nb.messages import INVALID_ARGUMENTS, Message, ToolCall
 from hector_nb.sessions import Session
 from hector_nb.transports.imports import read_import
 from hector_nb.wire.export import FORMATS, export, file_name
@@ -139,6 +140,13 @@ def test_markdown_reads_like_a_conversation_and_a_fence_left_open_does_not_swall
         "## User", "## Assistant", "## Tool (failed)", "## Assistant (cancelled)", "## User", "## Assistant (interrupted)",
     ]  # fmt: skip
     assert text.index("print(1)\n```") < text.index("## User", text.index("print(1)"))
+
+
+def test_arguments_that_are_no_json_are_exported_as_they_were_written() -> None:
+    call = ToolCall(call_id="c", name="act", arguments={INVALID_ARGUMENTS: '{"what'})
+    text = written([replace(MESSAGES[1], tool_calls=(call,))], "markdown")
+    assert '*Calls act*\n\n```text\n{"what\n```' in text
+    assert INVALID_ARGUMENTS not in text
 
 
 @pytest.mark.parametrize(

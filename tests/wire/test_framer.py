@@ -25,7 +25,7 @@ from hector_nb.events import (
     TurnReset,
     TurnStarted,
 )
-from hector_nb.messages import Usage
+from hector_nb.messages import INVALID_ARGUMENTS, Usage
 from hector_nb.wire.framer import Framer
 from hector_nb.wire.frames import (
     EVENT_GROUPS,
@@ -122,6 +122,11 @@ def test_tool_lines_stand_alone_as_on_the_page() -> None:
         "Output: Hello\n"
         "The program works correctly!"
     )
+
+
+def test_arguments_that_are_no_json_stand_in_their_line_as_they_were_written() -> None:
+    call = ToolCalled(call_id="call_1", name="act", arguments={INVALID_ARGUMENTS: '{"what":\n1'})
+    assert text_of(frames_of(log(call), View(tools=True))) == '[Tool: act({"what": 1)]\n'
 
 
 def test_tool_lines_are_left_out_where_the_agent_says_so() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hector_nb.frontends.cli.completion import agent_names, session_ids
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, ServerOption, TokenOption, chosen_place
-from hector_nb.frontends.cli.place import with_engine, with_service
+from hector_nb.frontends.cli.options import JsonOption, at_place
+from hector_nb.frontends.cli.place import Place, with_engine, with_service
 
 if TYPE_CHECKING:
     from hector_nb.approvals import Approval, Decision
@@ -26,7 +26,7 @@ _PAGES = 5
 _PATIENCE = 2.0
 """Seconds after which it is said what is waited for."""
 
-SessionArgument = Annotated[
+OnlySessionOption = Annotated[
     str | None,
     typer.Option(
         "--session",
@@ -40,16 +40,14 @@ SessionArgument = Annotated[
 CallArgument = Annotated[str, typer.Argument(metavar="CALL_ID", help="The call.", show_default=False)]
 
 
+@at_place
 def approvals(
-    ctx: typer.Context,
+    place: Place,
     agent: Annotated[
         str | None,
         typer.Argument(metavar="AGENT", help="Only with this agent.", show_default=False, autocompletion=agent_names),
     ] = None,
-    session: SessionArgument = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
+    session: OnlySessionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the tool calls that wait for a word. No answer in time means no."""
@@ -57,7 +55,7 @@ def approvals(
     async def work(service: "SessionService") -> "list[Waiting]":
         return [each async for each in _waiting(service, agent, session)]
 
-    found = with_service(chosen_place(ctx, config, server, token), work)
+    found = with_service(place, work)
     if as_json:
         from hector_nb.wire.codec import dumps, encode_approval
 
@@ -67,34 +65,16 @@ def approvals(
         _print(found)
 
 
-def approve(
-    ctx: typer.Context,
-    call_id: CallArgument,
-    session: SessionArgument = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
-) -> None:
+@at_place
+def approve(place: Place, call_id: CallArgument, session: OnlySessionOption = None) -> None:
     """Allow a tool call. The turn goes on in the process that holds it; here, if that is gone."""
-    raise typer.Exit(
-        with_engine(
-            chosen_place(ctx, config, server, token), lambda engine: _decide(engine, call_id, "approve", session)
-        )
-    )
+    raise typer.Exit(with_engine(place, lambda engine: _decide(engine, call_id, "approve", session)))
 
 
-def deny(
-    ctx: typer.Context,
-    call_id: CallArgument,
-    session: SessionArgument = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
-) -> None:
+@at_place
+def deny(place: Place, call_id: CallArgument, session: OnlySessionOption = None) -> None:
     """Refuse a tool call. The turn goes on without it, in the process that holds it; here, if that is gone."""
-    raise typer.Exit(
-        with_engine(chosen_place(ctx, config, server, token), lambda engine: _decide(engine, call_id, "deny", session))
-    )
+    raise typer.Exit(with_engine(place, lambda engine: _decide(engine, call_id, "deny", session)))
 
 
 async def _waiting(service: "SessionService", agent: str | None, session_id: str | None) -> "AsyncIterator[Waiting]":

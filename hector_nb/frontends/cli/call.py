@@ -2,28 +2,26 @@
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from hector_nb.errors import InvalidRequest
+from hector_nb.errors import HectorError, InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
-    ConfigOption,
     DebugOption,
     JsonOption,
-    ServerOption,
     SessionOption,
     ThinkingOption,
-    TokenOption,
+    at_place,
     choose_agent,
-    chosen_place,
     place_of,
 )
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SendMessage, SessionService
@@ -37,8 +35,9 @@ class Call(TyperCommand):
         return [*super().collect_usage_pieces(ctx)[:1], "[AGENT]", "TEXT"]
 
 
+@at_place
 def call(
-    ctx: typer.Context,
+    place: Place,
     words: Annotated[
         list[str],
         typer.Argument(
@@ -49,9 +48,6 @@ def call(
         ),
     ],
     session: SessionOption = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
     as_json: JsonOption = False,
     thinking: ThinkingOption = False,
     debug: DebugOption = False,
@@ -85,7 +81,7 @@ def call(
             return await _answer_as_json(service, agent, request)
         return await _answer(service, agent, request, thinking=thinking, debug=debug)
 
-    raise typer.Exit(with_service(chosen_place(ctx, config, server, token), work))
+    raise typer.Exit(with_service(place, work))
 
 
 async def _answer(
@@ -120,9 +116,12 @@ async def _answer_as_json(service: "SessionService", agent: "AgentInfo", request
     stream = await service.stream_message(agent.name, replace(request, on_disconnect="continue"))
     stopping: set[asyncio.Task[object]] = set()
 
+    async def cancel() -> None:
+        with suppress(HectorError):  # One-off sessions may be gone by the time the turn is over.
+            await service.cancel_turn(agent.name, stream.session_id, turn_id=stream.turn_id)
+
     def stop() -> None:
-        cancel = service.cancel_turn(agent.name, stream.session_id, turn_id=stream.turn_id)
-        stopping.add(asyncio.create_task(cancel))
+        stopping.add(asyncio.create_task(cancel()))
 
     with on_interrupt(stop):
         reply = await collect(Answering(stream, service, agent.name, Nobody()))

@@ -1,44 +1,31 @@
 """`hector chat`: a conversation in a terminal, or one fed from a pipe. The `/` commands are in `slash.py`."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from hector_nb.frontends.cli.completion import agent_names
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
-    ConfigOption,
+    AgentArgument,
     DebugOption,
-    ServerOption,
     SessionOption,
     ThinkingOption,
-    TokenOption,
+    at_place,
     choose_agent,
-    chosen_place,
 )
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
     from hector_nb.frontends.cli.conversation import Conversation
     from hector_nb.service import SessionService
 
 
+@at_place
 def chat(
-    ctx: typer.Context,
-    agent: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="AGENT",
-            help="The agent; `assistant`, or the only one, if unset.",
-            show_default=False,
-            autocompletion=agent_names,
-        ),
-    ] = None,
+    place: Place,
+    agent: AgentArgument = None,
     session: SessionOption = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
     thinking: ThinkingOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -59,7 +46,7 @@ def chat(
             await conversation.open(session)
         return await (_talk(conversation) if interactive else _feed(conversation))
 
-    raise typer.Exit(with_service(chosen_place(ctx, config, server, token), work))
+    raise typer.Exit(with_service(place, work))
 
 
 async def _talk(conversation: "Conversation") -> int:

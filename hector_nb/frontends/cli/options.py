@@ -1,12 +1,15 @@
 """Options that several commands share, and what is chosen by them."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hector_nb.frontends.cli.completion import session_ids
+from hector_nb.frontends.cli.completion import agent_names, session_ids
 from hector_nb.frontends.cli.exits import works_here
 from hector_nb.frontends.cli.place import Place
 
@@ -38,6 +41,19 @@ SessionOption = Annotated[
         autocompletion=session_ids,
     ),
 ]
+AgentArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="AGENT",
+        help="The agent; `assistant`, or the only one, if unset.",
+        show_default=False,
+        autocompletion=agent_names,
+    ),
+]
+CursorOption = Annotated[
+    str | None, typer.Option("--cursor", help="The next page, as the page before named it.", show_default=False)
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ThinkingOption = Annotated[bool, typer.Option("--thinking", help="Show the model's reasoning.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show session, memory and token counts.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -45,13 +61,33 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
     """The file named after the command, else the one named before it, for commands that work on this machine alone."""
-    before = ctx.find_root().params
-    if before.get("server") is not None:
+    refuse_server(ctx)
+    return config or ctx.find_root().params.get("config")
+
+
+def refuse_server(ctx: typer.Context) -> None:
+    """Say so where a server is named before a command that works on this machine alone."""
+    if ctx.find_root().params.get("server") is not None:
         raise typer.BadParameter(works_here(ctx))
-    return config or before.get("config")
 
 
-def chosen_place(ctx: typer.Context, config: Path | None, server: str | None, token: str | None) -> Place:
+def at_place(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options --config, --server and --token; it gets `place`, what these or those before it name."""
+    options = signature(chosen_place).parameters
+    own = [each for name, each in signature(command).parameters.items() if name != "place"]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(place=chosen_place(**{name: given.pop(name) for name in options}), **given)
+
+    every = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *options.values())]
+    run.__signature__ = Signature(every)  # type: ignore[attr-defined]
+    return run
+
+
+def chosen_place(
+    ctx: typer.Context, config: ConfigOption = None, server: ServerOption = None, token: TokenOption = None
+) -> Place:
     """What is named after the command, else what is named before it."""
     before = ctx.find_root().params
     place = Place(

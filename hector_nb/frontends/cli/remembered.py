@@ -13,6 +13,7 @@ from hector_nb.errors import MemoryNotFound, SessionNotFound
 from hector_nb.frontends.cli.options import choose_agent
 from hector_nb.frontends.cli.words import ago
 from hector_nb.frontends.render import plain, plain_line
+from hector_nb.frontends.words import counted
 from hector_nb.memories import Memory, RecalledMemory, SessionMemory
 from hector_nb.service import AgentInfo, SessionService
 from hector_nb.sessions import Session
@@ -103,7 +104,7 @@ def print_memories(console: Console, memory: SessionMemory, agent: str) -> None:
         console.print(Text(f"Nothing kept yet.{waiting}", "dim"))
     else:
         more = "more than " if memory.next_cursor else ""
-        count = f"{more}{len(memory.memories)} {'memory' if len(memory.memories) == 1 else 'memories'}"
+        count = f"{more}{counted(len(memory.memories), 'memory')}"
         console.print(Text(f"{count} · scope {memory.scope} · newest first", "dim"))
         _print(console, [(each, "") for each in memory.memories])
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.frontends.cli.options import ConfigOption, ServerOption, TokenOption, chosen_place
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.options import at_place
+from hector_nb.frontends.cli.place import Place, with_service
 from hector_nb.frontends.cli.sessions import SessionArgument
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ _FORMATS = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".ipynb
 """The format that a file's name asks for."""
 
 
+@at_place
 def export(
-    ctx: typer.Context,
+    place: Place,
     session_id: SessionArgument,
     output: Annotated[
         Path | None,
@@ -32,13 +33,9 @@ def export(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
 ) -> None:
     """Write all that was said in a session as JSON, Markdown or a notebook."""
     chosen = form or (_FORMATS.get(output.suffix.lower(), "json") if output else "json")
-    place = chosen_place(ctx, config, server, token)
 
     async def work(service: "SessionService") -> None:
         session = await service.find_session(session_id)
@@ -56,12 +53,12 @@ def export(
 
 async def _write(service: "SessionService", session_id: str, agent: str, form: str, file: TextIO) -> None:
     """A page at a time, so that a long conversation is never whole in memory."""
-    from hector_nb.frontends.cli.transcript import read_transcript
+    from hector_nb.service import transcript_of
     from hector_nb.wire.export import FORMATS
 
     session = await service.get_session(agent, session_id)
     exporter = FORMATS[form].exporter()
     file.write(exporter.begin(session))
-    async for message in read_transcript(service, session):
+    async for message in transcript_of(service, agent, session_id):
         file.write(exporter.message(message))
     file.write(exporter.end())

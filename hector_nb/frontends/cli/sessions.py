@@ -1,14 +1,14 @@
 """`hector sessions`: list, show, fork, end, delete; `session_files.py` has export."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names, session_ids
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, ServerOption, TokenOption, chosen_place
-from hector_nb.frontends.cli.place import with_service
+from hector_nb.frontends.cli.confirm import confirm
+from hector_nb.frontends.cli.options import CursorOption, JsonOption, YesOption, at_place
+from hector_nb.frontends.cli.place import Place, with_service
+from hector_nb.sessions import SessionStatus
 
 if TYPE_CHECKING:
     from hector_nb.service import SessionService
@@ -19,14 +19,14 @@ SessionArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The session.", show_default=False, autocompletion=session_ids)
 ]
 SessionsArgument = Annotated[
-    list[str],
-    typer.Argument(metavar="ID...", help="The sessions.", show_default=False, autocompletion=session_ids),
+    list[str], typer.Argument(metavar="ID...", help="The sessions.", show_default=False, autocompletion=session_ids)
 ]
 
 
 @app.command("list")
+@at_place
 def list_sessions(
-    ctx: typer.Context,
+    place: Place,
     agent: Annotated[
         str | None,
         typer.Option(
@@ -34,20 +34,14 @@ def list_sessions(
         ),
     ] = None,
     status: Annotated[
-        Literal["active", "ended", "expired"] | None,
-        typer.Option(help="Only sessions in this state.", show_default=False),
+        SessionStatus | None, typer.Option(help="Only sessions in this state.", show_default=False)
     ] = None,
     query: Annotated[
         str | None,
         typer.Option("--query", "-q", metavar="TEXT", help="Search titles and messages.", show_default=False),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Sessions on one page.")] = 20,
-    cursor: Annotated[
-        str | None, typer.Option(help="The next page, as the page before named it.", show_default=False)
-    ] = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
+    cursor: CursorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List sessions, the newest activity first."""
@@ -55,7 +49,7 @@ def list_sessions(
     async def work(service: "SessionService") -> "Page[Session]":
         return await service.list_sessions(agent, limit=limit, cursor=cursor, status=status, query=query)
 
-    page = with_service(chosen_place(ctx, config, server, token), work)
+    page = with_service(place, work)
     if as_json:
         from hector_nb.wire.codec import dumps, encode_page, encode_session
 
@@ -78,30 +72,27 @@ def _print_page(page: "Page[Session]") -> None:
 
 
 @app.command()
-def show(
-    ctx: typer.Context,
-    session_id: SessionArgument,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@at_place
+def show(place: Place, session_id: SessionArgument, as_json: JsonOption = False) -> None:
     """Print a session and all that was said in it."""
 
     async def work(service: "SessionService") -> None:
         from hector_nb.frontends.cli.console import make_console
-        from hector_nb.frontends.cli.transcript import print_transcript, read_transcript
+        from hector_nb.frontends.cli.transcript import print_transcript
+        from hector_nb.service import transcript_of
         from hector_nb.wire.codec import dumps, encode_message, encode_session
 
         session = await service.find_session(session_id)
         if as_json:
-            messages = [encode_message(message) async for message in read_transcript(service, session)]
+            messages = [
+                encode_message(message) async for message in transcript_of(service, session.agent, session.session_id)
+            ]
             typer.echo(dumps({**encode_session(session), "messages": messages}))
         else:
             _print_session(session)
             await print_transcript(service, session, make_console())
 
-    with_service(chosen_place(ctx, config, server, token), work)
+    with_service(place, work)
 
 
 def _print_session(session: "Session") -> None:
@@ -125,16 +116,14 @@ def _print_session(session: "Session") -> None:
 
 
 @app.command()
+@at_place
 def fork(
-    ctx: typer.Context,
+    place: Place,
     session_id: SessionArgument,
     after: Annotated[
         str | None,
         typer.Option(metavar="MSG_ID", help="The last message that is taken over.", show_default="the newest"),
     ] = None,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a new session that shares the history of one, and print its id."""
@@ -143,7 +132,7 @@ def fork(
         session = await service.find_session(session_id)
         return await service.fork_session(session.agent, session_id, after=after)
 
-    made = with_service(chosen_place(ctx, config, server, token), work)
+    made = with_service(place, work)
     if as_json:
         _print_json([made])
     else:
@@ -151,21 +140,15 @@ def fork(
 
 
 @app.command()
-def end(
-    ctx: typer.Context,
-    session_id: SessionsArgument,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@at_place
+def end(place: Place, session_id: SessionsArgument, as_json: JsonOption = False) -> None:
     """Mark sessions complete: what runs in them is stopped, their memories are stored, and they stay readable."""
 
     async def work(service: "SessionService") -> "list[Session]":
         sessions = [await service.find_session(each) for each in session_id]
         return [await service.end_session(session.agent, session.session_id) for session in sessions]
 
-    ended = with_service(chosen_place(ctx, config, server, token), work)
+    ended = with_service(place, work)
     if as_json:
         _print_json(ended)
     else:
@@ -182,38 +165,31 @@ def _print_json(sessions: "list[Session]") -> None:
 
 
 @app.command()
+@at_place
 def delete(
-    ctx: typer.Context,
+    place: Place,
     session_id: SessionsArgument,
     forget: Annotated[
         bool, typer.Option("--forget", help="Also what they gave to memories of other sessions.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    config: ConfigOption = None,
-    server: ServerOption = None,
-    token: TokenOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Erase sessions and all that was said in them. What runs in them is stopped."""
 
     async def work(service: "SessionService") -> None:
         sessions = [await service.find_session(each) for each in session_id]
         if not yes:
-            _confirm(sessions)
+            many = f"these {len(sessions)} sessions" if len(sessions) > 1 else "this"
+            confirm(f"Erase {many}?", [_summary(session) for session in sessions], otherwise="Nothing was deleted")
         for session in sessions:
             await service.delete_session(session.agent, session.session_id, forget=forget)
             typer.echo(f"Deleted {session.session_id}.", err=True)
 
-    with_service(chosen_place(ctx, config, server, token), work)
+    with_service(place, work)
 
 
-def _confirm(sessions: "list[Session]") -> None:
+def _summary(session: "Session") -> str:
     from hector_nb.frontends.cli.words import counts
     from hector_nb.frontends.render import plain_line
 
-    if not sys.stdin.isatty():
-        raise InvalidRequest("Nothing was deleted: nobody is there to ask.", hint="Add --yes.")
-    for session in sessions:
-        typer.echo(f"{session.session_id} · {plain_line(session.title) or session.agent} · {counts(session)}", err=True)
-    typer.confirm(
-        "Erase this?" if len(sessions) == 1 else f"Erase these {len(sessions)} sessions?", abort=True, err=True
-    )
+    return f"{session.session_id} · {plain_line(session.title) or session.agent} · {counts(session)}"

@@ -10,7 +10,7 @@ import typer
 
 from hector_nb.errors import ConfigError
 from hector_nb.frontends.cli.exits import Code, report
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, refuse_server
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
@@ -81,7 +81,7 @@ async def _try_agents(loaded: "LoadedConfig") -> None:
     Raises:
         ConfigError: some cannot be made, for example for a budget smaller than the system prompt; all problems at once.
     """
-    from hector_nb.bootstrap import make_agents
+    from hector_nb.bootstrap.agents import make_agents
 
     problems: list[str] = []
     hint: str | None = None
@@ -101,11 +101,9 @@ async def _try_agents(loaded: "LoadedConfig") -> None:
 
 def _warnings(config: "Config") -> Iterator[str]:
     """What is no mistake, but does not do what it seems to do."""
-    from hector_nb.frontends.cli.models import is_embedded
-
     for name, agent in config.agents.items():
         key = config.llm_name(agent)
-        if agent.tools and key is not None and is_embedded(config.llms[key]):
+        if agent.tools and key is not None and config.llms[key].is_embedded:
             yield (
                 f"agents.{name}.tools: the embedded model cannot call tools, so this agent cannot answer. "
                 "Give it another `llm`, or take `tools` out."
@@ -113,6 +111,7 @@ def _warnings(config: "Config") -> Iterator[str]:
 
 
 def schema(
+    ctx: typer.Context,
     form: Annotated[
         Literal["json", "markdown"],
         typer.Option("--format", help="A JSON Schema for editors, or a page of all keys to read."),
@@ -120,6 +119,8 @@ def schema(
 ) -> None:
     """Print what the configuration file may hold."""
     import json
+
+    refuse_server(ctx)
 
     if form == "markdown":
         from hector_nb.config.reference import markdown
@@ -133,12 +134,15 @@ def schema(
 
 
 def trust(
+    ctx: typer.Context,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file, which you have read.")
     ],
 ) -> None:
     """Let a found configuration file run programs and use your environment, as long as it stays as it is now."""
     from hector_nb.config import trust as trusted
+
+    refuse_server(ctx)
 
     digest = trusted.trust(file)
     typer.echo(f"Trusted: {file} (SHA-256 {digest[:12]}…). After any change it must be trusted again.")

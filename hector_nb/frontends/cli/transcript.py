@@ -1,7 +1,5 @@
 """What was said in a session, printed."""
 
-from collections.abc import AsyncIterator
-
 from rich.console import Console
 from rich.text import Text
 
@@ -9,25 +7,14 @@ from hector_nb.frontends.cli.console import can_draw
 from hector_nb.frontends.cli.flow import MarkdownFlow
 from hector_nb.frontends.render import plain
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, transcript_of
 from hector_nb.sessions import Session
-
-
-async def read_transcript(service: SessionService, session: Session) -> AsyncIterator[Message]:
-    """All messages, oldest first, a page at a time."""
-    cursor = None
-    while True:
-        page = await service.list_messages(session.agent, session.session_id, cursor=cursor)
-        for message in page.items:
-            yield message
-        if (cursor := page.next_cursor) is None:
-            return
 
 
 async def print_transcript(service: SessionService, session: Session, console: Console) -> None:
     """Questions as they were typed, answers as Markdown; plain text where the output is no terminal."""
     first = True
-    async for message in read_transcript(service, session):
+    async for message in transcript_of(service, session.agent, session.session_id):
         if not first:
             console.print()
         first = False

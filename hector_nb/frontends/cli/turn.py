@@ -89,6 +89,8 @@ class AnswerOnScreen:
                         return None
                     raise
                 self.turn_id = self._stream.turn_id
+                if self._stopped:  # in the moment in which it began
+                    self._stop()
                 try:
                     return await self._read(self._stream)
                 except OSError:

@@ -3,29 +3,29 @@
 from datetime import UTC, datetime
 
 from hector_nb.events import TurnDone
+from hector_nb.frontends.words import counted
 from hector_nb.messages import Usage
 from hector_nb.sessions import Session
 
 
 def foot(done: TurnDone, seconds: float) -> str:
     """The line under an answer: `412 tokens · 4.8 s`, `~` where the count is our own."""
-    counted = f"{tokens(done.usage)} · {seconds:.1f} s"
+    end = f"{tokens(done.usage)} · {seconds:.1f} s"
     match done.finish_reason:
         case "cancelled":
-            return f"Stopped · {counted}"
+            return f"Stopped · {end}"
         case "length":
-            return f"Cut at the longest answer (max_tokens) · {counted}"
+            return f"Cut at the longest answer (max_tokens) · {end}"
         case "max_iterations":
-            return f"Stopped after the most requests to the model (max_iterations) · {counted}"
+            return f"Stopped after the most requests to the model (max_iterations) · {end}"
         case "content_filter":
-            return f"Cut by the provider's content filter · {counted}"
-    return counted
+            return f"Cut by the provider's content filter · {end}"
+    return end
 
 
 def tokens(usage: Usage) -> str:
     """`412 tokens`."""
-    count = usage.completion_tokens
-    return f"{'~' if usage.estimated else ''}{count:,} token{'' if count == 1 else 's'}"
+    return f"{'~' if usage.estimated else ''}{counted(usage.completion_tokens, 'token')}"
 
 
 def ago(when: datetime) -> str:
@@ -41,5 +41,4 @@ def ago(when: datetime) -> str:
 
 def counts(session: Session) -> str:
     """`12 messages · 3,401 tokens`."""
-    plural = "" if session.message_count == 1 else "s"
-    return f"{session.message_count:,} message{plural} · {session.token_count:,} tokens"
+    return f"{counted(session.message_count, 'message')} · {session.token_count:,} tokens"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hector_nb.frontends.cell_approvals import Allowed
     from hector_nb.frontends.connect import LoopThread
     from hector_nb.frontends.widget.basic import BasicChat
+    from hector_nb.frontends.widget.belonging import Belonging
     from hector_nb.frontends.widget.front import Chat
     from hector_nb.service import SessionService
 
@@ -28,6 +29,7 @@ def open_chat(
     height: int = 600,
     frontend: Frontend = "auto",
     allowed: "Allowed | None" = None,
+    belonging: "Belonging | None" = None,
     on_close: Callable[[], None] = lambda: None,
 ) -> "Chat | BasicChat":
     """A chat over a service that is open on the event loop of `loop`.
@@ -36,10 +38,11 @@ def open_chat(
         service: The sessions.
         loop: Where the service is open.
         agent: Who answers in an empty chat; None: the first agent.
-        session_id: The session to go on in.
+        session_id: The session to go on in; None: the one that `belonging` knows, else a new one.
         height: Pixels.
         frontend: `full` is the custom front end, `basic` plain ipywidgets, `auto` the first that works here.
         allowed: Tools that need no more words, by session; shared with the cells of this notebook.
+        belonging: What knows where this chat was, and is told where it goes on.
         on_close: Called when the chat is closed.
 
     Raises:
@@ -51,7 +54,7 @@ def open_chat(
     from hector_nb.frontends.widget.controller import Controller
 
     full = frontend == "full" or (frontend == "auto" and bundle.works())
-    controller = Controller(service, loop, allowed=allowed, on_close=on_close)
+    controller = Controller(service, loop, allowed=allowed, belonging=belonging, on_close=on_close)
     try:
         controller.start(agent, session_id)
         if full:

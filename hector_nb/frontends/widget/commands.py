@@ -12,6 +12,7 @@ from hector_nb.frontends.widget.conversation import Conversation
 from hector_nb.frontends.widget.problems import problem_of
 from hector_nb.frontends.widget.turns import ACTIVE
 from hector_nb.messages import Message
+from hector_nb.service import transcript_of
 from hector_nb.wire.export import FORMATS, export, file_name
 
 _log = logging.getLogger("hector_nb.frontends")
@@ -190,11 +191,4 @@ async def markdown(chat: Conversation) -> str:
 async def all_messages(chat: Conversation) -> list[Message]:
     """The whole transcript."""
     session = chat.here()
-    messages: list[Message] = []
-    cursor: str | None = None
-    while True:
-        page = await chat.service.list_messages(session.agent, session.session_id, limit=1000, cursor=cursor)
-        messages += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return messages
+    return [message async for message in transcript_of(chat.service, session.agent, session.session_id)]

@@ -8,6 +8,7 @@ from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.connect import LoopThread
 from hector_nb.frontends.looking import memory_view
 from hector_nb.frontends.memory_view import MemoryView
+from hector_nb.frontends.widget.belonging import Belonging
 from hector_nb.frontends.widget.cards import served_by_jupyter
 from hector_nb.frontends.widget.commands import Commands, markdown
 from hector_nb.frontends.widget.conversation import Conversation
@@ -34,6 +35,7 @@ class Controller:
         loop: LoopThread,
         *,
         allowed: Allowed | None = None,
+        belonging: Belonging | None = None,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self.on_message: Callable[[Mapping[str, Any]], None] = _nobody
@@ -44,6 +46,7 @@ class Controller:
         self._chat: Conversation
         self._commands: Commands
         self._closed = False
+        self._belonging = belonging
         loop.run(self._make(service, allowed))
 
     async def _make(self, service: SessionService, allowed: Allowed | None) -> None:
@@ -54,11 +57,12 @@ class Controller:
             allowed=allowed,
             reachable=served_by_jupyter(service),
             offers=lambda: notebook_offers(notebook_variables()),
+            belonging=self._belonging,
         )
         self._commands = Commands(self._chat, freeze=lambda text: self.on_freeze(text))
 
     def start(self, agent: str | None, session_id: str | None) -> None:
-        """Open a session, or an empty chat with an agent (None: the first).
+        """Open a session, else the one that this chat was in before, else an empty chat with an agent (None: the first).
 
         Raises:
             HectorError: there is no such session or agent.
@@ -70,6 +74,9 @@ class Controller:
         if session_id is not None:
             session = await (service.get_session(agent, session_id) if agent else service.find_session(session_id))
             await self._chat.open(session)
+            return
+        if self._belonging is not None and (before := await self._belonging.last(service, agent)) is not None:
+            await self._chat.open(before)
             return
         await self._chat.begin(await _agent(service, agent))
 

@@ -23,6 +23,7 @@ from hector_nb.events import ApprovalAsked, Event, TurnDone, TurnFailed, TurnSta
 from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.widget import meter
 from hector_nb.frontends.widget.approvals import Approvals
+from hector_nb.frontends.widget.belonging import Belonging
 from hector_nb.frontends.widget.cards import agent_card, session_head, tools_of
 from hector_nb.frontends.widget.following import Following, feed_of
 from hector_nb.frontends.widget.history import History
@@ -53,6 +54,7 @@ class Conversation:
         allowed: Tools that need no more words, by session.
         reachable: Whether the Jupyter server has the same sessions.
         offers: What the notebook has to talk about, for the empty chat.
+        belonging: What is told in which session this chat goes on.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Conversation:
         allowed: Allowed | None = None,
         reachable: bool = False,
         offers: Callable[[], Sequence[str]] = lambda: (),
+        belonging: Belonging | None = None,
     ) -> None:
         self.service = service
         self.record = Recorder(empty_state())
@@ -77,6 +80,7 @@ class Conversation:
         self.approvals = Approvals(self, set() if allowed is None else allowed)
         self._reachable = reachable
         self._offers = offers
+        self._belonging = belonging
         self._tools = 0
         self._title: str | None = None
         self._own: set[str] = set()
@@ -240,6 +244,8 @@ class Conversation:
             HectorError: it was refused.
         """
         session = self.session or await self._make()
+        if self._belonging is not None:
+            await self._belonging.claim(self.service, session)
         request = SendMessage(message=text, session_id=session.session_id, on_disconnect="continue")
         stream = await self.service.stream_message(self.info.name, request)
         turn_id = stream.turn_id

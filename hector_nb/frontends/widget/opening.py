@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hector_nb.frontends.connect import open_service
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.widget import Frontend, open_chat
+from hector_nb.frontends.widget.belonging import cell_chat
 from hector_nb.frontends.widget.kernel import in_kernel
 
 if TYPE_CHECKING:
@@ -34,7 +35,16 @@ def chat(
     if key not in _services:
         _services[key] = NotebookService(partial(open_service, config))
     service, loop = _services[key].attach()
-    return open_chat(service, loop, agent=agent, session_id=session, height=height, frontend=frontend, allowed=_allowed)
+    return open_chat(
+        service,
+        loop,
+        agent=agent,
+        session_id=session,
+        height=height,
+        frontend=frontend,
+        allowed=_allowed,
+        belonging=None if session else cell_chat(),
+    )
 
 
 def show_session(service: "SessionService", loop: "LoopThread", *, agent: str, session_id: str, otherwise: str) -> None:

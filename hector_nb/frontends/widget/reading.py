@@ -208,7 +208,7 @@ class TurnReader:
         place = self._part(event.call_id) or self._push(event.call_id, event.name, {}, "running")
         began = self._began.pop(event.call_id, None)
         self._record.set([*place, "status"], "failed" if event.is_error else "done")
-        self._record.set([*place, "verb"], words.verb(event.name, over=True))
+        self._record.set([*place, "verb"], words.verb_of(event.name, event.output, is_error=event.is_error))
         self._record.set([*place, "result"], words.result(event.name, event.output, is_error=event.is_error))
         self._record.set([*place, "output"], words.shown_output(event.output))
         if began is not None:

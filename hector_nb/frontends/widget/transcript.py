@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.words import counted
 from hector_nb.wire.safe_markdown import neutralise
 
 
@@ -12,8 +13,7 @@ def in_a_line(state: Mapping[str, Any]) -> str:
     session = state["session"]
     if session is None:
         return f"Chat with {plain_line(state['agent']['name'])} · nothing was said yet"
-    count = session["message_count"]
-    messages = f"{count:,} message{'' if count == 1 else 's'}"
+    messages = counted(session["message_count"], "message")
     return f"Chat with {plain_line(state['agent']['name'])} · {session['session_id']} · {messages}"
 
 

@@ -43,7 +43,7 @@ def tool_part(call_id: str, name: str, arguments: Mapping[str, Any], *, status: 
         "name": name,
         "verb": words.verb(name, over=status not in {"running", "waiting"}),
         "subject": words.subject(name, arguments),
-        "arguments": dict(arguments),
+        "arguments": words.shown_arguments(arguments),
         "status": status,
         "result": "",
         "output": "",
@@ -114,6 +114,8 @@ def _parts(message: Message, results: Mapping[str | None, Message]) -> list[Part
         outcome = "cancelled" if answer is None or answer.status != "complete" else "failed" if failed else "done"
         part = tool_part(call.call_id, call.name, call.arguments, status=outcome)
         if answer is not None:
+            if outcome != "cancelled":
+                part["verb"] = words.verb_of(call.name, answer.content, is_error=failed)
             part["result"] = words.result(call.name, answer.content, is_error=failed)
             part["output"] = words.shown_output(answer.content)
         parts.append(part)

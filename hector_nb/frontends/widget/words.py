@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from hector_nb.frontends.asking import visible_line
 from hector_nb.frontends.render import plain, plain_line
+from hector_nb.frontends.words import counted, shortened
+from hector_nb.messages import unreadable
 
 LONGEST_OUTPUT = 20_000
 """Characters of a tool's output that the chat shows at once."""
@@ -13,21 +15,22 @@ _LONGEST_RESULT = 48
 
 
 class ToolWords(NamedTuple):
-    """How a tool is spoken of: while it runs, afterwards, by which argument, and that it asks first."""
+    """How a tool is spoken of: while it runs, afterwards, where it could not be used, by which argument, and that it asks first."""
 
     now: str
     then: str
+    never: str
     argument: str
     asks: str
 
 
 _TOOLS = {
-    "execute_command": ToolWords("Running", "Ran", "command", "runs a command"),
-    "write_file": ToolWords("Writing", "Wrote", "path", "writes a file"),
-    "read_file": ToolWords("Reading", "Read", "path", "reads a file"),
-    "list_files": ToolWords("Listing", "Listed", "path", "lists files"),
-    "search": ToolWords("Searching for", "Searched for", "query", "searches"),
-    "agent_call": ToolWords("Asking", "Asked", "agent", "asks another agent"),
+    "execute_command": ToolWords("Running", "Ran", "Could not run", "command", "runs a command"),
+    "write_file": ToolWords("Writing", "Wrote", "Could not write", "path", "writes a file"),
+    "read_file": ToolWords("Reading", "Read", "Could not read", "path", "reads a file"),
+    "list_files": ToolWords("Listing", "Listed", "Could not list", "path", "lists files"),
+    "search": ToolWords("Searching for", "Searched for", "Could not search for", "query", "searches"),
+    "agent_call": ToolWords("Asking", "Asked", "Could not ask", "agent", "asks another agent"),
 }
 
 
@@ -39,8 +42,24 @@ def verb(name: str, *, over: bool) -> str:
     return f"{'Used' if over else 'Using'} {plain_line(name)}"
 
 
+def verb_of(name: str, output: str, *, is_error: bool) -> str:
+    """`Ran`, or `Could not run` where nothing came of the call; a command that ran and failed did run."""
+    if not is_error or has_run(name, output):
+        return verb(name, over=True)
+    words = _TOOLS.get(name)
+    return words.never if words else f"Could not use {plain_line(name)}"
+
+
+def has_run(name: str, output: str) -> bool:
+    """Whether a call that failed is a command that was run all the same, which says in brackets how it ended."""
+    last = output.rstrip().rpartition("\n")[2]
+    return name == "execute_command" and last.startswith("[")
+
+
 def subject(name: str, arguments: Mapping[str, Any]) -> str:
-    """The argument that tells most, whole; empty if there is none."""
+    """The argument that tells most, whole; empty if there is none. Of arguments that are no JSON, what was written."""
+    if (written := unreadable(arguments)) is not None:
+        return plain_line(written)
     words = _TOOLS.get(name)
     if words:
         value = arguments.get(words.argument)
@@ -58,11 +77,11 @@ def asks(names: Sequence[str]) -> list[str]:
 def result(name: str, output: str, *, is_error: bool) -> str:
     """What came of a call, in a few words; may be empty."""
     lines = plain(output).strip().splitlines() or [""]
-    if is_error and name != "execute_command":
-        return _cut(lines[0])
+    if is_error:
+        return _cut(lines[-1].strip("[]") if has_run(name, output) else lines[0])
     match name:
         case "execute_command":
-            return _cut(lines[-1].strip("[]")) if is_error and lines[-1].startswith("[") else ""
+            return ""
         case "search":
             hits = [block for block in output.split("\n\n") if block and not block.startswith("[")]
             return counted(0 if output.startswith("Nothing was found") else len(hits), "hit")
@@ -72,6 +91,14 @@ def result(name: str, output: str, *, is_error: bool) -> str:
             return counted(len(lines), "line")
     short = plain_line(lines[0])
     return short if len(lines) == 1 and len(short) <= _LONGEST_RESULT else counted(len(lines), "line")
+
+
+def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by their names; what is no JSON object as it was written."""
+    written = unreadable(arguments)
+    if written is None:
+        return dict(arguments)
+    return {"as written": plain(written)} if written else {}
 
 
 def shown_output(text: str) -> str:
@@ -84,11 +111,5 @@ def wider(name: str) -> str:
     return f"Allow {visible_line(name)} for the rest of this session"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 hit`, `3 hits`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _cut(text: str) -> str:
-    line = plain_line(text)
-    return line if len(line) <= _LONGEST_RESULT else f"{line[: _LONGEST_RESULT - 1].rstrip()}…"
+    return shortened(plain_line(text), _LONGEST_RESULT)

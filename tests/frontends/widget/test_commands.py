@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from hector_nb.errors import ModelRateLimited, ModelRefused, ModelUnavailable
 from hector_nb.frontends.widget import protocol
 from hector_nb.messages import ToolCall
-from hector_nb.service import SendMessage, SessionService
+from hector_nb.service import SendMessage, SessionService, collect
 from tests.frontends.widget.world import View, World
 
 COMMAND = ToolCall(call_id="c", name="execute_command", arguments={"command": "echo hi"})
@@ -256,7 +256,11 @@ def test_a_long_session_opens_at_its_end_and_brings_more(world: World) -> None:
     async def fill(service: SessionService) -> str:
         session, _ = await service.create_session("assistant")
         for number in range(70):
-            await service.send_message("assistant", SendMessage(message=f"q{number}", session_id=session.session_id))
+            await collect(
+                await service.stream_message(
+                    "assistant", SendMessage(message=f"q{number}", session_id=session.session_id)
+                )
+            )
         return session.session_id
 
     view = world.chat(session_id=world.ask(fill))
@@ -422,7 +426,7 @@ def test_what_was_taken_back_elsewhere_goes_when_the_next_turn_comes(world: Worl
     async def again(service: SessionService) -> None:
         messages = (await service.list_messages("assistant", session)).items
         await service.rewind_session("assistant", session, after=messages[1].message_id)
-        await service.send_message("assistant", SendMessage(message="other", session_id=session))
+        await collect(await service.stream_message("assistant", SendMessage(message="other", session_id=session)))
 
     world.ask(again)
     view.until(lambda: [turn["question"]["text"] for turn in view.turns] == ["first", "other"])
@@ -430,7 +434,7 @@ def test_what_was_taken_back_elsewhere_goes_when_the_next_turn_comes(world: Worl
 
     async def anew(service: SessionService) -> None:
         await service.rewind_session("assistant", session, after=None)
-        await service.send_message("assistant", SendMessage(message="new", session_id=session))
+        await collect(await service.stream_message("assistant", SendMessage(message="new", session_id=session)))
 
     world.ask(anew)
     view.until(lambda: [turn["question"]["text"] for turn in view.turns] == ["new"])

@@ -9,7 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hector_nb.bootstrap import make_agent, make_sources
+from hector_nb.bootstrap.agents import make_agent
+from hector_nb.bootstrap.tools import make_sources
 from hector_nb.config.schema import Config
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.widget.controller import Controller
