@@ -9,7 +9,7 @@ import pytest
 
 from hector_nb.approvals import Approval
 from hector_nb.errors import StoreError
-from hector_nb.stores.base import BegunTurn
+from hector_nb.stores.base_turns import BegunTurn
 from tests.runtime.test_recovery import NOW, calls, left_behind, message
 from tests.runtime.world import opened
 from tests.unheard import nothing_unheard
