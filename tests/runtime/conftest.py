@@ -14,8 +14,9 @@ OVER_POSTGRES = {"test_processes", "test_recovery", "test_remembering", "test_le
 
 
 def pytest_generate_tests(metafunc):
-    """A file may have stores of its own."""
-    if "new_store" in metafunc.fixturenames and not hasattr(metafunc.module, "new_store"):
+    """A file may have stores of its own, and a test may choose."""
+    chosen = any("new_store" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "new_store" in metafunc.fixturenames and not chosen and not hasattr(metafunc.module, "new_store"):
         name = metafunc.module.__name__.rpartition(".")[2]
         metafunc.parametrize("new_store", [*WAYS, "postgres"] if name in OVER_POSTGRES else WAYS, indirect=True)
 

@@ -66,8 +66,17 @@ def whole_pairs(messages: Sequence[Message]) -> bool:
     return [each.call_id for each in calls] == [message.call_id for message in messages if message.role == "tool"]
 
 
-@pytest.mark.parametrize("longterm", [False, True], ids=["short", "long"])
-@pytest.mark.parametrize("strategy", ["summary_buffer", "buffer_window", "token_window"])
+STRATEGIES = ["summary_buffer", "buffer_window", "token_window"]
+WAYS = ["sqlite", "over_http", "over_grpc", "postgres"]
+"""These keep and carry what the strategies make: they are given a session with parts of all kinds."""
+
+
+@pytest.mark.parametrize(
+    ("new_store", "strategy", "longterm"),
+    [("in_memory", strategy, longterm) for strategy in STRATEGIES for longterm in (False, True)]
+    + [(way, "summary_buffer", True) for way in WAYS],
+    indirect=["new_store"],
+)
 async def test_every_ledger_is_what_its_model_received(strategy: str, longterm: bool) -> None:
     rng = random.Random(7)
     memory: dict[str, Any] = {"working": {"strategy": strategy, "budget": BUDGET}}
@@ -119,7 +128,7 @@ def write_summaries(summarizer: Any, rng: random.Random, written: list[Sequence[
     summarizer.summarize = summarize
 
 
-@pytest.mark.parametrize("strategy", ["summary_buffer", "buffer_window", "token_window"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 async def test_a_message_larger_than_the_budget_is_sent_alone_and_the_next_turn_fits_again(strategy: str) -> None:
     rng = random.Random(7)
     memory = {"working": {"strategy": strategy, "budget": BUDGET}, "longterm": {"storage_scope": "session"}}

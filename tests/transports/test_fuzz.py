@@ -60,7 +60,7 @@ ANSWERS: dict[str, list[list[Step]]] = {
     "broken": [[ModelError()], ["Well", ModelTimeout()], [ModelTimeout()]],
 }
 QUICK = {"streaming": {"heartbeat": 0.05, "resume_grace": 0}}
-EXAMPLES = 24
+EXAMPLES = 12
 READ_FOR = 0.15
 """Seconds for which a stream without end is read."""
 

@@ -1,4 +1,4 @@
-"""A user's program, as the type checker sees it: `test_typing.py`."""
+"""A user's program, as the type checker sees it: `test_types.py`."""
 
 import asyncio
 from collections.abc import Sequence
