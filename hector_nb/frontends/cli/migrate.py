@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
+from hector_nb.frontends.cli.options import refuse_server
+
 
 def migrate(
+    ctx: typer.Context,
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="The store that there is: sqlite:///file.db or postgresql://…")
     ],
@@ -20,6 +23,8 @@ def migrate(
     The source stays as it is. Stop what uses it before: what is said meanwhile is not moved.
     """
     from hector_nb.bootstrap import move_store
+
+    refuse_server(ctx)
 
     def tell(table: str, rows: int) -> None:
         if rows:

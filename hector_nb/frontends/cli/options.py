@@ -45,10 +45,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
     """The file named after the command, else the one named before it, for commands that work on this machine alone."""
-    before = ctx.find_root().params
-    if before.get("server") is not None:
+    refuse_server(ctx)
+    return config or ctx.find_root().params.get("config")
+
+
+def refuse_server(ctx: typer.Context) -> None:
+    """For commands that work on this machine alone: a server that is named before them has no effect."""
+    if ctx.find_root().params.get("server") is not None:
         raise typer.BadParameter(works_here(ctx))
-    return config or before.get("config")
 
 
 def chosen_place(ctx: typer.Context, config: Path | None, server: str | None, token: str | None) -> Place:

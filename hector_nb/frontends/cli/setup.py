@@ -10,7 +10,7 @@ import typer
 
 from hector_nb.errors import ConfigError
 from hector_nb.frontends.cli.exits import Code, report
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, refuse_server
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
@@ -113,6 +113,7 @@ def _warnings(config: "Config") -> Iterator[str]:
 
 
 def schema(
+    ctx: typer.Context,
     form: Annotated[
         Literal["json", "markdown"],
         typer.Option("--format", help="A JSON Schema for editors, or a page of all keys to read."),
@@ -120,6 +121,8 @@ def schema(
 ) -> None:
     """Print what the configuration file may hold."""
     import json
+
+    refuse_server(ctx)
 
     if form == "markdown":
         from hector_nb.config.reference import markdown
@@ -133,6 +136,7 @@ def schema(
 
 
 def trust(
+    ctx: typer.Context,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file, which you have read.")
     ],
@@ -140,5 +144,6 @@ def trust(
     """Let a found configuration file run programs and use your environment, as long as it stays as it is now."""
     from hector_nb.config import trust as trusted
 
+    refuse_server(ctx)
     digest = trusted.trust(file)
     typer.echo(f"Trusted: {file} (SHA-256 {digest[:12]}…). After any change it must be trusted again.")
