@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import ipaddress
 import json
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from http.client import responses
 from typing import Any
 from urllib.parse import quote, urlencode
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -27,7 +29,6 @@ _ANSWER_WITHIN = 120.0
 _LONGEST_SILENCE = 15.0
 """Seconds without even a heartbeat after which a stream counts as cut, unless its heartbeat is slower."""
 _DRAIN_WITHIN = 0.2
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Cut(Exception):
@@ -56,11 +57,22 @@ def path_of(*segments: str) -> str:
     return "".join(f"/{quote(to_bytes(segment), safe='')}" for segment in segments)
 
 
+_open: "WeakSet[Connection]" = WeakSet()
+
+
+async def close_all() -> None:
+    """Close the connections of a process that ends and has left them open; they are those of the running event loop."""
+    for connection in list(_open):
+        if connection.loop is asyncio.get_running_loop():
+            await connection.aclose()
+
+
 class Connection:
     """A server, for one event loop."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.loop = asyncio.get_running_loop()
         self._headers = {"User-Agent": f"hector_nb/{__version__}", "Accept-Encoding": "identity"}
         if address.token:
             self._headers["Authorization"] = f"Bearer {address.token}"
@@ -68,10 +80,12 @@ class Connection:
         self._lines: set[Line] = set()
         self._heard = False
         self.closed = False
+        _open.add(self)
 
     async def aclose(self) -> None:
         """Close all lines, for good."""
         self.closed = True
+        _open.discard(self)
         for line in list(self._lines):
             line.close()
         if self._session is not None:
@@ -141,6 +155,8 @@ class Connection:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_WITHIN, sock_read=silence),
             )
+        except aiohttp.ConnectionTimeoutError as error:
+            raise self._silent() from error
         except aiohttp.ClientConnectorError as error:
             raise self._not_connected(error) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -160,7 +176,7 @@ class Connection:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                proxy=_proxy(URL(self.address.base)),
+                proxy=proxy_for(URL(self.address.base)),
             )
         return self._session
 
@@ -201,7 +217,18 @@ class Connection:
             )
         if isinstance(error, aiohttp.ClientConnectorSSLError):
             return self._unavailable("failed the TLS handshake", hint="Is its address http instead of https?")
+        if proxy_for(URL(self.address.base)):
+            return self._unavailable(
+                "cannot be reached through the environment's proxy", hint="NO_PROXY names the hosts that need none."
+            )
         return self._unavailable("cannot be reached", hint="Is the server running? `hector serve` starts one.")
+
+    def _silent(self) -> Unavailable:
+        """What does not speak TLS waits for the rest of a greeting that it does not understand."""
+        hint = (
+            "Is its address http instead of https?" if self.address.base.startswith("https") else "Check the address."
+        )
+        return self._unavailable(f"did not answer within {_CONNECT_WITHIN:.0f} seconds", hint=hint)
 
     def _broken_off(self) -> Unavailable:
         """What speaks TLS hangs up on those who do not."""
@@ -261,9 +288,26 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _proxy(url: URL) -> str | None:
-    """The environment's proxy for this address; none for this machine."""
+def proxy_for(url: URL) -> str | None:
+    """The environment's proxy for this address; none for this machine.
+
+    Raises:
+        Unavailable: it is of a kind that cannot be used.
+    """
     host = url.host or ""
-    if host in _LOOPBACK or urllib.request.proxy_bypass(host):
+    if _is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
-    return urllib.request.getproxies().get(url.scheme)
+    proxy = urllib.request.getproxies().get(url.scheme)
+    if not proxy or proxy.startswith(("http://", "https://")):
+        return proxy
+    if "://" not in proxy:
+        return f"http://{proxy}"
+    hint = "Set it to an http:// address, or name the host in NO_PROXY."
+    raise Unavailable(f"The environment's proxy is a {proxy.partition(':')[0]} one, which is not supported.", hint=hint)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

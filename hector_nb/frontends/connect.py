@@ -258,11 +258,11 @@ class LoopThread:
             raise error.with_traceback(None) from error.__cause__
 
     def stop(self) -> None:
-        """Stop the loop; what runs on it is cancelled first."""
+        """Stop the loop; what runs on it is cancelled first, and lines to servers are closed."""
         if self._pid != os.getpid() or not self._loop.is_running():
             return
         with suppress(TimeoutError):  # the process ends in any case
-            self.submit(_cancel_all()).result(timeout=6)
+            self.submit(_end_all()).result(timeout=6)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
@@ -303,8 +303,12 @@ class _Work(Generic[T]):
         self._on_end()
 
 
-async def _cancel_all() -> None:
+async def _end_all() -> None:
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    if "hector_nb.client.connection" in sys.modules:
+        from hector_nb.client.connection import close_all
+
+        await close_all()

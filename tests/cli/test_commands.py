@@ -1,6 +1,7 @@
 """The other commands as programs."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from hector_nb.frontends.cli.app import app
 from tests.cli import terminal
+from tests.cli.conftest import PROGRAM
 
 COMMANDS = [
     *(
@@ -185,11 +187,31 @@ def test_a_server_is_refused_by_what_works_on_this_machine(home, command):
     assert f"`hector {command}` works on this machine, not on a server." in told
 
 
-@pytest.mark.parametrize("command", ["models fetch", "trust hector.yaml", "schema", "migrate a b"])
-def test_a_server_named_before_the_command_is_refused_too(home, command):
+@pytest.mark.parametrize(
+    "command",
+    ["models", "models fetch", "memory reindex", "trust hector.yaml", "validate", "schema", "serve", "migrate a b"],
+)
+def test_a_server_that_is_named_before_them_is_refused_too(home, command):
+    home.config("agents: {}\n")
     done = home.run_here("--server=http://x", *command.split())
     assert done.returncode == 2
-    assert "works on this machine, not on a server." in " ".join(done.stderr.decode().replace("│", " ").split())
+    assert "works on this machine, not on a" in done.stderr.decode()
+    assert done.stdout == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes the streams")
+@pytest.mark.parametrize(("closed", "said"), [(">&-", b""), ("2>&-", b"Hello\n"), ("<&-", b"Hello\n")])
+def test_a_stream_that_is_closed_gets_nothing_and_harms_nothing(home, closed, said):
+    shell = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *PROGRAM, "call", "--session", "plan", "Hi"],
+        env=home.env,
+        cwd=home.folder,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (shell.returncode, shell.stdout, shell.stderr) == (0, said, b"")
+    assert home.run("sessions", "show", "plan").stdout.endswith(b"Hello\n")
 
 
 def test_a_server_that_is_named_inside_a_command_is_told_where_it_belongs(home):

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from hector_nb.approvals import Approval
 from hector_nb.client.address import Address, is_address
-from hector_nb.client.connection import path_of
+from hector_nb.client.connection import path_of, proxy_for
 from hector_nb.client.sse import Block, BlockSplitter
 from hector_nb.client.streams import logged_event
 from hector_nb.errors import ConfigError, InvalidRequest, error_classes
@@ -88,6 +89,14 @@ def test_a_token_that_is_given_goes_before_the_addresss_own_and_is_never_shown()
 def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequest):
         Address.parse("http://x", token)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "localhost", "lab.localhost", "[::1]"])
+def test_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert proxy_for(URL(f"http://{host}:8080")) is None
+    assert proxy_for(URL("http://hector.example")) == "http://proxy.example:3128"
 
 
 def test_whatever_is_in_a_name_stays_one_segment_of_the_path() -> None:

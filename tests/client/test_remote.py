@@ -1,6 +1,7 @@
 """What only a client over a wire can meet: lines that break, servers that are away or are none of ours. The rest is in `tests/runtime`."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from hector_nb.client import streams
+from hector_nb.client import connection, streams
 from hector_nb.client.address import Address
 from hector_nb.client.connection import Connection
 from hector_nb.client.sessions import RemoteSessions, open_sessions
@@ -38,11 +39,11 @@ async def served(world: World) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def client(port: int) -> AsyncIterator[SessionService]:
-    connection = Connection(Address.parse(f"http://127.0.0.1:{port}", TOKEN))
+    line = Connection(Address.parse(f"http://127.0.0.1:{port}", TOKEN))
     try:
-        yield RemoteSessions(connection)
+        yield RemoteSessions(line)
     finally:
-        await connection.aclose()
+        await line.aclose()
 
 
 @asynccontextmanager
@@ -216,6 +217,57 @@ async def test_http_to_a_server_that_speaks_tls_is_told_what_to_change(tmp_path:
         finally:
             await server.stop_listening()
     assert caught.value.hint == "Is its address https instead of http?"
+
+
+async def test_https_to_a_server_that_speaks_none_is_told_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_CONNECT_WITHIN", 0.2)
+    async with opened([]) as world, served(world) as port:
+        with pytest.raises(Unavailable, match="did not answer within") as caught:
+            async with open_sessions(f"https://127.0.0.1:{port}", token=TOKEN):
+                pass
+    assert caught.value.hint == "Is its address http instead of https?"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://ada:secret@127.0.0.1:{port}", "cannot be reached through the environment's proxy"),
+        ("127.0.0.1:{port}", "cannot be reached through the environment's proxy"),
+        ("socks5://ada:secret@127.0.0.1:{port}", "is a socks5 one, which is not supported"),
+    ],
+)
+async def test_a_proxy_that_does_not_help_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, said: str
+) -> None:
+    async with CuttingProxy() as gone:
+        port = gone.port
+    monkeypatch.setenv("http_proxy", proxy.format(port=port))
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(Unavailable, match=said) as caught:
+        async with open_sessions("http://hector.example"):
+            pass
+    assert "secret" not in str(caught.value)
+    assert "NO_PROXY" in str(caught.value)
+
+
+async def test_a_script_that_never_closes_its_connection_ends_without_a_word() -> None:
+    script = (
+        "import hector_nb, sys; hector = hector_nb.connect(sys.argv[1]); print(hector.session().send('Hello').text)"
+    )
+    async with opened([["Hi."]]) as world, served(world) as port:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "default",
+            "-c",
+            script,
+            f"http://127.0.0.1:{port}?token={TOKEN}",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            said, complained = await process.communicate()
+    assert (said.decode().strip(), complained.decode(), process.returncode) == ("Hi.", "", 0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ through `turn.py` (one turn, and Ctrl-C) to a `screen.py`. Nothing heavy is impo
 import io
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     from hector_nb.frontends.cli.app import app
     from hector_nb.frontends.cli.exits import exit_code, report
 
+    _open_missing()
     _set_up(sys.stdout)
     _set_up(sys.stderr)
     try:
@@ -26,6 +28,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
         report(error)
         sys.exit(exit_code(error))
+
+
+def _open_missing() -> None:
+    """Who starts us with a stream closed (`>&-`) gets nothing there, and no other file gets its number, the database's least of all."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - open as long as the process is
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _set_up(stream: object) -> None:

@@ -72,7 +72,7 @@ def chosen_config(ctx: typer.Context, config: Path | None) -> Path | None:
 
 
 def refuse_server(ctx: typer.Context) -> None:
-    """Say so where a server is named before a command that works on this machine alone."""
+    """For commands that work on this machine alone: a server that is named before them has no effect."""
     if ctx.find_root().params.get("server") is not None:
         raise typer.BadParameter(works_here(ctx))
 

@@ -143,6 +143,5 @@ def trust(
     from hector_nb.config import trust as trusted
 
     refuse_server(ctx)
-
     digest = trusted.trust(file)
     typer.echo(f"Trusted: {file} (SHA-256 {digest[:12]}…). After any change it must be trusted again.")
