@@ -17,7 +17,7 @@ from hector_nb.errors import ConfigError
 from hector_nb.sessions import LOCAL_USER
 
 _APP = "hector_nb"
-SERVED_STORE = "HECTOR_SERVED_STORE"
+SERVED_STORE = "HECTOR_NB_SERVED_STORE"
 """The environment variable by which a Jupyter server tells the kernels that it starts whose sessions it serves; see `store_mark`."""
 
 

@@ -18,7 +18,7 @@ from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.grpc_errors import Ended
 from hector_nb.transports.reader import Following, Reader
 from hector_nb.wire.framer import Framer
-from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame
+from hector_nb.wire.frames import Chunk, Cursor, Failed, Frame, has_text
 from hector_nb.wire.log_framer import LogFramer
 from hector_nb.wire.proto import chunk_message
 
@@ -151,7 +151,7 @@ class Line:
                 last_id = str(Cursor(turn_id=turn_id, seq=frame.seq))
                 raise Ended(failure(frame.event), retryable=frame.event.retryable, last_id=last_id)
             if (chunk := chunk_message(turn_id, frame)) is not None:
-                if not self._delivered and isinstance(frame, Chunk):
+                if not self._delivered and has_text(frame):
                     self._delivered = True
                     self._telemetry.delivered(turn_id, "grpc")
                 await self._context.write(chunk)

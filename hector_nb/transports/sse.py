@@ -38,7 +38,7 @@ from hector_nb.transports.handlers import RestHandler, check_session_id, guarded
 from hector_nb.transports.reader import Following, Reader, Silence, cursor_at, is_over
 from hector_nb.transports.rest import start_turn
 from hector_nb.wire.framer import Framer
-from hector_nb.wire.frames import LOG, Chunk, Cursor, Failed, Frame, View, sse_blocks
+from hector_nb.wire.frames import LOG, Chunk, Cursor, Failed, Frame, View, has_text, sse_blocks
 from hector_nb.wire.log_framer import LogFramer
 
 TYPE = "text/event-stream; charset=utf-8"
@@ -225,7 +225,7 @@ class _Line:
             return
         if not self._begun and isinstance(frames[0], Failed):
             raise failure(frames[0].event)
-        if not self._delivered and any(isinstance(frame, Chunk) for frame in frames):
+        if not self._delivered and any(map(has_text, frames)):
             self._delivered = True
             self._telemetry.delivered(self._turn_id, "sse")
         if not self._delay:

@@ -59,6 +59,11 @@ class Failed(NamedTuple):
 Frame: TypeAlias = Chunk | Named | Done | Failed
 
 
+def has_text(frame: Frame) -> bool:
+    """Whether a frame brings a piece of the text, to a reader of the log too."""
+    return isinstance(frame, Chunk) or (isinstance(frame, Named) and frame.name == "text")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cursor:
     """How far a reader has come in a turn: `turn_…:N`, or `turn_…:N+K` inside event N+1."""

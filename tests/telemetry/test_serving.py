@@ -96,15 +96,16 @@ def test_metrics_tell_of_turns_tokens_and_sessions_by_state(folder: Path) -> Non
             post(served, "/agents/assistant/sessions", {"session_id": name})
         post(served, "/agents/assistant/sessions/two/end", {})
         post(served, "/agents/assistant/sessions/one/messages/stream", {"message": "MARKED-PROMPT"})
+        post(served, "/agents/assistant/sessions/one/messages/stream?events=log", {"message": "As the client reads"})
         request = urllib.request.Request(f"{served.base}/hector/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request, timeout=30) as response:
             text = response.read().decode()
-    assert 'hector_turns_total{agent="assistant",outcome="complete"} 1.0' in text
+    assert 'hector_turns_total{agent="assistant",outcome="complete"} 2.0' in text
     assert re.search(r'hector_model_tokens_total\{direction="output",model="[^"]+"\} [1-9]', text)
     assert 'hector_sessions{state="active"} 1.0' in text
     assert 'hector_sessions{state="ended"} 1.0' in text
-    assert 'hector_request_to_model_seconds_count{transport="sse"} 1.0' in text
-    assert 'hector_token_to_reader_seconds_count{transport="sse"} 1.0' in text
+    assert 'hector_request_to_model_seconds_count{transport="sse"} 2.0' in text
+    assert 'hector_token_to_reader_seconds_count{transport="sse"} 2.0' in text
     assert 'hector_streams{transport="sse"} 0.0' in text
     assert "MARKED" not in text
     assert "one" not in re.findall(r'"([^"]*)"', text)
