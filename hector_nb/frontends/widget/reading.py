@@ -148,8 +148,6 @@ class TurnReader:
             self._set("status", "writing" if kind == "text" else "thinking")
         self._record.add(self._at("parts", place, "text"), text)
         self._written += len(text.encode("utf-8", "replace"))
-        if not self._counted_at:  # a count of the first word alone would stand there for a second
-            self._counted_at = self._clock()
         if self._clock() - self._counted_at >= _COUNT_EVERY:
             self._count(self._used + max(1, self._written // _BYTES_PER_TOKEN), estimated=True)
 

@@ -139,19 +139,6 @@ def test_tokens_are_estimated_until_they_are_known() -> None:
     assert (turn["tokens"], turn["estimated"]) == (3, False)
 
 
-def test_the_first_word_alone_is_not_counted() -> None:
-    record = Recorder(empty_state())
-    record.push(["turns"], new_turn("t", text="Q", at=datetime.now(UTC)))
-    now = 1.0
-    reader = TurnReader(record, "t", INFO, clock=lambda: now)
-    for event in (STARTED, TextDelta(text="Word")):
-        reader.take(event)
-    assert record.get("turns", 0, "tokens") == 0
-    now = 2.0
-    reader.take(TextDelta(text="y" * 36))
-    assert (record.get("turns", 0, "tokens"), record.get("turns", 0, "estimated")) == (10, True)
-
-
 def test_what_json_and_utf_8_cannot_hold_does_not_get_into_the_state() -> None:
     turn = read(
         STARTED,
