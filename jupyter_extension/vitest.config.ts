@@ -11,5 +11,12 @@ export default defineConfig({
       transform: (_, id) => (id.endsWith(".css") ? `export default ${JSON.stringify(readFileSync(id, "utf8"))}` : undefined),
     },
   ],
-  test: { environment: "jsdom", globals: true, setupFiles: ["tests/setup.ts"], include: ["tests/**/*.test.{ts,tsx}"] },
+  test: {
+    environment: "jsdom",
+    globals: true,
+    setupFiles: ["tests/setup.ts"],
+    include: ["tests/**/*.test.{ts,tsx}"],
+    // A bound for what hangs, not a measure of speed: 300 messages take jsdom seconds on a busy machine.
+    testTimeout: 30_000,
+  },
 });

@@ -153,6 +153,16 @@ export const STATES: Record<string, Scene> = {
       ),
     ]),
   },
+  scripts: {
+    state: chat(
+      [
+        turn("ما هي المنطقة التي تتصدر الربع الثالث؟", "المنطقة **الشمالية** تتصدر الربع الثالث بمبلغ 1.42 مليون. انظر `sales.csv`.\n\n- الأولى\n- الثانية\n\n> اقتباس"),
+        turn("第三季度哪个地区领先？", "**北部**以142万领先，比南部高出18%。其门店去年十月开业，因此与2025年第三季度的比较涵盖八家门店而非五家。👩🏽‍💻🇪🇺"),
+        turn("https://example.org/" + "a-very-long-path/".repeat(12), "| " + Array.from({ length: 12 }, (_, column) => `A rather long heading ${column}`).join(" | ") + " |\n|" + "---|".repeat(12) + "\n|" + " some value |".repeat(12) + "\n\nhttps://example.org/" + "a-very-long-path/".repeat(12)),
+      ],
+      { session: { ...SESSION, title: "A very long title of a session that says everything that was ever asked in it and does not stop there" }, agent: { ...chat([]).agent, name: "a_very_long_name_of_an_agent_that_knows_everything" } },
+    ),
+  },
   "inspector-turn": { state: chat(BOTH), ui: { inspector: { tab: "turn", turn_id: null, query: "" } } },
   "inspector-older": { state: chat(BOTH), ui: { inspector: { tab: "turn", turn_id: FIRST.turn_id, query: "" } } },
   "inspector-longterm": { state: chat(BOTH), ui: { inspector: { tab: "longterm", turn_id: null, query: "" } } },

@@ -123,6 +123,15 @@ describe("streaming", () => {
     }
   });
 
+  test("the head of a table is shown as a table or, where none follows, as text, and never as one and then the other", () => {
+    const types = (text: string) => new BlockReader().read(text).flatMap(({ type }) => (type === "space" ? [] : [type]));
+    const head = "Look:\n\n| a | b |\n|---|---|\n";
+    for (let end = 7; end < head.length; end += 1) expect(types(head.slice(0, end))).toEqual(["paragraph"]);
+    expect(types(`${head}| 1`)).toEqual(["paragraph", "table"]);
+    expect(types("Look:\n\n| a | b\nno table")).toEqual(["paragraph", "paragraph"]);
+    expect(new BlockReader().read("| a", true)).toHaveLength(1);
+  });
+
   test.each(WRITTEN)("piece by piece gives the same as all at once: %j", (text) => {
     const reader = new BlockReader();
     for (let end = 0; end < text.length; end += 3) reader.read(text.slice(0, end));

@@ -290,6 +290,25 @@ test("a suggestion is sent by pressing it", () => {
   expect(wire.sent.at(-1)!.t).toBe("send");
 });
 
+test.each([
+  ["done", "↑ edit the last question"],
+  ["draft", "Enter sendShift+Enter new line"],
+  ["writing", "Esc stop"],
+  ["stopping", ""],
+  ["kernel-gone", ""],
+])("in the state %s only the keys that act now are named", (name, keys) => {
+  const { state, ui, kernel } = STATES[name]!;
+  const wire = new FakeWire(state, {}, kernel);
+  const store = new Store(wire);
+  store.set({ ...ui });
+  expect(open(state!, store, wire).find(".keys").textContent).toBe(keys);
+});
+
+test("an answer begins where its own script does, its code at the left", () => {
+  const { find } = open(chat([turn("ما هي؟", "المنطقة `a`")]));
+  expect(find(".markdown").dir).toBe("auto");
+});
+
 test.each(Object.keys(STATES))("the state %s can be drawn", (name) => {
   const scene = STATES[name]!;
   const wire = new FakeWire(scene.state, answersOf(scene), scene.kernel);

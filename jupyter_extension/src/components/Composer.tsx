@@ -94,7 +94,7 @@ function Field({ store }: { store: Store }) {
       </div>
       <div class="hints">
         <span class="keys">
-          <Hints running={turn !== null} draft={draft !== "" && !gone} editable={editable} />
+          <Hints running={turn !== null} stops={turn !== null && !stopping && !gone} draft={ready} editable={editable && draft === ""} />
         </span>
         <span class="model" title={agent.host ? `${agent.model} at ${agent.host}` : agent.model}>
           {agent.model}
@@ -104,11 +104,11 @@ function Field({ store }: { store: Store }) {
   );
 }
 
-function Hints({ running, draft, editable }: { running: boolean; draft: boolean; editable: boolean }) {
+function Hints({ running, stops, draft, editable }: { running: boolean; stops: boolean; draft: boolean; editable: boolean }) {
   const keys: [string, string][] = [];
   if (draft) keys.push(["Enter", running ? "queue" : "send"], ["Shift+Enter", "new line"]);
-  if (running) keys.push(["Esc", "stop"]);
-  else if (!draft && editable) keys.push(["↑", "edit the last question"]);
+  if (stops) keys.push(["Esc", "stop"]);
+  else if (editable) keys.push(["↑", "edit the last question"]);
   return (
     <>
       {keys.map(([key, what]) => (

@@ -33,9 +33,8 @@ function Progress({ store, turn }: Props) {
       );
     case "queued":
       return <Busy text="Waiting for its turn" />;
-    // The row above has the ring.
+    // The row above has the ring, and says what it is.
     case "thinking":
-      return <span>Thinking{late}</span>;
     case "tool":
       return <span>Working{late}</span>;
     case "approval":

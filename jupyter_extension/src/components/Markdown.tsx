@@ -13,7 +13,7 @@ export function Markdown({ text, writing = false }: { text: string; writing?: bo
   const reader = useMemo(() => new BlockReader(), []);
   const blocks = reader.read(text, !writing).filter((block) => block.type !== "space");
   return (
-    <div class="markdown">
+    <div class="markdown" dir="auto">
       {blocks.map((block, index) => (
         <BlockView key={index} block={block} links={reader.links} caret={writing && index === blocks.length - 1} />
       ))}

@@ -6,6 +6,8 @@
  */
 import { type Block, blocksOf, type Links } from "./parse";
 
+const TABLE_TO_COME = /^\|[^\n]*(\n[|: \t-]*)?$/;
+
 export class BlockReader {
   links: Links = new Map();
   private text = "";
@@ -19,6 +21,8 @@ export class BlockReader {
     if (!kept.length) this.links = new Map();
     const from = kept.reduce((length, block) => length + block.raw.length, 0);
     const fresh = blocksOf(text.slice(from).replace(/\r\n?/g, "\n"), this.links);
+    // What will be the head of a table is not shown as a line with bars before.
+    if (!whole && TABLE_TO_COME.test(fresh.at(-1)?.raw ?? "")) fresh.pop();
     this.text = text;
     this.whole = whole;
     this.blocks = [...kept, ...fresh];
