@@ -35,12 +35,12 @@ class Page:
         data = {"method": "custom", "content": {"t": t, "id": f"{t}-1", **fields}}
         self.client.shell_channel.send(self.client.session.msg("comm_msg", {"comm_id": self.comm_id, "data": data}))
 
-    def next(self, kind: str, true: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        """The next message of a kind."""
+    def next(self, *kinds: str, true: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """The next message of these kinds."""
         end = time.monotonic() + PATIENCE
         while True:
             message = self.client.get_iopub_msg(timeout=end - time.monotonic())
-            if message["msg_type"] == kind and true(message["content"]):
+            if message["msg_type"] in kinds and true(message["content"]):
                 return dict(message["content"])
 
     @property
@@ -61,14 +61,14 @@ def test_the_plain_chat_stands_in_until_a_front_end_comes(kernel: Kernel) -> Non
     changed = page.next("update_display_data")["data"]
     assert changed[VIEW]["model_id"] != page.model
     assert changed["text/plain"] == page.shown["text/plain"]
-    page.kernel.run("chat.send('Hi')")
-    page.next("comm_msg", lambda content: "<strong>there</strong>" in json.dumps(content["data"]))
+    kernel.send("chat.send('Hi')")
+    page.next("comm_open", "comm_msg", true=lambda content: "<strong>there</strong>" in json.dumps(content["data"]))
     page.tell("sync")
     back = page.next("update_display_data")["data"]
     assert back[VIEW]["model_id"] == page.model
     assert "Hello" in back["text/markdown"]
     page.tell("rename", title="Known")
-    told = page.next("comm_msg", lambda content: content["data"].get("content", {}).get("id") == "rename-1")
+    told = page.next("comm_msg", true=lambda content: content["data"].get("content", {}).get("id") == "rename-1")
     assert "error" not in told["data"]["content"]
     assert kernel.run("print(chat.session.title, chat.stood_in)").stdout == "Known False\n"
 
@@ -76,7 +76,7 @@ def test_the_plain_chat_stands_in_until_a_front_end_comes(kernel: Kernel) -> Non
 def test_a_front_end_that_is_there_keeps_its_chat(kernel: Kernel) -> None:
     page = Page(kernel)
     page.tell("sync")
-    page.next("comm_msg", lambda content: content["data"].get("content", {}).get("t") == "reply")
+    page.next("comm_msg", true=lambda content: content["data"].get("content", {}).get("t") == "reply")
     assert kernel.run("print(chat._attendance, chat.stood_in)").stdout == "None False\n"
 
 
