@@ -271,6 +271,21 @@ def test_a_turn_whose_process_is_gone_goes_on_where_the_word_is_given(coder):
     assert coder.json("sessions", "show", "abc")["running_turn"] is None
 
 
+def test_a_turn_that_waits_for_two_words_goes_on_with_the_second(coder):
+    coder.script([write(), write(path="other.py")])
+    first = leave_waiting(coder, "abc")
+    second = coder.json("approvals", "--session", "abc")["approvals"][1]["call_id"]
+    coder.script(["Done."])
+    done = coder.run("approve", first)
+    assert done.returncode == 0
+    assert done.stderr.decode().splitlines()[-1] == f"The turn waits for another word: hector approve {second}"
+    assert not (coder.folder / "hello.py").exists()
+    done = coder.run("approve", second)
+    assert (done.returncode, done.stdout.strip()) == (0, b"Done.")
+    assert (coder.folder / "hello.py").exists()
+    assert (coder.folder / "other.py").exists()
+
+
 def test_a_chat_shows_the_turn_that_waits_in_its_session(coder, start):
     coder.script(["Writing.", write()])
     leave_waiting(coder, "abc")
