@@ -132,39 +132,35 @@ async def _decide(engine: "Engine", call_id: str, decision: "Decision", session_
         raise ApprovalNotFound(f"No call {call_id!r} waits.", hint="hector approvals lists what waits.")
     turn_id = session.running_turn
     here = engine.runs(turn_id)
+    asked = {each.call_id for each in await service.list_approvals(session.agent, session.session_id)}
     await service.decide_approval(session.agent, session.session_id, call_id, decision)
     typer.echo(told(decision), err=True)
+    left = [each for each in await service.list_approvals(session.agent, session.session_id) if each.call_id in asked]
+    if left:  # no call is made before all that were asked together have their words
+        return _tell(left)
     here = here or engine.runs(turn_id)
     async with await service.follow_turn(session.agent, turn_id, session_id=session.session_id) as stream:
-        after, others = await _until_heard(stream, call_id)
+        after = await _until_heard(stream, call_id)
         if here or engine.runs(turn_id):
-            return _tell(others) if others else await _go_on(service, session, turn_id, after)
+            return await _go_on(service, session, turn_id, after)
     typer.echo(f"The turn goes on where it runs. See: hector sessions show {session.session_id}", err=True)
     return 0
 
 
-async def _until_heard(stream: "TurnStream", call_id: str) -> "tuple[int, Sequence[str]]":
-    """Wait until whoever holds the turn has heard the word.
-
-    Returns:
-        The number of the event that says so, or of the turn's last one, and the calls that still waited for theirs then.
-    """
+async def _until_heard(stream: "TurnStream", call_id: str) -> int:
+    """Wait until whoever holds the turn has heard the word; the number of the event that says so, or of the turn's last one."""
     import asyncio
 
-    from hector_nb.events import ApprovalAsked, ApprovalDecided
+    from hector_nb.events import ApprovalDecided
 
     patience = asyncio.create_task(_say_later())
-    seq, waiting = 0, dict.fromkeys([call_id])
+    seq = 0
     try:
         async for logged in stream:
             seq = logged.seq
-            if isinstance(logged.event, ApprovalAsked):
-                waiting[logged.event.call_id] = None
-            elif isinstance(logged.event, ApprovalDecided):
-                waiting.pop(logged.event.call_id, None)
-                if logged.event.call_id == call_id:
-                    break
-        return seq, [each for each in waiting if each != call_id]
+            if isinstance(logged.event, ApprovalDecided) and logged.event.call_id == call_id:
+                break
+        return seq
     finally:
         patience.cancel()
         with suppress(asyncio.CancelledError):
@@ -192,10 +188,10 @@ async def _go_on(service: "SessionService", session: "Session", turn_id: str, af
     answer = AnswerOnScreen(service, info.name, make_screen(info.model), view, person)
     if done := await answer.follow(session.session_id, turn_id, after=after):
         return Code.INTERRUPTED if done.finish_reason == "cancelled" else 0
-    return _tell([each.call_id for each in await service.list_approvals(session.agent, session.session_id)])
+    return _tell(await service.list_approvals(session.agent, session.session_id))
 
 
-def _tell(others: "Sequence[str]") -> int:
-    for call_id in others:
-        typer.echo(f"The turn waits for another word: hector approve {call_id}", err=True)
+def _tell(waiting: "Sequence[Approval]") -> int:
+    for approval in waiting:
+        typer.echo(f"The turn waits for another word: hector approve {approval.call_id}", err=True)
     return 0
