@@ -286,6 +286,20 @@ def test_a_turn_that_waits_for_two_words_goes_on_with_the_second(coder):
     assert (coder.folder / "other.py").exists()
 
 
+def test_a_turn_waits_for_the_configuration_that_it_began_with_and_says_so(coder, monkeypatch):
+    monkeypatch.setattr("hector_nb.frontends.cli.approvals._HEARD_WITHIN", 0.2)
+    coder.script([write()])
+    call_id = leave_waiting(coder, "abc")
+    coder.script(["Done."])
+    kept = (coder.folder / "hector.yaml").rename(coder.folder / "other.yaml")
+    done = coder.run_here("--config", str(kept), "approve", call_id)
+    assert done.returncode == 0
+    assert "Your word is kept" in done.stderr.decode()
+    assert not (coder.folder / "hello.py").exists()
+    kept.rename(coder.folder / "hector.yaml")
+    assert coder.json("approvals", "--session", "abc")["approvals"] == []
+
+
 def test_a_chat_shows_the_turn_that_waits_in_its_session(coder, start):
     coder.script(["Writing.", write()])
     leave_waiting(coder, "abc")

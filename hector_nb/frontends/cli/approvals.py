@@ -24,6 +24,12 @@ _PAGES = 5
 """Pages of sessions, the newest activity first, that are looked through."""
 _PATIENCE = 2.0
 """Seconds after which it is said what is waited for."""
+_HEARD_WITHIN = 30.0
+"""Seconds after which no process is left that could go on with the turn: a dead one is noticed in half the time."""
+_NOBODY = (
+    "Your word is kept, but no process is there that may go on with the turn: what is approved runs only under the configuration "
+    "file that the turn began with. Run this command, or hector serve, with that file (--config FILE)."
+)
 
 OnlySessionOption = Annotated[
     str | None,
@@ -141,14 +147,21 @@ async def _decide(engine: "Engine", call_id: str, decision: "Decision", session_
     here = here or engine.runs(turn_id)
     async with await service.follow_turn(session.agent, turn_id, session_id=session.session_id) as stream:
         after = await _until_heard(stream, call_id)
+        if after is None:
+            typer.echo(_NOBODY, err=True)
+            return 0
         if here or engine.runs(turn_id):
             return await _go_on(service, session, turn_id, after)
     typer.echo(f"The turn goes on where it runs. See: hector sessions show {session.session_id}", err=True)
     return 0
 
 
-async def _until_heard(stream: "TurnStream", call_id: str) -> int:
-    """Wait until whoever holds the turn has heard the word; the number of the event that says so, or of the turn's last one."""
+async def _until_heard(stream: "TurnStream", call_id: str) -> int | None:
+    """Wait until whoever holds the turn has heard the word.
+
+    Returns:
+        The number of the event that says so, or of the turn's last one; None: nobody has heard it.
+    """
     import asyncio
 
     from hector_nb.events import ApprovalDecided
@@ -156,11 +169,14 @@ async def _until_heard(stream: "TurnStream", call_id: str) -> int:
     patience = asyncio.create_task(_say_later())
     seq = 0
     try:
-        async for logged in stream:
-            seq = logged.seq
-            if isinstance(logged.event, ApprovalDecided) and logged.event.call_id == call_id:
-                break
+        async with asyncio.timeout(_HEARD_WITHIN):
+            async for logged in stream:
+                seq = logged.seq
+                if isinstance(logged.event, ApprovalDecided) and logged.event.call_id == call_id:
+                    break
         return seq
+    except TimeoutError:
+        return None
     finally:
         patience.cancel()
         with suppress(asyncio.CancelledError):
