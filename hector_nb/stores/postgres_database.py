@@ -31,6 +31,7 @@ _OPENING = 0x48656374
 """The lock of who brings the schema up to date."""
 _LONG_SECONDS = 3600.0
 _FETCHED = 64
+_SQL = sql.queries("postgres_writers")
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _TRANSIENT = ("08", "57P", "53300")
 """Beginnings of the codes of errors that pass: connections lost or refused, a server that stops or starts."""
@@ -101,14 +102,16 @@ class PostgresDatabase(Database):
         self.connection.answer_seconds = _LONG_SECONDS
         self.run("SELECT set_config('idle_in_transaction_session_timeout', '0', FALSE)")
 
-    def begin(self) -> None:
-        """Begin a transaction."""
+    def begin(self, writer: str = "", number: int = 0) -> None:
+        """Begin a transaction, as the writer's one of that number if there is one."""
         self.changed.clear()
         self._now = 0
         self._names = count()
         if self._writes:
             self.run("BEGIN")
-            self._begun = self.run(f"SELECT {_NOW}, CAST(pg_current_xact_id() AS TEXT)")
+            begun = f"{_NOW}, CAST(pg_current_xact_id() AS TEXT)"
+            numbered = f"{_SQL['number']} RETURNING {begun}" if writer else f"SELECT {begun}"
+            self._begun = self.run(numbered, {"writer": writer, "number": number} if writer else None)
         else:
             self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             self._begun = None

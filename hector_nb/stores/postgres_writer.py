@@ -15,12 +15,15 @@ from contextlib import suppress
 import psycopg
 from psycopg import errors
 
+from hector_nb.ids import new_id
+from hector_nb.stores import sql
 from hector_nb.stores.jobs import Inbox, Job, settle
 from hector_nb.stores.postgres_address import Address
 from hector_nb.stores.postgres_database import CHANNEL, CONFLICTS, PostgresDatabase, connect, lost, translate
 from hector_nb.stores.postgres_readers import PATIENCE
 from hector_nb.stores.watches import Watches
 
+_SQL = sql.queries("postgres_writers")
 _MOST_JOBS = 200
 """Jobs in one transaction."""
 _ATTEMPTS = 20
@@ -42,6 +45,9 @@ class Writer(threading.Thread):
         self._address = address
         self._watches = watches
         self._database: PostgresDatabase | None = None
+        self._name = new_id("writer")
+        self._number = 0
+        """That of the last transaction, which is written in the transaction itself."""
         self._doubted: str | None = None
         """A transaction whose commit was sent and not answered."""
 
@@ -52,6 +58,8 @@ class Writer(threading.Thread):
             if first is not None:
                 self._perform([first, *self.inbox.rest(_MOST_JOBS)])
         if self._database is not None:
+            with suppress(psycopg.Error):
+                self._database.run(_SQL["remove"], {"writer": self._name})
             self._database.connection.close()
 
     def _perform(self, jobs: Sequence[Job]) -> None:
@@ -81,9 +89,11 @@ class Writer(threading.Thread):
         if self._database is None or self._database.connection.closed:
             self._database = connect(self._address, writes=True)
             self.pid = self._database.connection.info.backend_pid
+            self._database.run(_SQL["remove_old"])
         return self._database
 
     def _transact(self, database: PostgresDatabase, jobs: Sequence[Job]) -> None:
+        self._number += 1
         with database.pipeline:
             if not self._run_all(database, jobs, savepoints=False):
                 database.run("ROLLBACK")
@@ -96,7 +106,7 @@ class Writer(threading.Thread):
         self._watches.wake(database.changed)
 
     def _run_all(self, database: PostgresDatabase, jobs: Sequence[Job], *, savepoints: bool) -> bool:
-        database.begin()
+        database.begin(self._name, self._number)
         return all(self._run(database, job, savepoint=savepoints) for job in jobs)
 
     def _run(self, database: PostgresDatabase, job: Job, *, savepoint: bool) -> bool:
@@ -143,8 +153,8 @@ class Writer(threading.Thread):
             except errors.InvalidParameterValue:  # "in the future": a crash has undone even that the id was given
                 state = "aborted"
             if state != "in progress":
-                self._doubted = None
-                return bool(state == "committed")
+                self._doubted = None  # whatever its state: after a crash the id may be another's
+                return bool(database.value(_SQL["last_number"], {"writer": self._name}) == self._number)
             time.sleep(_PAUSE)
         return False
 

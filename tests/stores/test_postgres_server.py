@@ -161,9 +161,11 @@ async def test_what_was_lost_in_a_commit_is_done_once(server, store, monkeypatch
     assert await transcript(store) == ["hello", "hi"]
 
 
-async def test_what_a_crash_has_undone_together_with_its_transaction_s_id_is_done_again(store, monkeypatch):
-    """The id of a commit that was lost is one that the server has not given yet."""
+@pytest.mark.parametrize("given", ["not again yet", "to another, which was committed"])
+async def test_what_a_crash_has_undone_together_with_its_transaction_s_id_is_done_again(store, monkeypatch, given):
+    """The server gives the id of a commit that was lost a second time."""
     await begin(store, "t1")
+    other = str(store._writer._database.value("SELECT CAST(pg_current_xact_id() AS TEXT)"))
     payloads = postgres_writer._payloads
 
     def cut(changed):
@@ -172,7 +174,9 @@ async def test_what_a_crash_has_undone_together_with_its_transaction_s_id_is_don
         return []
 
     monkeypatch.setattr(postgres_writer, "_payloads", cut)
-    monkeypatch.setattr(postgres_database.PostgresDatabase, "transaction", "4000000000")
+    monkeypatch.setattr(
+        postgres_database.PostgresDatabase, "transaction", "4000000000" if given == "not again yet" else other
+    )
     async with asyncio.timeout(30):
         await store.write_turn("t1", events=[TextDelta(text="once")])
     assert (await store.read_turn(USER, "t1")).turn.last_seq == 1
