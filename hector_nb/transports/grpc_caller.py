@@ -16,7 +16,6 @@ from hector_nb.errors import Forbidden, Unauthenticated, Unavailable
 from hector_nb.transports.handlers import HectorMixin, guarded
 
 Action = Literal["read", "write", "execute"]
-_HINT = "Send the metadata authorization: Bearer TOKEN."
 
 
 async def owner_of(application: web.Application, sent: Mapping[str, str], path: str, action: Action) -> str:
@@ -47,7 +46,7 @@ async def owner_of(application: web.Application, sent: Mapping[str, str], path: 
         if error.status_code >= 500:
             raise Unavailable("Nobody can tell now who you are.", hint="Try again.") from error
         if call.current_user is None:
-            raise Unauthenticated(hint=_HINT) from error
+            raise Unauthenticated(hint=call.how_to_get_in) from error
         raise Forbidden(f"You may not {action} here.") from error
     call.update_api_activity()
     return owner
@@ -57,6 +56,7 @@ class _Call(HectorMixin, ExtensionHandlerMixin, APIHandler):
     """A call as a handler. It never answers."""
 
     transport = "grpc"
+    how_to_get_in = "Send the metadata authorization: Bearer TOKEN."
 
     @guarded("read")
     def get(self) -> None:

@@ -34,7 +34,6 @@ _log = logging.getLogger("hector_nb.requests")
 T = TypeVar("T")
 NAMELESS = (IdentityProvider, PasswordIdentityProvider)
 """Jupyter's own providers: they give every caller a random name, so there is only one owner."""
-_HOW_TO_GET_IN = "Send the header Authorization: Bearer TOKEN, or ?token=TOKEN."
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TRACE = ("traceparent", "tracestate")
 _CORS = {
@@ -58,6 +57,7 @@ class HectorMixin:
     """For REST and WebSocket handlers alike. It stands before Jupyter's handler among the bases."""
 
     open_to_all: ClassVar[bool] = False
+    how_to_get_in: ClassVar[str] = "Send the header Authorization: Bearer TOKEN, or ?token=TOKEN."
     transport: ClassVar[Transport] = "rest"
     request: Any
     settings: dict[str, Any]
@@ -82,9 +82,9 @@ class HectorMixin:
         except web.HTTPError as error:
             if error.status_code != 403 or self.current_user is not None:
                 raise
-            raise Unauthenticated(hint=_HOW_TO_GET_IN) from error
+            raise Unauthenticated(hint=self.how_to_get_in) from error
         if self.current_user is None and not self.open_to_all and self.request.method != "OPTIONS":
-            raise Unauthenticated(hint=_HOW_TO_GET_IN)
+            raise Unauthenticated(hint=self.how_to_get_in)
 
     def check_host(self) -> bool:
         """Refuse a foreign `Host`; always true otherwise.

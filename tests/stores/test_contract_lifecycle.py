@@ -6,7 +6,7 @@ import pytest
 
 from hector_nb.errors import InvalidRequest, SessionEnded
 from hector_nb.sessions import Lifetime
-from hector_nb.stores import base, in_memory_records, sql_requests
+from hector_nb.stores import base_sessions, in_memory_records, sql_requests
 from hector_nb.stores.base_sessions import Idempotency
 from hector_nb.stores.base_turns import BegunTurn, RepeatedTurn
 
@@ -28,7 +28,7 @@ def a_day_passes(monkeypatch):
         for module in (in_memory_records, sql_requests):
             monkeypatch.setattr(module, "KEEP_KEYS", 0.0)
 
-    assert base.KEEP_KEYS == 24 * 3600
+    assert base_sessions.KEEP_KEYS == 24 * 3600
     return passes
 
 

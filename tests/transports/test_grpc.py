@@ -329,6 +329,7 @@ async def test_a_call_that_is_cancelled_while_it_begins_leaves_no_turn_behind(si
             await asyncio.sleep(0)
         call.cancel()
         await waiting
+        await site.call("GetSession", agent="assistant", session_id=session_id)  # it comes after the other
         await site.is_quiet()
         site.world.forget_replies()
     assert {status for _, status in await site.contents(session_id)} <= {"complete", "cancelled"}

@@ -37,6 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: Conductor) -> Iterat
         "analyst": {"llm": "live", "description": "Answers questions about the sales figures in this folder."},
         "hands": {"llm": "live", "tools": ["write_file", "execute_command"]},
         "rememberer": {"llm": "live", "memory": remembering},
+        "noter": {"llm": "live", "memory": remembering},
     }
     lab = Lab(tmp_path_factory.mktemp("lab"), {"llms": {"live": live}, "agents": agents})
     yield lab

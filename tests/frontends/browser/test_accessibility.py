@@ -82,7 +82,7 @@ def test_tools_and_approvals(axe: Notebook, conductor: Conductor) -> None:
 
 
 def test_the_inspector_and_what_floats(axe: Notebook, conductor: Conductor) -> None:
-    chat = axe.chat("rememberer")
+    chat = axe.chat("noter")
     conductor.next().say("Noted.").end()
     chat.send("My cat is called Tom.")
     expect(chat.foot).to_contain_text("20 tokens")
