@@ -36,8 +36,9 @@ which is what travels; `wire/status.py` maps classes to HTTP, WebSocket and gRPC
 adapter that met them (`raise … from`).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, ClassVar, Self
 
 
 class HectorError(Exception):
@@ -115,6 +116,14 @@ class AgentNotFound(NotFound):
     """There is no such agent."""
 
     code = "agent_not_found"
+
+    @classmethod
+    def among(cls, name: str, known: Iterable[str]) -> Self:
+        """The error for a name that none of the configured agents has."""
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1)
+        told = f"There is no agent {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+        return cls(told, hint=f"Configured agents: {', '.join(names) or 'none'}.")
 
 
 class SessionNotFound(NotFound):

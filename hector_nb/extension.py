@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hector_nb.extension")
 _TRY_AGAIN_AFTER = 1.0
 """Seconds for which a failure to open is remembered."""
-_STOP_WITHIN = 5.0
+_STOP_WITHIN = 8.0
+"""Seconds after which the server stops without the engine; longer than that takes, also where turns run."""
 _COUNT_EVERY = 60.0
 """Seconds between two counts of the sessions, for those who read Jupyter's `/metrics`."""
 _COUNT_KEPT = 10.0

@@ -92,8 +92,7 @@ class RemoteSessions(SessionService):
         agents = {each.name: each for each in await self.list_agents()}
         if agent in agents:
             return agents[agent]
-        known = ", ".join(sorted(agents)) or "none"
-        raise AgentNotFound(f"There is no agent {agent!r}.", hint=f"Configured agents: {known}.")
+        raise AgentNotFound.among(agent, agents)
 
     async def list_tools(self, agent: str) -> Sequence[ToolInfo]:
         """See `SessionService`."""

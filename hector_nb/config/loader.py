@@ -6,6 +6,7 @@ user's own. Without any there is one agent, `assistant`, with every default. `Co
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ FILE_NAME = "hector.yaml"
 DEFAULT_AGENT = "assistant"
 MAX_BYTES = 256 * 1024
 """The largest file."""
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d{1,5}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,17 @@ def find_config(explicit: str | Path | None = None) -> Path | None:
     return _find(explicit, os.environ, _working_directory())[0]
 
 
+def wants_trust(loaded: LoadedConfig) -> bool:
+    """Whether a file that was named is refused where it is only found, as long as nobody says that it is trusted."""
+    if loaded.path is None or loaded.path.name != FILE_NAME or not loaded.named:
+        return False
+    try:
+        _read(loaded.path, FILE_NAME, named=False, environ=os.environ)
+    except ConfigError:
+        return True
+    return False
+
+
 def _working_directory() -> Path:
     try:
         return Path.cwd()
@@ -116,6 +129,8 @@ def _content(path: Path, name: str) -> bytes:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         problem = "there is no such file"
+        if _HOST_AND_PORT.fullmatch(path.name):
+            problem += f"; if it is a server, its address is http://{path.name}"
     except IsADirectoryError:
         problem = "this is a folder, not a file"
     except (OSError, ValueError) as error:

@@ -163,7 +163,7 @@ async def reindex(
     store = make_store(loaded)
     agents = await make_agents(loaded, os.environ)
     if agent is not None and agent not in agents:
-        raise AgentNotFound(f"There is no agent {agent!r}.", hint=f"Configured agents: {', '.join(agents)}.")
+        raise AgentNotFound.among(agent, agents)
     done: dict[str, int] = {}
     try:
         await store.aopen()

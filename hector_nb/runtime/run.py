@@ -181,7 +181,7 @@ class TurnRun:
         elif self._stop_status == "waiting" and self._record.waiting:
             await self._leave_waiting()
         elif self.repeats is None:
-            await self._finish(failure, status)
+            await self._finish_somehow(failure, status)
         if not self.placed.done():
             self.placed.set_result(None)
         self._attendance.joined()
@@ -291,6 +291,15 @@ class TurnRun:
             await self._record.flush()
         self.log.close()
         self._telling().ended("waiting", code=None, finish_reason=None, usage=self._answer.usage)
+
+    async def _finish_somehow(self, failure: HectorError | None, status: MessageStatus) -> None:
+        """Finish; where that fails for a reason that is ours, let nobody wait for the end."""
+        try:
+            await self._finish(failure, status)
+        except Exception as error:  # noqa: BLE001 - whatever it is, readers must know
+            _log.exception("How %s ended is not stored, for a reason that is ours", self.turn_id)
+            if not self.log.finished:
+                self.log.publish(failed(HectorError(f"Something went wrong inside ({type(error).__name__}).")))
 
     async def _finish(self, failure: HectorError | None, status: MessageStatus) -> None:
         """Store the answer and the outcome, then tell the readers."""

@@ -85,8 +85,7 @@ class Runtime:
         """
         if found := self.agents.get(name):
             return found
-        known = ", ".join(sorted(self.agents)) or "none"
-        raise AgentNotFound(f"There is no agent {name!r}.", hint=f"Configured agents: {known}.")
+        raise AgentNotFound.among(name, self.agents)
 
     def start(self, new: NewTurn, *, grace: float | None, above: Sequence[str] = ()) -> TurnRun:
         """Put a turn under way."""

@@ -115,6 +115,7 @@ def test_a_reader_that_leaves_stops_the_turn(home):
     ("arguments", "code", "words"),
     [
         (("call", "nobody", "hi"), 4, "There is no agent 'nobody'."),
+        (("call", "asistant", "hi"), 4, "There is no agent 'asistant'. Did you mean 'assistant'?"),
         (("call", " "), 2, "The message is empty."),
         (("call", "assistant", "two", "words"), 2, "Put the text in quotes"),
         (("call", "assistant"), 2, "What shall assistant be told?"),

@@ -302,6 +302,14 @@ def test_validate_warns_of_tools_that_the_embedded_model_cannot_call(home):
     assert "plain" not in done.stderr.decode()
 
 
+def test_validate_warns_of_a_file_that_wants_trust_where_it_is_found(home):
+    home.config("agents: {coder: {tools: [here]}}\ntools: {here: {type: function, function: 'mine:tool'}}\n")
+    told = home.run_here("validate", "hector.yaml").stderr.decode()
+    assert "Where it is just found, run first: hector trust" in " ".join(told.split())
+    home.config("agents: {coder: {}}\n")
+    assert home.run_here("validate", "hector.yaml").stderr == b""
+
+
 def test_the_shell_completes_agents(home):
     home.config("agents: {coder: {}, clerk: {}, writer: {}}\n")
     done = home.run(_HECTOR_COMPLETE="complete_bash", COMP_WORDS="hector chat c", COMP_CWORD="2")

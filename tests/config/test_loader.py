@@ -78,8 +78,15 @@ def test_a_named_file_that_is_missing_is_an_error(folder):
     with pytest.raises(ConfigError) as caught:
         load_config("none.yaml", environ={}, cwd=folder)
     assert caught.value.problems == ("none.yaml: there is no such file",)
+
     with pytest.raises(ConfigError):
         load_config(environ={"HECTOR_CONFIG": "none.yaml"}, cwd=folder)
+
+
+def test_a_server_without_its_scheme_is_told_from_a_file(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_config("127.0.0.1:8080", environ={}, cwd=tmp_path)
+    assert "there is no such file; if it is a server, its address is http://127.0.0.1:8080" in str(caught.value)
 
 
 def test_a_named_folder_is_an_error(folder):

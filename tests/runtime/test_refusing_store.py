@@ -104,3 +104,18 @@ async def test_events_refused_for_a_moment_are_written_the_next_time() -> None:
         async with again:
             assert [each async for each in again][-len(whole) :] == whole
         assert (await world.transcript(session))[-1][1] == "abc"
+
+
+async def test_nobody_waits_for_an_end_that_cannot_be_stored_for_a_reason_that_is_ours(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("hector_nb.runtime.run.TurnRun._outcome", fail)
+    async with opened([["so far"]]) as world:
+        async with asyncio.timeout(30):
+            *_, last = await events_of(await world.send("go"))
+        assert isinstance(last.event, TurnFailed)
+        assert last.event.code == "internal_error"
+    assert "a mistake" in caplog.text

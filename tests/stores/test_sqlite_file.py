@@ -20,7 +20,7 @@ from .making_memories import give, partition, remember_everything
 
 pytestmark = pytest.mark.anyio
 SUBJECTS = {"sessions", "messages", "texts", "turns", "approvals", "requests", "holders", "shredder", "vectors"}
-OTHERS = {"locks", "moving", "postgres_texts", "postgres_signs", "postgres_vectors"}
+OTHERS = {"locks", "moving", "postgres_texts", "postgres_signs", "postgres_vectors", "postgres_writers"}
 """Which SQLite does not need, or only to be moved."""
 REMEMBERED = {"summaries", "marks", "memories", "recall", "ledgers"}
 

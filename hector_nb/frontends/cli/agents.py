@@ -2,7 +2,7 @@
 
 import typer
 
-from hector_nb.frontends.cli.options import JsonOption, at_place, memory_of, place_of
+from hector_nb.frontends.cli.options import JsonOption, at_place, memory_of, model_of
 from hector_nb.frontends.cli.place import Place, with_service
 
 
@@ -22,5 +22,5 @@ def agents(place: Place, as_json: JsonOption = False) -> None:
         return
     print_blocks(
         ("AGENT", "MODEL", "TOOLS", "MEMORY", "DESCRIPTION"),
-        [(agent.name, place_of(agent), " ".join(agent.tools), memory_of(agent), agent.description) for agent in found],
+        [(agent.name, model_of(agent), " ".join(agent.tools), memory_of(agent), agent.description) for agent in found],
     )

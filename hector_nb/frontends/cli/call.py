@@ -19,7 +19,7 @@ from hector_nb.frontends.cli.options import (
     ThinkingOption,
     at_place,
     choose_agent,
-    place_of,
+    model_of,
 )
 from hector_nb.frontends.cli.place import Place, with_service
 
@@ -135,7 +135,7 @@ def _code(finish_reason: str) -> int:
 
 def _say_where(agent: "AgentInfo") -> None:
     if sys.stderr.isatty():
-        _say(f"{agent.name} · {place_of(agent)}")
+        _say(f"{agent.name} · {model_of(agent)}")
 
 
 def _say(line: str) -> None:

@@ -10,7 +10,7 @@ from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.events import TurnDone
 from hector_nb.frontends.cli.approving import Nobody, Person
 from hector_nb.frontends.cli.console import make_console
-from hector_nb.frontends.cli.options import place_of
+from hector_nb.frontends.cli.options import model_of
 from hector_nb.frontends.cli.person import PersonAtTerminal
 from hector_nb.frontends.cli.screen import make_screen
 from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
@@ -114,7 +114,7 @@ class Conversation:
     def introduce(self) -> None:
         """Who answers, and in which session."""
         self.console.print(
-            Text.assemble((plain_line(self.agent.name), "bold"), (f" · {plain_line(place_of(self.agent))}", "dim"))
+            Text.assemble((plain_line(self.agent.name), "bold"), (f" · {plain_line(model_of(self.agent))}", "dim"))
         )
         if self.agent.description:
             self.tell(self.agent.description)

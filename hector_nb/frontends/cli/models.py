@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, place_of, refuse_server
+from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_config, model_of, refuse_server
 from hector_nb.frontends.cli.place import Place, with_service
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _print(agents: "list[AgentInfo]", reasons: dict[str, str], found: "list[Choi
     from hector_nb.frontends.cli.tables import print_table
     from hector_nb.models.local_fetch import EMBEDDED
 
-    print_table(("AGENT", "MODEL", "WHY"), [(agent.name, place_of(agent), reasons[agent.name]) for agent in agents])
+    print_table(("AGENT", "MODEL", "WHY"), [(agent.name, model_of(agent), reasons[agent.name]) for agent in agents])
     typer.echo()
     rows = []
     for choice in found:

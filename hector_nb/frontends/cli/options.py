@@ -130,7 +130,7 @@ async def choose_agent(service: "SessionService", name: str | None, session: str
     raise InvalidRequest("There are several agents.", hint=f"Name one of them: {', '.join(agents)}.")
 
 
-def place_of(agent: "AgentInfo") -> str:
+def model_of(agent: "AgentInfo") -> str:
     """Which model gets the text, and where: for the eye."""
     return f"{agent.model} · {agent.host or 'on this machine'}"
 

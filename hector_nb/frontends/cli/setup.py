@@ -14,7 +14,6 @@ from hector_nb.frontends.cli.options import ConfigOption, JsonOption, chosen_con
 
 if TYPE_CHECKING:
     from hector_nb.config.loader import LoadedConfig
-    from hector_nb.config.schema import Config
 
 
 def validate(
@@ -52,7 +51,7 @@ def validate(
 
 
 def _print_outcome(loaded: "LoadedConfig") -> None:
-    for line in _warnings(loaded.config):
+    for line in _warnings(loaded):
         typer.echo(f"Warning: {line}", err=True)
     agents = ", ".join(loaded.config.agents)
     typer.echo(
@@ -70,7 +69,7 @@ def _print_json(path: Path | None, loaded: "LoadedConfig | None", error: ConfigE
         "file": str(path) if path else None,
         "agents": list(valid.config.agents) if valid else [],
         "problems": problems,
-        "warnings": list(_warnings(valid.config)) if valid else [],
+        "warnings": list(_warnings(valid)) if valid else [],
     }
     typer.echo(dumps(outcome))
 
@@ -99,11 +98,16 @@ async def _try_agents(loaded: "LoadedConfig") -> None:
         raise ConfigError(problems=problems, hint=hint)
 
 
-def _warnings(config: "Config") -> Iterator[str]:
+def _warnings(loaded: "LoadedConfig") -> Iterator[str]:
     """What is no mistake, but does not do what it seems to do."""
-    for name, agent in config.agents.items():
-        key = config.llm_name(agent)
-        if agent.tools and key is not None and config.llms[key].is_embedded:
+    from hector_nb.config.loader import wants_trust
+    from hector_nb.config.trust import command
+
+    if loaded.path is not None and wants_trust(loaded):
+        yield f"This file is used as it is only where it is named, as here. Where it is just found, run first: {command(loaded.path)}"
+    for name, agent in loaded.config.agents.items():
+        key = loaded.config.llm_name(agent)
+        if agent.tools and key is not None and loaded.config.llms[key].is_embedded:
             yield (
                 f"agents.{name}.tools: the embedded model cannot call tools, so this agent cannot answer. "
                 "Give it another `llm`, or take `tools` out."

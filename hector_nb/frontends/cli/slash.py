@@ -10,7 +10,7 @@ from rich.text import Text
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.conversation import Conversation
 from hector_nb.frontends.cli.ledger import print_ledger
-from hector_nb.frontends.cli.options import place_of
+from hector_nb.frontends.cli.options import model_of
 from hector_nb.frontends.cli.remembered import find_memory, print_memories, print_recalled, quoted
 from hector_nb.frontends.cli.transcript import print_transcript
 from hector_nb.frontends.cli.words import ago, counts
@@ -106,7 +106,7 @@ async def _fork(conversation: Conversation, after: str) -> None:
 async def _agents(conversation: Conversation, _: str) -> None:
     table = Table.grid(padding=(0, 2))
     for agent in await conversation.service.list_agents():
-        table.add_row(Text(plain_line(agent.name), "bold"), plain_line(place_of(agent)), plain_line(agent.description))
+        table.add_row(Text(plain_line(agent.name), "bold"), plain_line(model_of(agent)), plain_line(agent.description))
     conversation.console.print(table)
 
 
