@@ -275,6 +275,10 @@ test("when the kernel is gone the draft stays and Send is off", async () => {
   await waitFor(() => expect(find(".notice").textContent).toContain("The kernel is gone."));
   expect(draft.value).toBe("kept");
   expect((find(".send") as HTMLButtonElement).disabled).toBe(true);
+  type(draft, "");
+  fireEvent.keyDown(draft, { key: "ArrowUp" });
+  expect(find(".edit-row")).toBeNull();
+  expect(find(".keys").textContent).toBe("");
 });
 
 test("the meter says every part in words", () => {

@@ -27,7 +27,7 @@ function Field({ store }: { store: Store }) {
   const stopping = useView(store, (view) => runningTurn(view.state)?.status === "stopping");
   const gone = useView(store, (view) => view.connection === "gone");
   const blocked = useView(store, (view) => view.state!.problem !== null && !view.state!.turns.length);
-  const editable = useView(store, (view) => canChange(store) && view.state!.turns.length > 0);
+  const editable = useView(store, (view) => canChange(store) && view.state!.turns.length > 0) && draft === "";
   const area = useRef<HTMLTextAreaElement>(null);
   const place = usePlace();
   useGrowing(area, draft);
@@ -44,7 +44,7 @@ function Field({ store }: { store: Store }) {
     if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       send();
-    } else if (event.key === "ArrowUp" && draft === "" && canChange(store)) {
+    } else if (event.key === "ArrowUp" && editable) {
       const last = store.view.state?.turns.at(-1);
       if (last) {
         event.preventDefault();
@@ -94,7 +94,7 @@ function Field({ store }: { store: Store }) {
       </div>
       <div class="hints">
         <span class="keys">
-          <Hints running={turn !== null} stops={turn !== null && !stopping && !gone} draft={ready} editable={editable && draft === ""} />
+          <Hints running={turn !== null} stops={turn !== null && !stopping && !gone} draft={ready} editable={editable} />
         </span>
         <span class="model" title={agent.host ? `${agent.model} at ${agent.host}` : agent.model}>
           {agent.model}

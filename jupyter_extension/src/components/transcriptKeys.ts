@@ -58,14 +58,14 @@ const actions: Record<string, (store: Store, turn: Turn, box: HTMLElement) => vo
 
 /** Whether the turn may be answered anew: the newest, once it is over, in a session that is open. */
 export function canRetry(store: Store, turn: Turn): boolean {
-  const { state, connection } = store.view;
-  return canChange(store) && connection !== "gone" && state?.turns.at(-1)?.turn_id === turn.turn_id && !isRunning(turn);
+  const { state } = store.view;
+  return canChange(store) && state?.turns.at(-1)?.turn_id === turn.turn_id && !isRunning(turn);
 }
 
 /** Whether questions may be changed now. */
 export function canChange(store: Store): boolean {
-  const { state } = store.view;
-  return state?.session?.status === "active" && !runningTurn(state) && !state.queue.length;
+  const { state, connection } = store.view;
+  return connection !== "gone" && state?.session?.status === "active" && !runningTurn(state) && !state.queue.length;
 }
 
 export function startEditing(store: Store, turn: Turn): void {
