@@ -146,7 +146,8 @@ class Context:
 
         `closing` is what the system prompt says besides in the last request.
 
-        Where that is too much for the budget, the oldest turns in view go first, then the outputs of the turn's own oldest calls.
+        Where that is too much for the budget, the oldest turns in view go first, then the outputs of the turn's own oldest calls, then
+        what was recalled.
         """
         system_tokens = self.room.system_tokens + closing_tokens
         room = replace(self.room, schemas=tools, tools_tokens=tools_tokens, system_tokens=system_tokens)
@@ -161,8 +162,9 @@ class Context:
         dropped = [0, *accumulate(each.tokens for each in self.history)]
         start = next((index for index in starts if dropped[index] >= over), len(self.history))
         history = self.history[start:]
-        shorter = replace(self, history=history, first_position=self.position - len(history))
-        return replace(shorter, so_far=tuple(_shortened(self.so_far, over - dropped[start])))
+        so_far = tuple(_shortened(self.so_far, over - dropped[start]))
+        shorter = replace(self, history=history, first_position=self.position - len(history), so_far=so_far)
+        return shorter if shorter.tokens <= self.room.budget else replace(shorter, recalled=(), recalled_tokens=0)
 
     def _recalled_parts(self) -> Sequence[int]:
         """Tokens of each memory; the words around them count with the first."""
