@@ -36,7 +36,11 @@ def _build(sources: Path) -> None:
         node.glob("node_modules/npm/bin/npm-cli.js")
     )
     program = node / ("node.exe" if os.name == "nt" else "bin/node")
-    environment = os.environ | {"PATH": os.pathsep.join((str(program.parent), os.environ.get("PATH", "")))}
+    environment = {
+        "NODE_USE_SYSTEM_CA": "1",  # trust whom pip trusts, where a company or a sandbox has a certificate of its own
+        **os.environ,
+        "PATH": os.pathsep.join((str(program.parent), os.environ.get("PATH", ""))),
+    }
     for command in (["ci", "--no-fund", "--no-audit"], ["run", "build"]):
         try:
             subprocess.run(  # noqa: S603 - our own commands
