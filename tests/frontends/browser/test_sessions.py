@@ -12,6 +12,12 @@ from tests.frontends.lab import Lab
 
 pytestmark = pytest.mark.browser
 
+_AGREE = """([chat, before]) => {
+    const total = chat.querySelector('.side .total strong').textContent;
+    return total !== before && total === chat.querySelector('.meter').innerText.split('/')[0].trim();
+}"""
+"""The inspector and the meter tell the same number, which is a new one; they do not change at the same moment."""
+
 
 def _say(chat: Chat, conductor: Conductor, question: str, reply: str) -> None:
     conductor.next().say(reply).end()
@@ -72,8 +78,9 @@ def test_the_inspector_shows_what_the_model_saw_in_any_turn(notebook: Notebook, 
     chat.button("Memory").click()
     total, pager = chat.side.locator(".total"), chat.side.locator(".pager")
     expect(pager).to_contain_text("Now")
+    before = total.locator("strong").inner_text()
     _say(chat, conductor, "Three?", "Third.")
-    expect(total.locator("strong")).to_have_text(chat.root.locator(".meter").inner_text().split("/")[0].strip())
+    chat.page.wait_for_function(_AGREE, arg=[chat.root.element_handle(), before])
     chat.side.get_by_role("button", name="Older turn").click()
     chat.side.get_by_role("button", name="Older turn").click()
     expect(pager).to_contain_text("2 of 3")
