@@ -78,7 +78,7 @@ def test_popovers_are_opened_walked_and_closed(chat: Chat) -> None:
     chat.button("Session: One?").focus()
     press("Enter")
     expect(chat.root.get_by_label("Search sessions")).to_be_focused()
-    expect(chat.popover.get_by_role("option").first).to_be_visible()
+    expect(chat.popover.get_by_role("option", name="One?").first).to_be_visible()
     press("ArrowDown")
     expect(chat.popover.locator("[aria-selected=true]")).to_have_count(1)
     press("Escape")

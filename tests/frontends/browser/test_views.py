@@ -121,7 +121,7 @@ def test_a_restarted_kernel_leaves_the_draft_and_takes_no_message(
     expect(chat.answer()).to_have_text("Hello.")
     chat.draft.fill("not sent yet")
     _restart(server, "restart.ipynb")
-    notebook.run("1")  # of a restart that it did not ask for, a page may hear nothing before
+    notebook.start("1")  # of a restart that it did not ask for, a page may hear nothing before
     expect(chat.root.locator(".notice")).to_have_text("The kernel is gone. Your draft is kept; run the cell to go on.")
     expect(chat.draft).to_have_value("not sent yet")
     expect(chat.button("Send")).to_be_disabled()
