@@ -301,7 +301,7 @@ async def test_a_process_that_is_open_already_finishes_what_another_could_not(sq
         patch.setattr(sqlite_shredder.Shredder, "step", fails)
         assert await other.delete_session(USER, "s")
         await other.aclose()
-    assert await left_in(sqlite.path, "xylophone") == ["xylophone"]
+        assert await left_in(sqlite.path, "xylophone") == ["xylophone"]
     async with asyncio.timeout(30):
         while await left_in(sqlite.path, "xylophone"):
             await sqlite.heartbeat("h")
