@@ -14,7 +14,9 @@ print(*(word for word in sys.argv[1].split(",") if word.encode().lower() in data
 
 async def left_in(path, *words):
     """Those of the words that are in any of the files of the store, in whatever case."""
-    files = [str(file) for file in Path(path).parent.glob(f"{Path(path).name}*") if file.is_file()]
+    # The log first: meanwhile the store may move what is there to the file that is read after it.
+    found = sorted(Path(path).parent.glob(f"{Path(path).name}*"), reverse=True)
+    files = [str(file) for file in found if file.is_file()]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-S", "-E", "-c", _COUNT, ",".join(words), *files, stdout=asyncio.subprocess.PIPE
     )

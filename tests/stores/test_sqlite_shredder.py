@@ -1,7 +1,9 @@
 """What was erased has left the bytes of the files when the call returns; how, and what happens where that is not possible."""
 
 import asyncio
+import os
 import random
+import threading
 from pathlib import Path
 
 import apsw
@@ -86,12 +88,19 @@ async def talk(store, n, when):
 def integrity(path):
     """What SQLite and its full-text index say of themselves."""
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(30_000)
     try:
         for part in range(sqlite_texts.PARTS):
             connection.execute(f"INSERT INTO texts_{part} (texts_{part}) VALUES ('integrity-check')")
         return connection.execute("PRAGMA integrity_check").get
     finally:
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """However slow the machine, what is erased is waited for."""
+    monkeypatch.setattr(sqlite_writer, "_BUSY_READERS_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -130,7 +139,7 @@ async def test_copies_that_moving_rows_left_behind_go_too(sqlite, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Pages, "scrub", lambda *_: 0)
         await asyncio.gather(*(sqlite.delete_session(USER, f"s{n}") for n in range(0, 300, 2)))
-    assert await left_in(sqlite.path, *words) != [], "if SQLite leaves nothing, there is nothing to scrub any more"
+        assert await left_in(sqlite.path, *words) != [], "if SQLite leaves nothing, there is nothing to scrub any more"
     await sqlite.delete_session(USER, "s1")
     assert await left_in(sqlite.path, *words) == []
     assert integrity(sqlite.path) == "ok"
@@ -204,8 +213,7 @@ async def test_whoever_reads_just_then_delays_it_only_so_long(sqlite, tidy, monk
     reader.close()
 
 
-async def test_a_reader_that_ends_in_time_is_waited_for(sqlite, monkeypatch):
-    monkeypatch.setattr(sqlite_writer, "_BUSY_READERS_SECONDS", 60.0)
+async def test_a_reader_that_ends_in_time_is_waited_for(sqlite):
     await sqlite.create_session(make_session(title="Xylophone"))
     reader = apsw.Connection(str(sqlite.path))
     reader.execute("BEGIN")
@@ -231,7 +239,7 @@ async def test_what_a_process_could_not_finish_is_done_by_the_next(tmp_path, tid
         patch.setattr(sqlite_shredder.Shredder, "step", fails)
         assert await store.delete_session(USER, "s")
         await store.aclose()
-    assert await left_in(store.path, "xylophone") == ["xylophone"]
+        assert await left_in(store.path, "xylophone") == ["xylophone"]
     await store.aopen()
     await gone(store.path, "xylophone")
     await store.aclose()
@@ -239,15 +247,27 @@ async def test_what_a_process_could_not_finish_is_done_by_the_next(tmp_path, tid
 
 @pytest.mark.parametrize("crowd", [3], indirect=True)
 async def test_others_are_served_while_something_leaves_the_files(crowd, monkeypatch):
+    """Each step is let happen when somebody waits to be served after it."""
     monkeypatch.setattr(sqlite_shredder, "_MERGE_SECONDS", 0)
     monkeypatch.setattr(sqlite_texts, "_MERGED_PAGES", 1)
     monkeypatch.setattr(sqlite_shredder, "_SCRUBBED_PAGES", 1)
-    deleting = asyncio.create_task(crowd.delete_session(USER, "s2"))
-    for n in range(20):
-        await crowd.update_session(USER, "s1", metadata={"n": n})
-        if n == 10:
-            assert not deleting.done()
-    async with asyncio.timeout(30):
+    step, steps = sqlite_shredder.Shredder.step, threading.Semaphore(0)
+
+    def held(shredder, database):
+        steps.acquire(timeout=10)
+        return step(shredder, database)
+
+    async with asyncio.timeout(60):
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite_shredder.Shredder, "step", held)
+            deleting = asyncio.create_task(crowd.delete_session(USER, "s2"))
+            for n in range(20):
+                updating = asyncio.create_task(crowd.update_session(USER, "s1", metadata={"n": n}))
+                await asyncio.sleep(0)
+                steps.release()
+                await updating
+                assert not deleting.done()
+        steps.release()
         assert await deleting
     assert await left_in(crowd.path, "word2end") == []
 
@@ -282,12 +302,17 @@ async def test_two_processes_that_erase_do_not_disturb_each_other(crowd, tidy):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors as Linux shows them")
 async def test_erasing_keeps_no_files_open(sqlite):
+    def files():
+        """Those of the store that are open, and not what other tests have left open."""
+        return [file for each in Path("/proc/self/fd").iterdir() if str(sqlite.path) in (file := os.path.realpath(each))]
+
     opened = []
     for _ in range(6):
         await sqlite.create_session(make_session(title="x"))
         await sqlite.delete_session(USER, "s")
-        opened.append(await asyncio.to_thread(lambda: len(list(Path("/proc/self/fd").iterdir()))))
-    assert opened[-1] == opened[-2]
+        opened.append(await asyncio.to_thread(files))
+    assert sqlite.path == Path(opened[-1][0])
+    assert len(opened[-1]) == len(opened[-2])
 
 
 async def test_a_process_that_is_open_already_finishes_what_another_could_not(sqlite, tidy, monkeypatch):
