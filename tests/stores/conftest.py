@@ -1,5 +1,6 @@
 import pytest
 
+from hector_nb.stores import postgres_signs
 from hector_nb.stores.in_memory import InMemoryStore
 from hector_nb.stores.postgres import PostgresStore
 from hector_nb.stores.sqlite import SQLiteStore
@@ -21,8 +22,14 @@ def clean_url():
         yield url
 
 
+@pytest.fixture
+def steady(monkeypatch):
+    """A machine that stands still for a second is not taken for an outage of the server, during which nobody is dead."""
+    monkeypatch.setattr(postgres_signs, "STEADY_SECONDS", 0.0)
+
+
 @pytest.fixture(params=["in_memory", "sqlite", "postgres"])
-async def store(request, tmp_path):
+async def store(request, tmp_path, steady):
     match request.param:
         case "in_memory":
             store = InMemoryStore()

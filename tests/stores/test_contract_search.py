@@ -61,7 +61,7 @@ async def test_a_search_is_filtered_and_pages_like_a_listing(store):
     for n in range(9):
         agent = AGENT if n % 2 else "coder"
         await store.create_session(
-            make_session(f"s{n}", title="same", agent=agent, last_active_at=ago(100 - n), expires_at=ago(n - 3))
+            make_session(f"s{n}", title="same", agent=agent, last_active_at=ago(100 - n), expires_at=ago(60 * (n - 3)))
         )
     await store.end_session(USER, "s0")
     await store.create_session(make_session("bobs", user="bob", title="same"))

@@ -66,15 +66,15 @@ async def test_message_numbers_count_the_users_messages(store, session):
 
 
 async def test_beginning_refreshes_the_session_and_reading_does_not(store):
-    await store.create_session(make_session(created_at=ago(50), last_active_at=ago(50), expires_at=ago(-5)))
-    lifetime = Lifetime(timeout=30, max_duration=60)
+    await store.create_session(make_session(created_at=ago(500), last_active_at=ago(500), expires_at=ago(-50)))
+    lifetime = Lifetime(timeout=300, max_duration=600)
     session = (await begin(store, "t1", lifetime=lifetime)).session
-    assert ago(10) < session.last_active_at <= ago()
-    assert session.expires_at == session.created_at + timedelta(seconds=60)
+    assert ago(100) < session.last_active_at <= ago()
+    assert session.expires_at == session.created_at + timedelta(seconds=600)
     await finish(store, "t1")
     assert (await store.get_session(USER, "s")).last_active_at == session.last_active_at
-    refreshed = (await begin(store, "t2", lifetime=Lifetime(timeout=30))).session
-    assert refreshed.expires_at == refreshed.last_active_at + timedelta(seconds=30)
+    refreshed = (await begin(store, "t2", lifetime=Lifetime(timeout=300))).session
+    assert refreshed.expires_at == refreshed.last_active_at + timedelta(seconds=300)
     await finish(store, "t2")
     assert (await begin(store, "t3")).session.expires_at is None
 

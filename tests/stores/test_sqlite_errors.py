@@ -22,17 +22,20 @@ async def session(sqlite):
 
 
 @pytest.fixture
-def page_limit():
-    """Limits the pages of every database that is opened, and lifts the limit."""
-    connections = []
-    apsw.connection_hooks.append(connections.append)
+def page_limit(sqlite):
+    """Limits the pages of the database, and lifts the limit; by the one connection that writes, which is its thread's alone."""
 
-    def limit(pages):
-        for connection in connections:
-            connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    async def limit(pages):
+        await sqlite._write(lambda database: database.value(f"PRAGMA max_page_count = {pages}"))
 
-    yield limit
-    apsw.connection_hooks.remove(connections.append)
+    return limit
+
+
+def opened(path):
+    """A connection of another program; the store may just tidy up."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(30_000)
+    return connection
 
 
 class RefusingFile(apsw.VFSFile):
@@ -71,19 +74,19 @@ def disk():
 
 
 async def test_a_full_database_says_so_and_works_again_with_room(page_limit, sqlite, session):
-    page_limit(1)
+    await page_limit(1)
     with pytest.raises(StoreFull) as full:
         await begin(sqlite, "big", "x" * 100_000)
     assert "no room" in full.value.message
     assert full.value.hint
     assert await sqlite.get_turn(USER, "big") is None
     assert await transcript(sqlite) == ["hello", "hi"]
-    page_limit(1_000_000)
+    await page_limit(1_000_000)
     assert isinstance(await begin(sqlite, "big", "x" * 100_000), BegunTurn)
 
 
 async def test_in_a_full_database_what_still_fits_is_stored_though_it_shares_a_transaction(page_limit, sqlite, session):
-    page_limit(1)
+    await page_limit(1)
     big = [begin(sqlite, f"big{n}", "x" * 100_000, session_id="s") for n in range(3)]
     small = [sqlite.update_session(USER, "s", title=f"title {n}") for n in range(3)]
     answers = await asyncio.gather(*big, *small, return_exceptions=True)
@@ -143,7 +146,7 @@ async def test_a_job_that_fails_half_way_leaves_nothing_behind(sqlite, session):
 
 
 async def test_a_write_waits_for_another_process_that_holds_the_database(sqlite, session):
-    other = apsw.Connection(str(sqlite.path))
+    other = opened(sqlite.path)
     other.execute("BEGIN IMMEDIATE")
     waiting = asyncio.create_task(begin(sqlite, "t1"))
     assert await transcript(sqlite) == ["hello", "hi"]
@@ -157,7 +160,7 @@ async def test_a_process_that_holds_the_database_too_long_is_an_error(tmp_path, 
     monkeypatch.setattr(sqlite_database, "BUSY_SECONDS", 0.05)
     store = SQLiteStore(tmp_path / "hector.db")
     await store.aopen()
-    other = apsw.Connection(str(store.path))
+    other = opened(store.path)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError) as held:
         await store.create_session(make_session())

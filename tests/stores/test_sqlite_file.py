@@ -27,6 +27,7 @@ REMEMBERED = {"summaries", "marks", "memories", "recall", "ledgers"}
 
 def pragma(path, name):
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(30_000)
     try:
         return connection.execute(f"PRAGMA {name}").get
     finally:

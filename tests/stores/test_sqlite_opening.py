@@ -118,9 +118,9 @@ async def test_it_is_used_from_several_event_loops(sqlite):
     ready, found = threading.Event(), []
     thread = threading.Thread(target=lambda: found.append(asyncio.run(elsewhere())))
     thread.start()
-    await asyncio.to_thread(ready.wait, 5)
+    await asyncio.to_thread(ready.wait, 30)
     await begin(sqlite, "t1")
-    await asyncio.to_thread(thread.join, 5)
+    await asyncio.to_thread(thread.join, 30)
     assert found[0].running_turn == "t1"
 
 
@@ -169,7 +169,7 @@ async def test_a_store_that_is_being_created_is_not_taken_for_another_programs(t
 
     monkeypatch.setattr(Database, "value", value)
     await asyncio.to_thread(lambda: open_database(path).connection.close())
-    created[0].join(5)
+    created[0].join(30)
     assert not created[0].is_alive()
 
 

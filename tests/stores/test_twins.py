@@ -16,7 +16,7 @@ from hector_nb.errors import HectorError
 from hector_nb.events import TextDelta, ThinkingDelta
 from hector_nb.messages import Message
 from hector_nb.sessions import Lifetime, Session
-from hector_nb.stores import holder_locks
+from hector_nb.stores import holder_locks, postgres_signs
 from hector_nb.stores.base_approvals import ToolOutput
 from hector_nb.stores.base_sessions import Idempotency, Window
 from hector_nb.stores.base_turns import NewTurn, TurnOutcome
@@ -205,9 +205,10 @@ async def compared(twins, calls):
 
 @pytest.fixture(scope="module")
 def without_locks():
-    """Holders are told dead by their heartbeats alone, as where the system has no locks."""
+    """Holders are told dead by their heartbeats alone, as where the system has no locks, and no server was away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(holder_locks, "fcntl", None)
+        patch.setattr(postgres_signs, "STEADY_SECONDS", 0.0)
         yield
 
 

@@ -45,10 +45,14 @@ async def hold(store, name):
 async def hold_and_fork(store, name):
     """Begin a turn in a process that has a child, forked with all that is open."""
     await store.begin_turn(make_turn("held", holder=name), window=Window(), lifetime=Lifetime())
+    started, starts = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(starts)
         os.closerange(0, 3)
         signal.pause()
+    os.close(starts)
+    await asyncio.to_thread(os.read, started, 1)  # it has let go of what is its parent's
     say(child)
     await asyncio.sleep(3600)
 
@@ -79,7 +83,7 @@ async def obey(store, name):
     async with store.watch("s") as watch:
         say("running")
         while not await store.cancel_requests(name):
-            await watch.wait(5)
+            await watch.wait(3600)
     await finish(store, "obedient", "stopped")
 
 
