@@ -1,6 +1,7 @@
 """What a call costs on a PostgreSQL store, counted and not timed: statements, and how often an answer is waited for."""
 
 import asyncio
+import threading
 
 import psycopg
 import pytest
@@ -28,13 +29,21 @@ async def store(postgres_url):
 
 
 @pytest.fixture
-def counted(store):
+def counted(store, monkeypatch):
     """What awaitables cost on the connection that writes: statements and waits."""
+    together, inbox = threading.Event(), store._writer.inbox
+    together.set()
+    rest = inbox.rest
+    monkeypatch.setattr(inbox, "rest", lambda most: together.wait(30) and rest(most))
 
     async def counted(*calls):
         pipeline = store._writer._database.pipeline
         before = pipeline.sent, pipeline.waits
-        await asyncio.gather(*calls)
+        together.clear()
+        asking = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0)
+        together.set()  # all wait: how many share a transaction is not left to chance
+        await asyncio.gather(*asking)
         return pipeline.sent - before[0], pipeline.waits - before[1]
 
     return counted
