@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from hector_nb.memory import longterm
+from tests.fakes import unhurried
+
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = (
     "0"  # tests that fork share their process with those of gRPC, which reads this at import
 )
@@ -42,6 +45,7 @@ def pytest_configure() -> None:
     """No key of this machine's user sways a test, or is spent by one; no test fails for a slow machine."""
     settings.register_profile("any machine", deadline=None)
     settings.load_profile("any machine")
+    longterm.RECALL_SECONDS = unhurried.SECONDS
     for name in list(os.environ):
         if name in _KEYS or name.startswith("HECTOR_"):
             del os.environ[name]

@@ -91,9 +91,9 @@ def test_the_log_is_as_the_page_shows_it(tmp_path: Path) -> None:
     base = re.search(r"http://[^/]+", process.stdout.readline())
     assert base
     call = ["curl", "-sf", f"{base[0]}/agents/assistant/messages", "--json", '{"message": "Hi"}']
-    subprocess.run(call, check=True, capture_output=True, timeout=20)
+    subprocess.run(call, check=True, capture_output=True, timeout=60)
     process.terminate()
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert list(json.loads(errors.splitlines()[0])) == list(json.loads(SNIPPETS["log"]))
 
 

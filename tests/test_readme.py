@@ -75,7 +75,7 @@ def test_the_terminal_lines_answer(environ: dict[str, str]) -> None:
     for line, typed in ((call, None), (chat, "Hello\n")):
         arguments = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)][1:]
         done = subprocess.run(
-            [*HECTOR, *arguments], env=environ, input=typed, capture_output=True, text=True, timeout=60, check=False
+            [*HECTOR, *arguments], env=environ, input=typed, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
         assert "Quantum computing." in done.stdout
@@ -86,7 +86,7 @@ def test_the_curl_lines_answer(served: str) -> None:
     names, *calls = lines.replace("http://localhost:8080", served).splitlines()
     created, sent, streamed = (
         subprocess.run(
-            ["bash", "-c", f"{names}\n{line}"], capture_output=True, text=True, timeout=60, check=True
+            ["bash", "-c", f"{names}\n{line}"], capture_output=True, text=True, timeout=300, check=True
         ).stdout
         for line in calls
     )
@@ -136,7 +136,7 @@ def test_the_pages_lines_show_the_answer_in_a_browser(served: str) -> None:
 def test_the_python_lines_stream_the_answer_and_show_the_memory(environ: dict[str, str]) -> None:
     (program,) = blocks("python", "hector_nb.connect")
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Quantum computing.")
@@ -152,7 +152,7 @@ def test_the_grpc_lines_stream_the_answer(environ: dict[str, str]) -> None:
         address = server.stdout.readline().removeprefix("gRPC: ").strip()
         program = program.replace("localhost:50051", address)
         done = subprocess.run(
-            [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=300, check=False
         )
         server.terminate()
     assert (done.returncode, done.stdout) == (0, "Quantum computing."), done.stderr
@@ -171,7 +171,7 @@ def test_the_notebook_lines_answer(environ: dict[str, str]) -> None:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,7 +24,7 @@ session.info().nothing
 
 def _said(*paths: Path) -> str:
     command = [sys.executable, "-m", "mypy", *map(str, paths)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     return done.stdout + done.stderr
 
 

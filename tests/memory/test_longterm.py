@@ -215,8 +215,8 @@ async def test_a_slow_embedder_does_not_hold_up_the_turn(store, monkeypatch):
         async def embed(self, texts):
             await asyncio.Event().wait()
 
-    monkeypatch.setattr("hector_nb.memory.longterm.RECALL_SECONDS", 0.2)
     await remember(longterm(), store, BEES)
+    monkeypatch.setattr("hector_nb.memory.longterm.RECALL_SECONDS", 2.0)
     async with asyncio.timeout(30):
         assert await recalled(longterm(embedder=Slow()), store, "Where does Clara keep bees?") == [BEES]
 

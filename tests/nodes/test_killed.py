@@ -4,6 +4,7 @@ import asyncio
 import signal
 from time import monotonic
 
+import psycopg
 import pytest
 
 from hector_nb.runtime.intervals import DEAD_AFTER
@@ -76,6 +77,7 @@ async def test_a_node_that_hung_finds_its_turns_taken_and_says_so(site: Cluster,
         starter = await (await ways["sse"].begin(victim, "assistant", session_id, "Count")).until("two ")
         follower = await ways["sse"].resume(second, "assistant", session_id, Reading.of(starter.turn_id))
         await follower.until("two ")
+        await heartbeat(site, starter.turn_id)
         started = monotonic()
         victim.process.send_signal(signal.SIGSTOP)
         told.say("three ")
@@ -95,3 +97,13 @@ async def test_a_node_that_hung_finds_its_turns_taken_and_says_so(site: Cluster,
         assert kept == [*SO_FAR, ("user", "And now?", "complete"), ("assistant", "you said And now?", "complete")]
         again = await (await ways["sse"].begin(victim, "assistant", session_id, "Still?")).rest()
         assert (again.text, again.end) == ("you said Still?", "done")
+
+
+async def heartbeat(site: Cluster, turn_id: str) -> None:
+    """The next one of the node that runs this turn."""
+    seen = "SELECT seen_at FROM hector.turns JOIN hector.holders USING (holder) WHERE turn_id = %s"
+    async with await psycopg.AsyncConnection.connect(site.url, autocommit=True) as database, asyncio.timeout(WITHIN):
+        before = await (await database.execute(seen, [turn_id])).fetchone()
+        assert before
+        while await (await database.execute(seen, [turn_id])).fetchone() == before:
+            await asyncio.sleep(0.02)  # nobody announces it

@@ -43,10 +43,12 @@ class CuttingProxy:
         assert task
         self._tasks.add(task)
         self.accepted += 1
-        there, onward = await self.onward()
+        ends = [writer]
         with suppress(asyncio.CancelledError, ConnectionError):
+            there, onward = await self.onward()
+            ends.append(onward)
             await asyncio.gather(_pass(reader, onward), _pass(there, writer))
-        for end in (writer, onward):
+        for end in ends:
             end.transport.abort()
         self._tasks.discard(task)
 

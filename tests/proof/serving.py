@@ -30,6 +30,7 @@ llms:
 agents:
   assistant: {{streaming: {{heartbeat: 200ms, resume_grace: 30s}}}}
   hasty: {{streaming: {{heartbeat: 200ms, resume_grace: 400ms}}}}
+  patient: {{streaming: {{heartbeat: 200ms, resume_grace: 3s}}}}
   chatbot:
     reasoning: {{enable_streaming: true}}
     memory:
@@ -48,7 +49,7 @@ class Server:
         self.errors = home / f"errors-{number}.log"
         self.grpc_port = 0
         self._grpc = grpc
-        command = [sys.executable, "-m", "hector_nb.frontends.cli", "serve", "--no-token", "--port", "0"]
+        command = [sys.executable, "-m", "tests.fakes.unhurried", "serve", "--no-token", "--port", "0"]
         command += ["--grpc-port", "0"] if grpc else []
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -131,7 +132,7 @@ class Site:
         command = [
             sys.executable,
             "-m",
-            "hector_nb.frontends.cli",
+            "tests.fakes.unhurried",
             "--config",
             str(self.home / "hector.yaml"),
             *arguments,
