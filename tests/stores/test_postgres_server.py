@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from itertools import count
 
 import psycopg
 import pytest
@@ -57,14 +56,15 @@ async def test_a_server_that_restarts_under_load_loses_nothing_acknowledged(serv
 
     async def talk(session_id):
         await store.create_session(make_session(session_id))
-        for n in count():
+        n = 0
+        while n < 15 or not restarted.done():
             turn_id = f"{session_id}-{n}"
             await exchange(store, turn_id, f"{n}", f"re {n}", session_id=session_id)
             acknowledged.append(turn_id)
             if len(acknowledged) == 30:
                 under_load.set()
-            if n >= 14 and restarted.done():
-                return n + 1
+            n += 1
+        return n
 
     async def restart():
         await under_load.wait()

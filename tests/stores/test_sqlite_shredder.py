@@ -304,7 +304,9 @@ async def test_two_processes_that_erase_do_not_disturb_each_other(crowd, tidy):
 async def test_erasing_keeps_no_files_open(sqlite):
     def files():
         """Those of the store that are open, and not what other tests have left open."""
-        return [file for each in Path("/proc/self/fd").iterdir() if str(sqlite.path) in (file := os.path.realpath(each))]
+        return [
+            file for each in Path("/proc/self/fd").iterdir() if str(sqlite.path) in (file := os.path.realpath(each))
+        ]
 
     opened = []
     for _ in range(6):
