@@ -1,9 +1,10 @@
 """What an agent's tools do, in one line each: `✓ Searched for "sales"  3 places · 0.2 s`."""
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from hector_nb.events import ToolCalled, ToolReturned
+from hector_nb.frontends.cli.cells import cut
 from hector_nb.frontends.render import plain, plain_line
 from hector_nb.frontends.widget.words import has_run, subject, verb, verb_of
 from hector_nb.messages import unreadable
@@ -15,7 +16,7 @@ _LONGEST_RESULT = 48
 
 def doing(call: ToolCalled, width: int) -> Text:
     """What goes on."""
-    return Text(_cut(f"◌ {verb(call.name, over=False)} {_argument(call)}".rstrip(), width), "dim")
+    return Text(cut(f"◌ {verb(call.name, over=False)} {_argument(call)}".rstrip(), width), "dim")
 
 
 def done(call: ToolCalled, result: ToolReturned, seconds: float, width: int) -> Text:
@@ -23,9 +24,9 @@ def done(call: ToolCalled, result: ToolReturned, seconds: float, width: int) -> 
     did = verb_of(result.name, result.output, is_error=result.is_error)
     told = [_outcome(result), f"{seconds:.1f} s"]
     right = f"  {' · '.join(word for word in told if word)}"
-    left = _cut(f"{did} {_argument(call)}".rstrip(), max(width - 2 - cell_len(right), 10))
+    left = cut(f"{did} {_argument(call)}".rstrip(), max(width - 2 - cell_len(right), 10))
     mark = ("✗ ", "red") if result.is_error else ("✓ ", "green")
-    return Text.assemble(mark, left, (_cut(right, max(width - 2 - cell_len(left), 0)), "dim"))
+    return Text.assemble(mark, left, (cut(right, max(width - 2 - cell_len(left), 0)), "dim"))
 
 
 def output_of(result: ToolReturned) -> Text | None:
@@ -52,7 +53,7 @@ def _never_ran(result: ToolReturned) -> bool:
 def _outcome(result: ToolReturned) -> str:
     lines = plain(result.output).strip().splitlines() or [""]
     if _never_ran(result):
-        return _cut(plain_line(lines[0]), _LONGEST_RESULT)
+        return cut(plain_line(lines[0]), _LONGEST_RESULT)
     match result.name:
         case "execute_command":
             return lines[-1].strip("[]") if result.is_error else ""
@@ -66,7 +67,3 @@ def _outcome(result: ToolReturned) -> str:
             return f"{len(lines):,} {'line' if len(lines) == 1 else 'lines'}"
     short = plain_line(lines[0])
     return short if len(lines) == 1 and len(short) <= _LONGEST_RESULT else f"{len(lines):,} lines"
-
-
-def _cut(text: str, cells: int) -> str:
-    return text if cell_len(text) <= cells else f"{set_cell_size(text, max(cells - 1, 0)).rstrip()}…"
