@@ -21,7 +21,7 @@ from hector_nb.events import (
 )
 from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain, plain_line
-from hector_nb.frontends.widget.words import has_run
+from hector_nb.frontends.tool_words import has_run
 from hector_nb.messages import unreadable
 from hector_nb.wire.safe_markdown import safe_html
 

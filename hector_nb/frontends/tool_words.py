@@ -1,7 +1,7 @@
-"""What the chat says in words: what tools do, what is asked, what went wrong. Plain sentences; see the functions."""
+"""Tools in words, as every front end says them: what they do, what came of it, what is asked."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hector_nb.frontends.asking import visible_line
@@ -10,7 +10,7 @@ from hector_nb.frontends.words import counted, shortened
 from hector_nb.messages import unreadable
 
 LONGEST_OUTPUT = 20_000
-"""Characters of a tool's output that the chat shows at once."""
+"""Characters of a tool's output that are shown at once."""
 _LONGEST_RESULT = 48
 
 
@@ -74,17 +74,27 @@ def asks(names: Sequence[str]) -> list[str]:
     return [words.asks if (words := _TOOLS.get(name)) else f"uses {plain_line(name)}" for name in names]
 
 
-def result(name: str, output: str, *, is_error: bool) -> str:
-    """What came of a call, in a few words; may be empty."""
+def result(
+    name: str, output: str, *, is_error: bool, hit: str = "hit", cut: Callable[[str, int], str] = shortened
+) -> str:
+    """What came of a call, in a few words; may be empty.
+
+    Args:
+        name: The tool.
+        output: What it returned.
+        is_error: Whether it failed.
+        hit: What is found by a search.
+        cut: Shortens a text to a length, as the eye measures it there.
+    """
     lines = plain(output).strip().splitlines() or [""]
     if is_error:
-        return _cut(lines[-1].strip("[]") if has_run(name, output) else lines[0])
+        return cut(plain_line(lines[-1].strip("[]") if has_run(name, output) else lines[0]), _LONGEST_RESULT)
     match name:
         case "execute_command":
             return ""
         case "search":
             hits = [block for block in output.split("\n\n") if block and not block.startswith("[")]
-            return counted(0 if output.startswith("Nothing was found") else len(hits), "hit")
+            return counted(0 if output.startswith("Nothing was found") else len(hits), hit)
         case "write_file" | "agent_call":
             return ""
         case "read_file" | "list_files":
@@ -109,7 +119,3 @@ def shown_output(text: str) -> str:
 def wider(name: str) -> str:
     """The wider permission."""
     return f"Allow {visible_line(name)} for the rest of this session"
-
-
-def _cut(text: str) -> str:
-    return shortened(plain_line(text), _LONGEST_RESULT)
