@@ -89,9 +89,9 @@ async def _answer(
 ) -> int:
     from hector_nb.frontends.cli.approving import make_person
     from hector_nb.frontends.cli.console import make_console
+    from hector_nb.frontends.cli.figures import foot
     from hector_nb.frontends.cli.screen import make_screen
     from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
-    from hector_nb.frontends.cli.words import foot
 
     started = time.monotonic()
     view = choose_view(agent.reasoning, thinking=thinking, debug=debug)

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hector_nb.errors import MemoryNotFound, SessionNotFound
+from hector_nb.frontends.cli.figures import ago
 from hector_nb.frontends.cli.options import choose_agent
-from hector_nb.frontends.cli.words import ago
 from hector_nb.frontends.render import plain, plain_line
 from hector_nb.frontends.words import counted
 from hector_nb.memories import Memory, RecalledMemory, SessionMemory
