@@ -141,8 +141,7 @@ class Conversation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for turn_id in self._own:
-            self._hold.remove(turn_id)
+        self._hold.release()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside; what goes wrong is shown."""
