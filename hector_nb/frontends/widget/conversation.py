@@ -6,7 +6,6 @@ person wants is done by `commands.py`, with the methods of this class.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -29,12 +28,14 @@ from hector_nb.frontends.widget.following import Following, feed_of
 from hector_nb.frontends.widget.history import History
 from hector_nb.frontends.widget.hold import MainThreadHold
 from hector_nb.frontends.widget.outbox import Outbox, Send
-from hector_nb.frontends.widget.problems import problem_of, retry_after
+from hector_nb.frontends.widget.own_turns import OwnTurns
+from hector_nb.frontends.widget.problems import problem_of
 from hector_nb.frontends.widget.reading import TurnReader
 from hector_nb.frontends.widget.remembering import Remembering
-from hector_nb.frontends.widget.state import Recorder
+from hector_nb.frontends.widget.state import Recorder, empty_state
+from hector_nb.frontends.widget.trying_again import TryingAgain
 from hector_nb.frontends.widget.turns import ACTIVE, new_turn
-from hector_nb.frontends.widget.welcome import NO_WELCOME, welcome
+from hector_nb.frontends.widget.welcome import welcome
 from hector_nb.service import AgentInfo, SendMessage, SessionService
 from hector_nb.sessions import Session
 
@@ -76,18 +77,17 @@ class Conversation:
         self.info: AgentInfo
         self.changing = asyncio.Lock()
         """Held by whatever begins or takes back turns, so that one thing happens after the other."""
-        self._hold = hold
         self.approvals = Approvals(self, set() if allowed is None else allowed)
         self._reachable = reachable
         self._offers = offers
         self._belonging = belonging
         self._tools = 0
         self._title: str | None = None
-        self._own: set[str] = set()
-        self._attempts = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._following: Following | None = None
         self._remembering = Remembering(self)
+        self._own_turns = OwnTurns(self, hold)
+        self._trying_again = TryingAgain(self)
 
     # -- opening
 
@@ -141,7 +141,7 @@ class Conversation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._hold.release()
+        self._own_turns.close()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside; what goes wrong is shown."""
@@ -178,20 +178,9 @@ class Conversation:
             self._following = None
         self._remembering.stop()
         if self.session is not None:
-            for turn_id in list(self._own):
-                self.spawn(self._outlast(self.session, turn_id))
-        self.session, self.history, self._title, self._own, self._attempts = None, None, None, set(), 0
-
-    async def _outlast(self, session: Session, turn_id: str) -> None:
-        """Let the notebook's functions be called until a turn is over that is not shown any more."""
-        try:
-            async with await self.service.follow_turn(session.agent, turn_id, session_id=session.session_id) as stream:
-                while await stream.read():
-                    pass
-        except HectorError:
-            pass
-        finally:
-            self._hold.remove(turn_id)
+            self._own_turns.leave(self.session)
+        self._trying_again.begin_anew()
+        self.session, self.history, self._title = None, None, None
 
     def _show(self, session: Session | None, turns: list[dict[str, Any]], *, more: bool) -> None:
         self.session = session
@@ -247,11 +236,9 @@ class Conversation:
             await self._belonging.claim(self.service, session)
         request = SendMessage(message=text, session_id=session.session_id, on_disconnect="continue")
         stream = await self.service.stream_message(self.info.name, request)
-        turn_id = stream.turn_id
-        self._hold.add(turn_id)
-        self._own.add(turn_id)
+        self._own_turns.add(stream.turn_id)
         self.complain(None)
-        self.show_turn(turn_id, text=text, status="queued" if self.busy else "waiting")
+        self.show_turn(stream.turn_id, text=text, status="queued" if self.busy else "waiting")
         self.outbox.tell()
         await stream.__aexit__(None, None, None)  # it is read by following the session
 
@@ -356,18 +343,14 @@ class Conversation:
     def _see_end(self, turn_id: str, event: Event) -> None:
         if isinstance(event, TurnDone) and self.history is not None:
             self.history.note(event.message_id, turn_id)
-        own = turn_id in self._own
-        self._own.discard(turn_id)
-        self._hold.remove(turn_id)
+        own = self._own_turns.end(turn_id)
         self._remembering.refresh(())
         self.spawn(self.look_at_session())
         if isinstance(event, TurnFailed):
-            pause = retry_after(event, self._attempts) if own else None
-            if pause is not None:
-                self._attempts += 1
-                self.spawn(self._try_again(turn_id, pause))
+            if own:
+                self._trying_again.failed(turn_id, event)
             return
-        self._attempts = 0
+        self._trying_again.begin_anew()
         self._go_on()
 
     async def look_at_session(self) -> None:
@@ -376,37 +359,3 @@ class Conversation:
             session = await self.service.get_session(self.info.name, self.session.session_id)
             if self.session is not None and session.session_id == self.session.session_id:
                 self._head(session)
-
-    # -- what is tried again
-
-    async def _try_again(self, turn_id: str, pause: float) -> None:
-        """Send a question again after a while, unless something else happens meanwhile."""
-        place = self.record.find("turn_id", turn_id, "turns")
-        if place is None:
-            return
-        due = time.time() + pause
-        self.record.set(["turns", place, "problem", "retry_at"], due)
-        self.outbox.tell()
-        await asyncio.sleep(pause)
-        place = self.record.find("turn_id", turn_id, "turns")
-        if place is None or (self.record.get("turns", place, "problem") or {}).get("retry_at") != due:
-            return
-        from hector_nb.frontends.widget.taking_back import retry
-
-        async with self.changing:
-            await retry(self, turn_id)
-
-
-def empty_state() -> dict[str, Any]:
-    """The state before anything is known."""
-    return {
-        "agent": None,
-        "session": None,
-        "turns": [],
-        "more": False,
-        "queue": [],
-        "meter": None,
-        "window": None,
-        "problem": None,
-        "welcome": NO_WELCOME,
-    }

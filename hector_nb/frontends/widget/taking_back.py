@@ -1,11 +1,15 @@
 """Taking back what was said: try again, edit, rewind, fork."""
 
+from typing import TYPE_CHECKING
+
 from hector_nb.errors import TurnNotFound
-from hector_nb.frontends.widget.conversation import Conversation
 from hector_nb.frontends.widget.history import last_message, message_before
 
+if TYPE_CHECKING:
+    from hector_nb.frontends.widget.conversation import Conversation
 
-async def retry(chat: Conversation, turn_id: str) -> None:
+
+async def retry(chat: "Conversation", turn_id: str) -> None:
     """Ask a turn's question again, in its place.
 
     Raises:
@@ -14,7 +18,7 @@ async def retry(chat: Conversation, turn_id: str) -> None:
     await _replace(chat, turn_id, _question(chat, turn_id))
 
 
-async def edit(chat: Conversation, turn_id: str, text: str, *, fork: bool) -> None:
+async def edit(chat: "Conversation", turn_id: str, text: str, *, fork: bool) -> None:
     """Ask something else in a turn's place; `fork`: in a new session that has what was said before it.
 
     Raises:
@@ -33,7 +37,7 @@ async def edit(chat: Conversation, turn_id: str, text: str, *, fork: bool) -> No
     await chat.start(text)
 
 
-async def rewind(chat: Conversation, turn_id: str) -> None:
+async def rewind(chat: "Conversation", turn_id: str) -> None:
     """Take back all that follows a turn.
 
     Raises:
@@ -47,7 +51,7 @@ async def rewind(chat: Conversation, turn_id: str) -> None:
     chat.forget_from(turn_id, itself=False)
 
 
-async def fork(chat: Conversation, turn_id: str | None) -> None:
+async def fork(chat: "Conversation", turn_id: str | None) -> None:
     """Go on in a new session that has what was said up to a turn and with it; None: all of it.
 
     Raises:
@@ -58,7 +62,7 @@ async def fork(chat: Conversation, turn_id: str | None) -> None:
     await chat.open(await chat.service.fork_session(chat.info.name, session.session_id, after=after))
 
 
-async def _replace(chat: Conversation, turn_id: str, text: str) -> None:
+async def _replace(chat: "Conversation", turn_id: str, text: str) -> None:
     chat.need_quiet()
     session = chat.here()
     before = await message_before(chat.service, session, turn_id)
@@ -67,7 +71,7 @@ async def _replace(chat: Conversation, turn_id: str, text: str) -> None:
     await chat.start(text)
 
 
-def _question(chat: Conversation, turn_id: str) -> str:
+def _question(chat: "Conversation", turn_id: str) -> str:
     place = chat.record.find("turn_id", turn_id, "turns")
     if place is None:
         raise TurnNotFound("This turn is not shown any more.")
