@@ -10,14 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hector_nb.errors import (
-    HectorError,
-    InvalidRequest,
-    SessionBusy,
-    SessionEnded,
-    SessionNotFound,
-    TooManyWaiting,
-)
+from hector_nb.errors import HectorError, InvalidRequest, SessionEnded, SessionNotFound
 from hector_nb.events import ApprovalAsked, Event, TurnDone, TurnFailed, TurnStarted, is_last
 from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.widget import meter
@@ -30,6 +23,7 @@ from hector_nb.frontends.widget.hold import MainThreadHold
 from hector_nb.frontends.widget.outbox import Outbox, Send
 from hector_nb.frontends.widget.own_turns import OwnTurns
 from hector_nb.frontends.widget.problems import problem_of
+from hector_nb.frontends.widget.queue import Queue
 from hector_nb.frontends.widget.reading import TurnReader
 from hector_nb.frontends.widget.remembering import Remembering
 from hector_nb.frontends.widget.state import Recorder, empty_state
@@ -40,9 +34,6 @@ from hector_nb.service import AgentInfo, SendMessage, SessionService
 from hector_nb.sessions import Session
 
 _log = logging.getLogger("hector_nb.frontends")
-
-MOST_WAITING = 16
-"""Messages that may wait in this chat."""
 
 
 class Conversation:
@@ -86,6 +77,7 @@ class Conversation:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._following: Following | None = None
         self._remembering = Remembering(self)
+        self._queue = Queue(self)
         self._own_turns = OwnTurns(self, hold)
         self._trying_again = TryingAgain(self)
 
@@ -217,13 +209,10 @@ class Conversation:
             raise InvalidRequest("The message is empty.")
         if self.session is not None and self.session.status != "active":
             raise SessionEnded(f"This session has {self.session.status}.")
-        if not self.busy and not self.record.size("queue"):
+        if self.busy or self._queue:
+            self._queue.put(queued, text)
+        else:
             await self.start(text)
-            return
-        if self.record.size("queue") >= MOST_WAITING:
-            raise TooManyWaiting(f"{MOST_WAITING} messages are waiting already.")
-        self.record.push(["queue"], {"id": queued, "text": text})
-        self._go_on()
 
     async def start(self, text: str) -> None:
         """Begin a turn.
@@ -247,19 +236,9 @@ class Conversation:
         feed = await self.service.follow_session(self.info.name, session.session_id, after="start")
         self.history = History(self.service, session)
         await self.history.earlier()
-        self.session = session
-        self.record.set(["session"], session_head(session))
+        self._head(session)
         self._following = Following(self, session, feed)
         return session
-
-    def need_quiet(self) -> None:
-        """What is said is about to be taken back.
-
-        Raises:
-            SessionBusy: a turn runs.
-        """
-        if self.busy:
-            raise SessionBusy("An answer is under way.", hint="Stop it first.")
 
     def forget_from(self, turn_id: str, *, itself: bool) -> None:
         """Show a turn (`itself`) and those after it no more."""
@@ -283,7 +262,7 @@ class Conversation:
         """End the session."""
         session = self.here()
         self._head(await self.service.end_session(self.info.name, session.session_id))
-        self.record.set(["queue"], [])
+        self._queue.clear()
 
     def here(self) -> Session:
         """The session.
@@ -294,23 +273,6 @@ class Conversation:
         if self.session is None:
             raise SessionNotFound("Nothing was said yet.", hint="The session is made with the first message.")
         return self.session
-
-    def _go_on(self) -> None:
-        """Send what waits, if its time has come."""
-        if self.record.size("queue") and not self.busy:
-            self.spawn(self._send_next())
-
-    async def _send_next(self) -> None:
-        async with self.changing:
-            if self.busy or not self.record.size("queue"):
-                return
-            first, *rest = self.record.get("queue")
-            self.record.set(["queue"], rest)
-            try:
-                await self.start(first["text"])
-            except BaseException:
-                self.record.set(["queue"], [first, *self.record.get("queue")])
-                raise
 
     # -- reading
 
@@ -351,7 +313,7 @@ class Conversation:
                 self._trying_again.failed(turn_id, event)
             return
         self._trying_again.begin_anew()
-        self._go_on()
+        self._queue.go_on()
 
     async def look_at_session(self) -> None:
         """Show the title, which may be new, and the time."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hector_nb.errors import TurnNotFound
+from hector_nb.errors import SessionBusy, TurnNotFound
 from hector_nb.frontends.widget.history import last_message, message_before
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def rewind(chat: "Conversation", turn_id: str) -> None:
         HectorError: as for `retry`.
     """
     _question(chat, turn_id)
-    chat.need_quiet()
+    _need_quiet(chat)
     session = chat.here()
     after = await last_message(chat.service, session, turn_id)
     await chat.service.rewind_session(chat.info.name, session.session_id, after=after)
@@ -63,12 +63,17 @@ async def fork(chat: "Conversation", turn_id: str | None) -> None:
 
 
 async def _replace(chat: "Conversation", turn_id: str, text: str) -> None:
-    chat.need_quiet()
+    _need_quiet(chat)
     session = chat.here()
     before = await message_before(chat.service, session, turn_id)
     await chat.service.rewind_session(chat.info.name, session.session_id, after=before)
     chat.forget_from(turn_id, itself=True)
     await chat.start(text)
+
+
+def _need_quiet(chat: "Conversation") -> None:
+    if chat.busy:
+        raise SessionBusy("An answer is under way.", hint="Stop it first.")
 
 
 def _question(chat: "Conversation", turn_id: str) -> str:
