@@ -21,7 +21,7 @@ from hector_nb.events import (
 )
 from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain, plain_line
-from hector_nb.frontends.tool_words import has_run
+from hector_nb.frontends.tool_words import has_run, last_lines
 from hector_nb.messages import unreadable
 from hector_nb.wire.safe_markdown import safe_html
 
@@ -121,10 +121,9 @@ def _result(event: ToolReturned) -> str:
     if event.is_error and not has_run(event.name, event.output):
         return f"[{event.name} failed: {text}]"
     lines = text.split("\n")
-    left_out = len(lines) - _SHOWN_LINES
     if event.name == "execute_command":
-        lines = [f"… {left_out:,} lines before", *lines[-_SHOWN_LINES:]] if left_out > 1 else lines
-        return "Output: " + "\n".join(lines)
+        return "Output: " + "\n".join(last_lines(lines, _SHOWN_LINES))
+    left_out = len(lines) - _SHOWN_LINES
     lines = [*lines[:_SHOWN_LINES], f"… {left_out:,} more lines"] if left_out > 1 else lines
     return "→ " + "\n  ".join(lines)
 

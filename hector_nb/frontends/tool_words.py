@@ -9,7 +9,7 @@ from hector_nb.frontends.render import plain, plain_line
 from hector_nb.frontends.words import counted, shortened
 from hector_nb.messages import unreadable
 
-LONGEST_OUTPUT = 20_000
+_LONGEST_OUTPUT = 20_000
 """Characters of a tool's output that are shown at once."""
 _LONGEST_RESULT = 48
 
@@ -103,6 +103,12 @@ def result(
     return short if len(lines) == 1 and len(short) <= _LONGEST_RESULT else counted(len(lines), "line")
 
 
+def last_lines(lines: list[str], most: int) -> list[str]:
+    """The lines of a command's output, or those at its end with a note of how many came before: one is not worth a note."""
+    left_out = len(lines) - most
+    return [f"… {left_out:,} lines before", *lines[-most:]] if left_out > 1 else lines
+
+
 def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments by their names; what is no JSON object as it was written."""
     written = unreadable(arguments)
@@ -112,8 +118,8 @@ def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown_output(text: str) -> str:
-    """An output without what moves cursors, at most `LONGEST_OUTPUT` characters of it."""
-    return plain(text[: LONGEST_OUTPUT + 1000])[:LONGEST_OUTPUT]
+    """An output without what moves cursors, at most `_LONGEST_OUTPUT` characters of it."""
+    return plain(text[: _LONGEST_OUTPUT + 1000])[:_LONGEST_OUTPUT]
 
 
 def wider(name: str) -> str:

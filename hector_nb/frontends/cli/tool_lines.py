@@ -33,10 +33,7 @@ def output_of(result: ToolReturned) -> Text | None:
     """What a command printed: its last lines."""
     if result.name != "execute_command" or not result.output.strip() or _never_ran(result):
         return None
-    lines = plain(result.output).rstrip().split("\n")
-    left_out = len(lines) - _SHOWN_LINES
-    if left_out > 1:
-        lines = [f"… {left_out:,} lines before", *lines[-_SHOWN_LINES:]]
+    lines = tool_words.last_lines(plain(result.output).rstrip().split("\n"), _SHOWN_LINES)
     return Text("\n".join(f"  {line}" for line in lines), "dim")
 
 
