@@ -23,10 +23,13 @@ from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain, plain_line
 from hector_nb.frontends.tool_words import has_run, last_lines
 from hector_nb.messages import unreadable
+from hector_nb.wire.framer import said
+from hector_nb.wire.frames import View
 from hector_nb.wire.safe_markdown import safe_html
 
 _LONGEST_ARGUMENT = 400
 _SHOWN_LINES = 20
+_DEBUG = View(debug=True)
 
 
 class Aside:
@@ -84,12 +87,8 @@ class Aside:
                 yield self._line(_result(event))
             case NestedDelta() if self._tools:
                 yield self._nested(event)
-            case TurnStarted() if self._debug:
-                yield self._line(f"[Session: {event.session_id}]")
-                yield self._line(f"[Message: {event.message_number}]")
-                yield self._line(f"[Memory: {event.memory_tokens} tokens]")
-            case TurnDone() if self._debug:
-                yield self._line(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
+            case TurnStarted() | TurnDone() if self._debug:
+                yield self._line(said(event, _DEBUG).strip("\n"))
         if not isinstance(event, NestedDelta):
             self._speaking = ""
 
