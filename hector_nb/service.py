@@ -366,6 +366,11 @@ def transcript_of(service: SessionService, agent: str, session_id: str) -> Async
     return every(lambda cursor: service.list_messages(agent, session_id, limit=_PAGE, cursor=cursor))
 
 
+async def all_messages(service: SessionService, agent: str, session_id: str) -> list[Message]:
+    """The whole transcript of a session, oldest first."""
+    return [message async for message in transcript_of(service, agent, session_id)]
+
+
 def failure(event: TurnFailed) -> Exception:
     """The exception that a failed turn stands for."""
     cls = error_classes().get(event.code, ModelInterrupted)
@@ -383,6 +388,7 @@ __all__ = [
     "SessionService",
     "ToolInfo",
     "TurnStream",
+    "all_messages",
     "collect",
     "every",
     "failure",

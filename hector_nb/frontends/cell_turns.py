@@ -14,9 +14,8 @@ from typing import Any
 
 from hector_nb.errors import HectorError
 from hector_nb.frontends.kept_forks import KeptForks
-from hector_nb.frontends.transcript import all_messages
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 
 _KEY = "cells"
@@ -80,7 +79,7 @@ class CellTurns:
         turns = cells.get(run.cell_id)
         if turns is None or self._is_below(session, run.cell_id, since):
             return TakenBack()
-        messages = await all_messages(service, session)
+        messages = await all_messages(service, agent, session_id)
         spot = next((at for at, message in enumerate(messages) if message.turn_id == turns[0]), None)
         if spot is None:
             return TakenBack()

@@ -14,9 +14,8 @@ from typing import Any
 from hector_nb.errors import HectorError, SessionNotFound
 from hector_nb.frontends.code_cells import CODE
 from hector_nb.frontends.render import plain_line
-from hector_nb.frontends.transcript import all_messages
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 
 NOTEBOOK = "notebook"
@@ -97,7 +96,7 @@ async def _is_replaced(service: SessionService, agent: str, session_id: str, mad
     """Whether an older fork is gone; it is erased if it holds nothing but what the new one holds."""
     try:
         fork = await service.get_session(agent, session_id)
-        questions = _questions(await all_messages(service, fork))
+        questions = _questions(await all_messages(service, agent, session_id))
     except SessionNotFound:
         return True
     touched = fork.title != fork.metadata.get("kept_as") or fork.running_turn is not None
