@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
 
@@ -350,10 +351,10 @@ async def collect(stream: TurnStream) -> Reply:
     raise ModelInterrupted("The stream ended before the turn did.", hint="Follow the turn to get the rest.")
 
 
-async def every(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
-    """The items of all pages; `fetch` gets a page's cursor, None for the first."""
+async def every(fetch: Callable[[str | None], Awaitable[Page[T]]], *, pages: int | None = None) -> AsyncIterator[T]:
+    """The items of so many pages (None: of all); `fetch` gets a page's cursor, None for the first."""
     cursor: str | None = None
-    while True:
+    for _ in count() if pages is None else range(pages):
         page = await fetch(cursor)
         for item in page.items:
             yield item
