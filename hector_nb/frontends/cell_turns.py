@@ -91,7 +91,7 @@ class CellTurns:
         }
         fork = None
         if _follows(messages, spot, turns):
-            fork = await self._forks.keep(service, session, messages, spot=spot, cell=run.cell_id, since=since)
+            fork = await self._forks.keep(service, session, messages, spot=spot, since=since)
         try:
             await service.rewind_session(agent, session_id, after=messages[spot - 1].message_id if spot else None)
         except HectorError:

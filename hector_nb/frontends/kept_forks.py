@@ -14,6 +14,7 @@ from typing import Any
 from hector_nb.errors import HectorError, SessionNotFound
 from hector_nb.frontends.code_cells import CODE
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.words import shortened
 from hector_nb.messages import Message
 from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
@@ -46,14 +47,7 @@ class KeptForks:
         self._made: _Kept | None = None
 
     async def keep(
-        self,
-        service: SessionService,
-        session: Session,
-        messages: Sequence[Message],
-        *,
-        spot: int,
-        cell: str,
-        since: int,
+        self, service: SessionService, session: Session, messages: Sequence[Message], *, spot: int, since: int
     ) -> Session:
         """A fork of the session as it is, before what begins at `spot` is taken back; `since` tells one Run All from another."""
         questions, latest = _questions(messages), self._latest
@@ -120,8 +114,7 @@ def _holds(questions: Sequence[str], others: Sequence[str]) -> bool:
 
 def _title(session: Session, question: Message) -> str:
     """Why and when it was kept, in words."""
-    asked = plain_line(question.content[: 4 * _LONGEST_QUESTION])
-    asked = asked if len(asked) <= _LONGEST_QUESTION else f"{asked[: _LONGEST_QUESTION - 1].rstrip()}…"
+    asked = shortened(plain_line(question.content[: 4 * _LONGEST_QUESTION]), _LONGEST_QUESTION)
     when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
     of = f"{session.title[:_LONGEST_TITLE]} · " if session.title else ""
     return f"{of}before “{asked}” was asked again (kept {when})"
