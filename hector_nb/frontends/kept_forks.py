@@ -5,27 +5,24 @@ stands in the new one too, in the same order: so that of ten Run Alls of an unch
 which something was said, which was renamed, or in which notebook or chat go on, stays. Within one Run All one fork is enough.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from hector_nb.errors import HectorError, SessionNotFound
-from hector_nb.frontends.code_cells import CODE
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.session_notes import CELLS, CHATS, CODE, KEPT, NOTEBOOK, noted, read_lists
 from hector_nb.frontends.words import shortened
 from hector_nb.messages import Message
 from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 
-NOTEBOOK = "notebook"
-"""The key of a session's metadata that says which notebook it belongs to."""
-_KEY = "kept"
 _MOST_CELLS = 100
 _MOST = 4
 """Forks of one cell that are looked at again."""
-_OWN = (NOTEBOOK, "chats", "cells", CODE, _KEY)
+_OWN = (NOTEBOOK, CHATS, CELLS, CODE, KEPT)
 """Metadata that a fork does not share: it is no notebook's and no chat's session."""
 _LONGEST_TITLE = 300
 _LONGEST_QUESTION = 40
@@ -80,10 +77,10 @@ class KeptForks:
         if made is None:
             return dict(session.metadata)
         self._latest = made
-        cells = _forks(session)
+        cells = read_lists(session, KEPT)
         older = [each for each in cells.pop(cell, []) if not await _is_replaced(service, session.agent, each, made)]
         cells[cell] = [*older, made.session.session_id][-_MOST:]
-        return {**session.metadata, _KEY: dict(list(cells.items())[-_MOST_CELLS:])}
+        return noted(session.metadata, KEPT, cells, most=_MOST_CELLS)
 
 
 async def _is_replaced(service: SessionService, agent: str, session_id: str, made: _Kept) -> bool:
@@ -118,11 +115,3 @@ def _title(session: Session, question: Message) -> str:
     when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
     of = f"{session.title[:_LONGEST_TITLE]} · " if session.title else ""
     return f"{of}before “{asked}” was asked again (kept {when})"
-
-
-def _forks(session: Session) -> dict[str, list[str]]:
-    """The forks of each cell. Anybody may have written there."""
-    found = session.metadata.get(_KEY)
-    if not isinstance(found, Mapping):
-        return {}
-    return {str(cell): [str(each) for each in forks] for cell, forks in found.items() if isinstance(forks, list)}

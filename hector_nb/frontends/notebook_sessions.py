@@ -5,8 +5,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from hector_nb.errors import AgentNotFound, InvalidRequest
-from hector_nb.frontends.kept_forks import NOTEBOOK
 from hector_nb.frontends.magics_arguments import PromptArguments
+from hector_nb.frontends.session_notes import NOTEBOOK
 from hector_nb.messages import Message
 from hector_nb.service import AgentInfo, SessionService, every
 from hector_nb.sessions import Session
