@@ -12,15 +12,7 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 from hector_nb.approvals import Approval, Decision
 from hector_nb.config.schema import ReasoningConfig, RequireApproval, StreamingConfig
 from hector_nb.errors import ModelInterrupted, error_classes
-from hector_nb.events import (
-    FinishReason,
-    LoggedEvent,
-    TextDelta,
-    ToolCalled,
-    TurnDone,
-    TurnFailed,
-    TurnReset,
-)
+from hector_nb.events import FinishReason, LoggedEvent, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
 from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.sessions import IfBusy, Page, Session, SessionStatus, Turn

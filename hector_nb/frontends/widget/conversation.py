@@ -11,14 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hector_nb.errors import (
-    HectorError,
-    InvalidRequest,
-    SessionBusy,
-    SessionEnded,
-    SessionNotFound,
-    TooManyWaiting,
-)
+from hector_nb.errors import HectorError, InvalidRequest, SessionBusy, SessionEnded, SessionNotFound, TooManyWaiting
 from hector_nb.events import ApprovalAsked, Event, TurnDone, TurnFailed, TurnStarted, is_last
 from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.widget import meter
