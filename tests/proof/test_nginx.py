@@ -8,9 +8,8 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -53,33 +52,27 @@ http {{
 """
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @contextmanager
 def nginx(folder: Path, upstream: str) -> Iterator[str]:
     """The page's site with other ports; gives its address."""
     assert NGINX
-    port = free_port()
+    listening = socket.create_server(("127.0.0.1", 0))  # nginx inherits it, so that no other program takes the port
+    port = listening.getsockname()[1]
     site, changed = re.subn(r"server 127\.0\.0\.1:8080;", f"server {upstream};", SITE.read_text())
     site, listens = re.subn(r"listen 8000;", f"listen 127.0.0.1:{port};", site)
     assert (changed, listens) == (1, 1)
     (folder / "site.conf").write_text(site)
     (folder / "main.conf").write_text(MAIN.format(folder=folder))
     command = [NGINX, "-p", str(folder), "-e", str(folder / "errors.log"), "-c", str(folder / "main.conf")]
-    process = subprocess.Popen(command)
+    number = listening.fileno()
+    process = subprocess.Popen(command, env={**os.environ, "NGINX": f"{number};"}, pass_fds=[number])
+    listening.close()
     try:
-        until = time.monotonic() + 30
-        while time.monotonic() < until and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                continue
-        assert process.poll() is None, (folder / "errors.log").read_text()
+        answer = b""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+            line.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            answer = line.recv(1)
+        assert answer, (folder / "errors.log").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
