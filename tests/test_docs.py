@@ -100,7 +100,7 @@ def test_the_log_is_as_the_page_shows_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"hector serve [^`\n]*?(--[\w-]+)", OPERATIONS))))
 def test_options_that_the_page_names_exist(option: str) -> None:
     command = [sys.executable, "-m", "hector_nb.frontends.cli", "serve", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={"COLUMNS": "200"})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env={"COLUMNS": "200"})
     assert option in done.stdout
 
 
@@ -142,7 +142,7 @@ def test_the_lines_for_scripts_run(tmp_path: Path) -> None:
     environ = {**os.environ, "HECTOR_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT), "HECTOR_USER": "local"}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", program],
-        cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout == "Quantum computing uses quantum mechanics...\nplan\n"

@@ -169,8 +169,8 @@ class Sessions(RuleBasedStateMachine):
         line.request("GET", quote(f"{self.agent}/sessions/{known.session_id}/messages/stream") + f"?message={_HOLD}")
         answer = line.getresponse()
         assert answer.status == 200
-        while b"so far" not in answer.readline():
-            pass
+        while b"so far" not in (said := answer.readline()):
+            assert said, "the line ended"
         known.messages.append(("user", _HOLD, "complete"))
         known.held = answer, which
 
