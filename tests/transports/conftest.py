@@ -83,6 +83,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "brief": {"sessions": {"keep_events": 0}},
     "brief-thinker": {"sessions": {"keep_events": 0}, "reasoning": {"show_thinking": True}},
     "slow": {"streaming": {"chunk_size": 1, "delay_ms": 20}},
+    "dripping": {"streaming": {"chunk_size": 4, "delay_ms": 60, "heartbeat": 0.05}},
 }
 
 
