@@ -1,5 +1,6 @@
 """A real server on loopback, in the tests' process, with agents whose models play scripts."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -109,6 +110,12 @@ class Site:
             found = json.loads(text) if text else None
             check(verb, path.partition("?")[0], response.status, response.headers.get("Content-Type"), found)
             return response.status, found
+
+    async def is_quiet(self) -> None:
+        """Wait until no turn runs: none asks the model any more."""
+        async with asyncio.timeout(30):
+            while self.world.turns:
+                await asyncio.sleep(0.01)
 
     async def new_session(self, agent: str = "assistant", **body: Any) -> str:
         status, session = await self.call("POST", f"/agents/{agent}/sessions", body or None)
