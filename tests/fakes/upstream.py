@@ -247,15 +247,15 @@ class FakeUpstream:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def idle(self, seconds: float = 5) -> None:
+    async def idle(self, seconds: float = 30) -> None:
         """Wait until no request is being answered."""
         await self._until(lambda: self.answering == 0, seconds)
 
-    async def all_closed(self, seconds: float = 5) -> None:
+    async def all_closed(self, seconds: float = 30) -> None:
         """Wait until no connection is open, not even an idle one."""
         await self._until(lambda: self.connections == 0, seconds)
 
-    async def received(self, count: int, seconds: float = 5) -> None:
+    async def received(self, count: int, seconds: float = 30) -> None:
         """Wait until so many requests have come."""
         await self._until(lambda: len(self.requests) >= count, seconds)
 
