@@ -64,9 +64,9 @@ async def test_the_event_loop_stays_free_while_it_answers(embedded_model):
             await asyncio.sleep(0.001)
             rounds += 1
 
-    await embedded_model._engine()
+    await embedded_model._loaded()
     watching = asyncio.create_task(watch())
-    async with aclosing(embedded_model.stream(asking("alpha beta gamma " * 60))) as stream:
+    async with aclosing(embedded_model.stream(asking("alpha beta gamma " * 20))) as stream:
         await anext(stream)
     watching.cancel()
     assert rounds > 20, "hundreds on a machine with nothing else to do, one or two where it waits for the first word"
