@@ -1,7 +1,8 @@
 """How a reader of a turn or of a session is set up, the same for every wire that takes frames."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -202,6 +203,7 @@ class Silence:
         self.seconds = seconds
         self._act = act
         self._since = 0.0
+        self._sending = False
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -213,7 +215,19 @@ class Silence:
         """Something is sent."""
         self._since = self._loop.time()
 
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Whatever this block sends stays together: until it ends there is no silence, however slow the client or the pace is."""
+        self._sending = True
+        try:
+            yield
+        finally:
+            self._sending = False
+            self.broken()
+
     def _look(self) -> None:
+        if self._sending:
+            self.broken()
         due = self._since + self.seconds
         if self._loop.time() >= due - 0.001:
             self._act()

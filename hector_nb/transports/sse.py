@@ -169,6 +169,7 @@ class _Line:
         self._framer: Framer | LogFramer = Framer(View())
         self._begun = False
         self._writing = False
+        self._pacing = False
         self._telemetry = handler.engine.telemetry
         self._delivered = False
 
@@ -231,10 +232,12 @@ class _Line:
         if not self._delay:
             await self._write(sse_blocks(self._turn_id, frames))
             return
+        self._pacing = True
         for frame in frames:
             await self._write(sse_blocks(self._turn_id, [frame]))
             if isinstance(frame, Chunk):
                 await asyncio.sleep(self._delay)
+        self._pacing = False
 
     def _begin(self) -> None:
         """Send the headers with what is written first."""
@@ -255,10 +258,10 @@ class _Line:
         self._writing = False
 
     def _beat(self) -> None:
-        """Nothing was sent for a while: let go what waits for its chunk to be filled, or send a comment."""
+        """Nothing was sent for a while: let go what waits for its chunk to be filled, behind all that goes before it, or send a comment."""
         if self._writing or self._handler.gone:
             return
         self._begin()
-        held: list[Frame] = self._framer.flush()
+        held: list[Frame] = [] if self._pacing else self._framer.flush()
         self._handler.write(sse_blocks(self._turn_id, held) if held else _HEARTBEAT)
         self._handler.flush()

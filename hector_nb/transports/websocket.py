@@ -244,12 +244,12 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         try:
             with silence, telemetry.reading("websocket"):
                 while not framer.finished and (events := await stream.read()):
-                    silence.broken()
                     frames = framer.feed(events)
                     if not delivered and any(isinstance(frame, Chunk) for frame in frames):
                         delivered = True
                         telemetry.delivered(stream.turn_id, "websocket")
-                    await self._send(stream.turn_id, frames)
+                    with silence.sending():
+                        await self._send(stream.turn_id, frames)
         finally:
             if framer.joined:
                 telemetry.joined(framer.joined, "websocket")

@@ -100,6 +100,13 @@ class Home:
         return json.loads(done.stdout)
 
 
+@pytest.fixture(autouse=True)
+def patient_memory(monkeypatch):
+    """In this process, what is being remembered is waited for as long as it takes."""
+    monkeypatch.setattr("hector_nb.runtime.runtime._REMEMBER_WITHIN", 60.0)
+    monkeypatch.setattr("hector_nb.runtime.remembering._WAIT_FOR_OTHERS", 60.0)
+
+
 @pytest.fixture
 def home(tmp_path):
     return Home(tmp_path)

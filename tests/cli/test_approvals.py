@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from unittest import mock
 
 import pytest
@@ -171,7 +172,7 @@ def test_nothing_of_a_call_is_hidden(coder, start):
 
 
 def test_no_answer_in_time_means_no(coder, start):
-    coder.config(f"{CONFIG}tools:\n  execute_command: {{approval_timeout: 1s}}\n")
+    coder.config(f"{CONFIG}tools:\n  execute_command: {{approval_timeout: 4s}}\n")
     coder.script([execute()], ["Never mind."])
     child = start("call", "-s", "abc", "go")
     child.expect("Run this command\\?")
@@ -181,15 +182,32 @@ def test_no_answer_in_time_means_no(coder, start):
 
 
 def test_what_was_typed_before_the_question_does_not_answer_it(coder, start):
-    coder.script(["begun", {"wait_ms": 1000}, execute()], ["Done."])
+    coder.config(f"{CONFIG}tools:\n  execute_command: {{require_approval: rules, allow: [cat]}}\n")
+    gate = coder.folder / "gate"
+    os.mkfifo(gate)
+    coder.script(["begun", execute("cat gate")], [write()], ["Done."])
     child = start("chat")
     child.expect("> ")
     child.send("go\r")
     child.expect("begun")
     child.send("y\r")
+    let_through(gate)
     child.expect(CHOICES)
     child.send("n\r")
     child.expect("Denied\\.")
+
+
+def let_through(gate):
+    """Let a program that waits for somebody to write into this pipe end, once it does."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            assert time.monotonic() < until, "nobody reads"
+            time.sleep(0.01)
+        else:
+            return
 
 
 # -- where nobody is

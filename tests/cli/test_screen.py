@@ -2,14 +2,16 @@
 
 import asyncio
 import io
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
 from hector_nb.events import NestedDelta, ToolCalled, ToolReturned
+from hector_nb.frontends.cli import live_screen as live_screen_module
 from hector_nb.frontends.cli.console import THEME
 from hector_nb.frontends.cli.live_screen import LiveScreen
 from hector_nb.frontends.cli.screen import StreamScreen
@@ -18,6 +20,12 @@ from tests.cli.terminal import Terminal
 from tests.cli.test_flow import ANSWER, draw
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(monkeypatch):
+    """Seconds are shown as well; however long a drawing takes here, none passes."""
+    monkeypatch.setattr(live_screen_module, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
 
 def live_screen(*, height=24, width=60, no_color=False):
@@ -64,7 +72,7 @@ async def test_an_answer_longer_than_the_terminal_is_not_lost():
         st.sampled_from(["text ", "\n", "\n\n", "- a\n", "```\n", "| a |\n|---|\n", "# h\n", "漢字 "]), max_size=20
     )
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_answer_stands_once_in_the_scrollback(pieces):
     assert asyncio.run(show(pieces, height=6)) == draw(pieces).rstrip("\n")
 

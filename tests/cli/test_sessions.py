@@ -139,7 +139,7 @@ def test_an_interrupted_answer_has_its_own_code(home):
     running = home.start("call", "hi")
     assert os.read(running.stdout.fileno(), 10) == b"Hi"
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=20)
+    running.communicate(timeout=60)
     assert running.returncode == 130
 
 

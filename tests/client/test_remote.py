@@ -18,6 +18,7 @@ from hector_nb.events import TextDelta, TurnDone
 from hector_nb.service import SendMessage, SessionService
 from hector_nb.transports.listen import Listen
 from hector_nb.transports.standalone import HectorServer
+from tests.models.requests import PORT_OF_NOBODY
 from tests.proof.cutting_proxy import CuttingProxy
 from tests.runtime.served import USERS, ServedEngine
 from tests.runtime.world import World, events_of, first_text, opened, text_of
@@ -192,10 +193,8 @@ async def test_a_wrong_token_or_none_is_told_so() -> None:
 
 
 async def test_nobody_there_is_told_at_once() -> None:
-    async with CuttingProxy() as proxy:
-        port = proxy.port
     with pytest.raises(Unavailable, match="cannot be reached"):
-        async with open_sessions(f"http://127.0.0.1:{port}"):
+        async with open_sessions(f"http://127.0.0.1:{PORT_OF_NOBODY}"):
             pass
 
 
@@ -239,9 +238,7 @@ async def test_https_to_a_server_that_speaks_none_is_told_what_to_change(monkeyp
 async def test_a_proxy_that_does_not_help_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, proxy: str, said: str
 ) -> None:
-    async with CuttingProxy() as gone:
-        port = gone.port
-    monkeypatch.setenv("http_proxy", proxy.format(port=port))
+    monkeypatch.setenv("http_proxy", proxy.format(port=PORT_OF_NOBODY))
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(Unavailable, match=said) as caught:
         async with open_sessions("http://hector.example"):

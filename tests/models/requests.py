@@ -1,6 +1,5 @@
 """Requests for tests, and how to read answers."""
 
-import socket
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
@@ -10,6 +9,8 @@ from hector_nb.models.base import ModelRequest
 from hector_nb.models.connection import Access
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
 
+PORT_OF_NOBODY = 9
+"""Where nobody listens: no program is given a port of these by chance."""
 WEATHER = ToolSchema(
     name="weather",
     description="The weather at a place.",
@@ -44,12 +45,6 @@ async def read(model, request=None):
 
 def text_of(deltas):
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
-
-
-def free_port():
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def renamed(calls):

@@ -6,25 +6,28 @@ import pytest
 
 from hector_nb.bootstrap.models import make_model
 from hector_nb.config.schema import LLMConfig
+from hector_nb.models import available
 from hector_nb.models.available import choices, first_available
 from hector_nb.models.endpoints import known_encoding, known_window, ollama_url
 from hector_nb.models.openai_compatible import OpenAICompatibleModel
 from hector_nb.models.providers import ProviderModel
 from tests.fakes.upstream import FakeUpstream
-from tests.models.requests import free_port, read, text_of
+from tests.models.requests import PORT_OF_NOBODY, read, text_of
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def ollama():
+async def ollama(monkeypatch):
+    """One that is waited for, however long it takes here."""
+    monkeypatch.setattr(available, "PROBE_TIMEOUT", 30)
     async with FakeUpstream() as server:
         yield server
 
 
 @pytest.fixture
 def nobody():
-    return {"OLLAMA_HOST": f"127.0.0.1:{free_port()}"}
+    return {"OLLAMA_HOST": f"127.0.0.1:{PORT_OF_NOBODY}"}
 
 
 @pytest.mark.parametrize(

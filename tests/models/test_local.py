@@ -1,7 +1,6 @@
 import asyncio
 import sys
 import threading
-import time
 from contextlib import aclosing
 
 import aiohttp
@@ -57,38 +56,43 @@ async def test_several_turns_are_answered_at_once_and_more_wait(embedded_model):
 
 
 async def test_the_event_loop_stays_free_while_it_answers(embedded_model):
-    done = asyncio.Event()
-    longest = 0.0
+    rounds = 0
 
     async def watch():
-        nonlocal longest
-        while not done.is_set():
-            before = time.perf_counter()
+        nonlocal rounds
+        while True:
             await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before)
+            rounds += 1
 
+    await embedded_model._loaded()
     watching = asyncio.create_task(watch())
-    await read(embedded_model, asking("Name three fruits."))
-    done.set()
-    await watching
-    assert longest < 1, "far less on a machine with nothing else to do"
+    async with aclosing(embedded_model.stream(asking("alpha beta gamma " * 20))) as stream:
+        await anext(stream)
+    watching.cancel()
+    assert rounds > 20, "hundreds on a machine with nothing else to do, one or two where it waits for the first word"
 
 
-async def test_leaving_early_stops_the_generation(embedded_model):
-    async with aclosing(embedded_model.stream(ENDLESS)) as stream, asyncio.timeout(30):
+async def test_leaving_early_stops_the_generation(embedded_file):
+    config = LLMConfig(provider="local", model=str(embedded_file), max_tokens=1500)
+    model = LocalModel.from_config(config, folder=".", cache_folder=".")
+    await until(lambda: generating() == 0)
+    async with aclosing(model.stream(ENDLESS)) as stream, asyncio.timeout(60):
         await anext(stream)
         assert generating() == 1
     await until(lambda: generating() == 0)
+    await model.aclose()
 
 
 async def test_cancelling_stops_it_also_while_it_reads_a_long_prompt(embedded_model):
+    await until(lambda: generating() == 0)
     task = asyncio.create_task(read(embedded_model, asking("alpha beta gamma " * 450)))
     await until(lambda: generating() == 1)
-    started = time.perf_counter()
     task.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert task.done(), "whoever cancels does not wait"
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.perf_counter() - started < 2, "whoever cancels does not wait"
     await until(lambda: generating() == 0)
     assert text_of(await read(embedded_model, asking("Say yes.")))
 
@@ -253,6 +257,6 @@ asyncio.run(main())
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         out, err = await process.communicate()
     assert (process.returncode, out, err) == (7, b"TextDelta\n", b"")

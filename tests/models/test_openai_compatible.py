@@ -215,7 +215,7 @@ async def test_closing_the_iterator_closes_the_connection(upstream):
         await anext(stream)
         assert upstream.answering == 1
         await stream.aclose()
-        await upstream.all_closed(seconds=1)
+        await upstream.all_closed()
         assert upstream.abandoned == 1
 
 
@@ -229,7 +229,7 @@ async def test_cancelling_the_task_closes_the_connection(upstream, behaviour):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await upstream.all_closed(seconds=1)
+        await upstream.all_closed()
 
 
 async def test_a_model_works_again_after_a_cancelled_answer(upstream):

@@ -11,7 +11,7 @@ from hector_nb.errors import ConfigError, ModelError, ModelInterrupted, ModelRef
 from hector_nb.models.connection import Access
 from hector_nb.models.openai_embedder import OpenAICompatibleEmbedder
 from tests.fakes.upstream import FakeUpstream, hang_up, silence, status
-from tests.models.requests import free_port
+from tests.models.requests import PORT_OF_NOBODY
 
 pytestmark = pytest.mark.anyio
 
@@ -124,25 +124,27 @@ async def test_a_change_of_the_dimension_is_an_error(upstream):
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("answer", "error", "timeout"),
     [
-        (status(401, {"error": {"message": "bad key sk-secret123"}}), ModelRefused),
-        (status(404, {"error": {"message": "no such model"}}), ModelRefused),
-        (status(503, {"error": {"message": "overloaded"}}), ModelUnavailable),
-        (hang_up(), ModelInterrupted),
-        (silence(), ModelTimeout),
+        (status(401, {"error": {"message": "bad key sk-secret123"}}), ModelRefused, 30),
+        (status(404, {"error": {"message": "no such model"}}), ModelRefused, 30),
+        (status(503, {"error": {"message": "overloaded"}}), ModelUnavailable, 30),
+        (hang_up(), ModelInterrupted, 30),
+        (silence(), ModelTimeout, 0.5),
     ],
 )
-async def test_failures_are_told_as_those_of_models(upstream, answer, error):
+async def test_failures_are_told_as_those_of_models(upstream, answer, error, timeout):
     upstream.then(answer)
-    async with embedder_at(upstream, api_key="sk-secret123", max_retries=0, timeout=0.2) as embedder:
+    async with embedder_at(upstream, api_key="sk-secret123", max_retries=0, timeout=timeout) as embedder:
         with pytest.raises(error) as caught:
             await embedder.embed(["text"])
     assert "secret123" not in str(caught.value)
 
 
 async def test_nobody_at_the_address_is_told():
-    embedder = OpenAICompatibleEmbedder(Access(base_url=f"http://127.0.0.1:{free_port()}/v1", max_retries=0), model="m")
+    embedder = OpenAICompatibleEmbedder(
+        Access(base_url=f"http://127.0.0.1:{PORT_OF_NOBODY}/v1", max_retries=0), model="m"
+    )
     with pytest.raises(ModelUnavailable, match="refused the connection"):
         await embedder.embed(["text"])
     await embedder.aclose()

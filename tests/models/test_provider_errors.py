@@ -16,7 +16,7 @@ from hector_nb.errors import (
     ModelUnavailable,
 )
 from tests.fakes.upstream import DONE, FakeUpstream, cut, event, hang_up, paced, send, silence, status
-from tests.models.requests import asking, free_port, openai_model, read, text_of
+from tests.models.requests import PORT_OF_NOBODY, asking, openai_model, read, text_of
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-test-0123456789abcdef"
@@ -188,15 +188,16 @@ async def test_an_error_after_the_first_words_is_raised_after_them(upstream, mak
 async def test_silence_is_a_timeout(upstream, make, behaviour):
     upstream.then(behaviour)
     async with asyncio.timeout(30):
-        with pytest.raises(ModelTimeout, match=r"sent nothing for 0\.1 s"):
-            await read(make(timeout=0.1))
+        with pytest.raises(ModelTimeout, match=r"sent nothing for 0\.5 s"):
+            await read(make(timeout=0.5))
     await upstream.idle()
     assert len(upstream.requests) == 1
 
 
 async def test_a_slow_answer_is_no_timeout_as_long_as_something_comes(upstream, make):
-    upstream.then(paced("a", "b", "c", "d", gap=0.1))
-    assert text_of(await read(make(timeout=0.3))) == "abcd"
+    text = "abcdefghijklmnopqrstu"
+    upstream.then(paced(*text, gap=0.1))
+    assert text_of(await read(make(timeout=2))) == text
 
 
 @pytest.mark.parametrize(
@@ -269,17 +270,15 @@ async def test_a_wait_that_is_too_long_is_left_to_the_caller(upstream, make, nap
 
 
 async def test_a_refused_connection_names_model_and_host(make, naps):
-    port = free_port()
-    model = make(base_url=f"http://127.0.0.1:{port}/v1")
+    model = make(base_url=f"http://127.0.0.1:{PORT_OF_NOBODY}/v1")
     with pytest.raises(ModelUnavailable) as caught:
         await read(model)
-    assert caught.value.message == (f"`fake` cannot be reached: `127.0.0.1:{port}` refused the connection.")
+    assert caught.value.message == (f"`fake` cannot be reached: `127.0.0.1:{PORT_OF_NOBODY}` refused the connection.")
     assert len(naps.seconds) == 2
 
 
 async def test_ollama_that_does_not_run_is_told_how_to_start(make):
-    port = free_port()
-    model = make(base_url=f"http://127.0.0.1:{port}/v1", provider="ollama", max_retries=0)
+    model = make(base_url=f"http://127.0.0.1:{PORT_OF_NOBODY}/v1", provider="ollama", max_retries=0)
     with pytest.raises(ModelUnavailable) as caught:
         await read(model)
     assert "ollama serve" in caught.value.hint
@@ -291,8 +290,7 @@ async def test_an_unknown_host_is_named(make):
 
 
 async def test_a_proxy_that_cannot_be_reached_is_named(make, monkeypatch):
-    port = free_port()
-    monkeypatch.setenv("http_proxy", f"http://user:{KEY}@127.0.0.1:{port}")
+    monkeypatch.setenv("http_proxy", f"http://user:{KEY}@127.0.0.1:{PORT_OF_NOBODY}")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(ModelUnavailable, match="the proxy cannot be reached") as caught:
         await read(make(base_url="http://provider.example/v1", max_retries=0))

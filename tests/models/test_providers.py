@@ -24,7 +24,7 @@ from hector_nb.models.base import ModelFinished
 from hector_nb.models.providers import ProviderModel, is_installed
 from tests.fakes import anthropic_wire, gemini_wire
 from tests.fakes.upstream import FakeUpstream, hang_up, send, silence
-from tests.models.requests import WEATHER, asking, free_port, read, text_of
+from tests.models.requests import PORT_OF_NOBODY, WEATHER, asking, read, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -84,10 +84,10 @@ async def test_text_is_passed_on_before_the_answer_is_complete(upstream, wire):
 
 
 async def test_a_long_silence_is_a_timeout_also_before_the_first_byte(upstream, wire):
-    async with model_at(upstream, wire, timeout=0.2) as model:
+    async with model_at(upstream, wire, timeout=0.5) as model:
         for behaviour in (silence(), silence(head=False), send(*wire.beginning("Hello"), asyncio.Event())):
             upstream.then(behaviour)
-            with pytest.raises(ModelTimeout, match=r"sent nothing for 0\.2 s"):
+            with pytest.raises(ModelTimeout, match=r"sent nothing for 0\.5 s"):
                 await read(model)
     assert len(upstream.requests) == 3, "silence is not tried again"
 
@@ -165,9 +165,11 @@ async def test_what_is_no_answer_is_an_error(upstream, wire, behaviour):
 
 
 async def test_who_cannot_be_reached_is_named(wire):
-    port = free_port()
-    async with FakeUpstream() as upstream, model_at(upstream, wire, base_url=f"http://127.0.0.1:{port}") as model:
-        with pytest.raises(ModelUnavailable, match=f"`127.0.0.1:{port}` refused the connection"):
+    async with (
+        FakeUpstream() as upstream,
+        model_at(upstream, wire, base_url=f"http://127.0.0.1:{PORT_OF_NOBODY}") as model,
+    ):
+        with pytest.raises(ModelUnavailable, match=f"`127.0.0.1:{PORT_OF_NOBODY}` refused the connection"):
             await read(model)
 
 
@@ -178,7 +180,7 @@ async def test_closing_the_iterator_closes_the_connection(upstream, wire):
         await anext(stream)
         assert upstream.answering == 1
         await stream.aclose()
-        await upstream.idle(seconds=1)
+        await upstream.idle()
         assert upstream.abandoned == 1
         assert upstream.connections == 0
 
@@ -193,7 +195,7 @@ async def test_cancelling_the_task_closes_the_connection(upstream, wire, started
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await upstream.all_closed(seconds=1)
+        await upstream.all_closed()
         upstream.then(wire.plain("Hello"))
         assert text_of(await read(model)) == "Hello", "the model works on"
 
@@ -218,7 +220,7 @@ async def test_many_answers_at_once_do_not_wait_for_each_other(upstream, wire):
     upstream.default = behave
     async with model_at(upstream, wire, timeout=20) as model, asyncio.timeout(30):
         tasks = [asyncio.create_task(read(model)) for _ in range(20)]
-        await upstream.received(20, seconds=20)
+        await upstream.received(20)
         gate.set()
         assert {text_of(deltas) for deltas in await asyncio.gather(*tasks)} == {"Hello"}
 

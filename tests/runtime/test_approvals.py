@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from hector_nb.errors import ApprovalNotFound, Conflict, InvalidRequest, ModelInterrupted, SessionNotFound
 from hector_nb.events import ApprovalAsked, ApprovalDecided, LoggedEvent, TextDelta, ToolCalled, ToolReturned, TurnDone
+from hector_nb.runtime import approvals
 from hector_nb.runtime.tool_calls import DENIED, EXPIRED, NOT_BEGUN
 from hector_nb.service import TurnStream, collect
 from tests.runtime.fake_tools import FakeTool, call
-from tests.runtime.world import World, events_of, opened, text_of
+from tests.runtime.world import World, events_of, left, opened, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -166,6 +168,7 @@ async def test_leaving_does_not_cut_a_turn_that_waits_nor_what_follows() -> None
         async with stream:
             (asked,) = await until_asked(stream)
         run = world.runtime.runs[stream.turn_id]
+        await left(world, stream.turn_id)
         await asyncio.sleep(0.1)  # longer than the grace: what is tested is that nothing happens
         await decide(world, session, asked)
         async with asyncio.timeout(30):
@@ -199,6 +202,7 @@ async def test_one_off_turns_wait_too() -> None:
         async with stream:
             (asked,) = await until_asked(stream)
         run = world.runtime.runs[stream.turn_id]
+        await left(world, stream.turn_id)
         await decide(world, stream.session_id, asked)
         await run.finished.wait()
         back = await world.service.follow_turn("assistant", stream.turn_id)
@@ -318,11 +322,13 @@ async def test_what_was_decided_before_the_stop_is_told_once() -> None:
         assert await results(there, session) == ["did 1", DENIED]
 
 
-async def test_whoever_is_there_when_the_time_has_passed_goes_on() -> None:
-    async with opened([[call()]], tools=[careful(approval_timeout=1)]) as here:
-        session = await here.session()
-        stream = await here.send("go", session)
-        await until_asked(stream)
+async def test_whoever_is_there_when_the_time_has_passed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patient:
+        patient.setattr(approvals, "_MARGIN", timedelta(hours=1))  # the time passes when this engine is gone
+        async with opened([[call()]], tools=[careful(approval_timeout=0.2)]) as here:
+            session = await here.session()
+            stream = await here.send("go", session)
+            await until_asked(stream)
     async with opened([["So be it."]], tools=[careful()]) as there:
         follower = await there.service.follow_turn("assistant", stream.turn_id)
         assert await text_of(follower) == "So be it."

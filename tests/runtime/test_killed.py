@@ -102,7 +102,9 @@ async def followed(here: World, worker: Worker) -> list[Any]:
 async def test_killed_between_a_call_and_its_result(tmp_path: Path) -> None:
     async with opened([["fine"]], within=60) as here, at_work(here, tmp_path, "slow") as (worker, session):
         await worker.event("tool_result")
-        await stored(here, worker.turn_id, "tool_result")
+        async with asyncio.timeout(30):  # the result may be stored a little later than its event
+            while ("tool", "did first", "complete") not in await here.transcript(session):
+                await asyncio.sleep(0.02)
         await worker.kill()
         last = (await followed(here, worker))[-1].event
         assert isinstance(last, TurnFailed)

@@ -8,7 +8,7 @@ import pytest
 from hector_nb.errors import InvalidRequest, MessageNotFound, SessionBusy, SessionEnded
 from hector_nb.runtime.lifecycle import Lifecycle
 from hector_nb.service import SendMessage
-from tests.runtime.world import first_text, opened, text_of
+from tests.runtime.world import first_text, opened, short_lived, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -41,8 +41,9 @@ async def test_ending_stops_what_runs_and_what_waits() -> None:
 
 
 async def test_a_session_expires_by_inactivity_and_reading_does_not_keep_it_alive() -> None:
-    async with opened([["hi"]], sessions={"timeout": 1, "max_duration": 3600}) as world:
+    async with opened([["hi"]], sessions={"max_duration": 3600}) as world:
         session = await world.session()
+        short_lived(world, timeout=1)
         await text_of(await world.send("hello", session))
         found = await world.service.get_session("assistant", session)
         assert found.expires_at == found.last_active_at + timedelta(seconds=1)

@@ -4,7 +4,8 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 
@@ -14,12 +15,13 @@ from hector_nb.messages import Message
 from hector_nb.service import SendMessage, collect
 from hector_nb.sessions import Session
 from hector_nb.stores.sqlite import SQLiteStore
+from hector_nb.tools import toolbox
 from tests.runtime import world
 from tests.runtime.agents import Agents, ask, opened_agents
 from tests.runtime.fake_tools import FakeTool, call
 from tests.runtime.test_approvals import of, until_asked
 from tests.runtime.test_killed import ROOT
-from tests.runtime.world import events_of
+from tests.runtime.world import events_of, left
 
 pytestmark = pytest.mark.anyio
 
@@ -248,8 +250,28 @@ async def test_the_other_agent_is_cancelled_with_its_caller() -> None:
         assert here.runtime.runs == {}
 
 
+class Passing(asyncio.Event):
+    """A step at which these time limits pass, however fast the machine is."""
+
+    def __init__(self, limits: list[asyncio.Timeout]) -> None:
+        super().__init__()
+        self._limits = limits
+
+    async def wait(self) -> Literal[True]:
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
+        return await super().wait()
+
+
 async def test_a_time_limit_stops_the_other_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    replies: Any = {"assistant": [[ask("helper")], ["Done."]], "helper": [["It", asyncio.Event()]]}
+    limits: list[asyncio.Timeout] = []
+
+    def timeout(seconds: float | None) -> asyncio.Timeout:
+        limits.append(asyncio.timeout(None))
+        return limits[-1]
+
+    monkeypatch.setattr(toolbox, "asyncio", SimpleNamespace(**{**vars(asyncio), "timeout": timeout}))
+    replies: Any = {"assistant": [[ask("helper")], ["Done."]], "helper": [["It", Passing(limits)]]}
     async with opened_agents(replies) as here:
         (tool,) = [
             each for each in (await here.runtime.agent("assistant").toolbox._tools()).values() if each.timeout is None
@@ -349,6 +371,7 @@ async def test_a_turn_whose_agent_waits_for_a_person_is_not_cut_when_its_readers
         stream = await here.send("go", session)
         async with stream:
             (asked,) = await until_asked(stream)
+        await left(here, stream.turn_id)
         await here.service.decide_approval("assistant", session, asked.call_id, "approve")
         again = await here.service.follow_turn("assistant", stream.turn_id)
         assert (await collect(again)).response == "Done."

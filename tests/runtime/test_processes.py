@@ -86,10 +86,10 @@ async def test_a_reader_in_another_process_keeps_a_turn_alive_and_its_leaving_en
             await first_text(follower)
             await stream.__aexit__(None, None, None)
             await asyncio.sleep(0.2)  # longer than the grace: what is tested is that nothing happens
-            assert stream.turn_id in here.runtime.runs
+            run = here.runtime.runs[stream.turn_id]
             gate.set()
             await first_text(follower)
-        await here.runtime.runs[stream.turn_id].finished.wait()
+        await run.finished.wait()
         assert (await here.transcript(session))[-1] == ("assistant", "onetwo", "cancelled")
 
 

@@ -11,7 +11,7 @@ from hector_nb.memory.longterm import LongTermMemory
 from hector_nb.runtime import remembering, runtime
 from hector_nb.service import SendMessage, collect
 from hector_nb.stores.base_memories import MemoryStore, Untaken
-from tests.runtime.world import World, opened, text_of
+from tests.runtime.world import World, opened, short_lived, text_of
 
 pytestmark = pytest.mark.anyio
 FACT = "My sister Clara keeps bees in Lyon."
@@ -54,7 +54,8 @@ async def memories(world: World, session: str) -> int:
     return len((await world.service.get_memory("assistant", session, limit=200)).memories)
 
 
-async def test_what_is_told_in_one_session_is_there_in_the_next() -> None:
+async def test_what_is_told_in_one_session_is_there_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", 60.0)
     async with talking() as world:
         await text_of(await world.send(FACT, await world.session()))
         await text_of(await world.send("Where does Clara keep bees?", await world.session()))
@@ -141,9 +142,10 @@ async def test_a_session_that_ends_gives_its_last_memories_before_the_answer() -
 
 async def test_a_session_that_expires_gives_its_last_memories() -> None:
     memory = {"longterm": {"storage_scope": "conversational"}}
-    async with opened([["I see."]], memory=memory, sessions={"timeout": 1}, within=60) as world:
+    async with opened([["I see."]], memory=memory, within=60) as world:
         world.runtime.remembering.after_turn = lambda *_: None  # type: ignore[method-assign]
         session = await world.session()
+        short_lived(world, timeout=1)
         await text_of(await world.send(FACT, session))
         await asyncio.sleep(1.1)  # a session expires by the clock
         await world.runtime._lifecycle._sweep()
@@ -151,7 +153,8 @@ async def test_a_session_that_expires_gives_its_last_memories() -> None:
             await asyncio.sleep(0.01)  # nobody announces what is taken in
 
 
-async def test_an_imported_session_is_remembered_at_once() -> None:
+async def test_an_imported_session_is_remembered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", 60.0)
     async with talking() as world:
         session = await world.session()
         await text_of(await world.send(FACT, session))

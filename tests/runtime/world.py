@@ -90,6 +90,13 @@ async def opened(
             await runtime.aclose()
 
 
+def short_lived(world: World, *, timeout: float) -> None:
+    """From the next message on, sessions expire after so many seconds; one that was made before waits for it as long as it takes."""
+    agent = world.runtime.agents["assistant"]
+    sessions = agent.sessions.model_copy(update={"timeout": timeout})
+    world.runtime.agents["assistant"] = replace(agent, sessions=sessions)
+
+
 async def text_of(stream: TurnStream) -> str:
     async with stream:
         return "".join([each.event.text async for each in stream if isinstance(each.event, TextDelta)])
@@ -101,6 +108,13 @@ async def first_text(stream: TurnStream) -> None:
         for logged in await stream.read():
             if isinstance(logged.event, TextDelta):
                 return
+
+
+async def left(world: World, turn_id: str) -> None:
+    """Wait until the engine knows that nobody reads the turn; over a wire that is a little later."""
+    async with asyncio.timeout(30):
+        while world.runtime.runs[turn_id].log.readers:
+            await asyncio.sleep(0.01)
 
 
 async def events_of(stream: TurnStream) -> list[LoggedEvent]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -98,8 +99,10 @@ def test_metrics_tell_of_turns_tokens_and_sessions_by_state(folder: Path) -> Non
         post(served, "/agents/assistant/sessions/one/messages/stream", {"message": "MARKED-PROMPT"})
         post(served, "/agents/assistant/sessions/one/messages/stream?events=log", {"message": "As the client reads"})
         request = urllib.request.Request(f"{served.base}/hector/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=30) as response:
-            text = response.read().decode()
+        text, until = "", time.monotonic() + 30
+        while 'hector_sessions{state="ended"} 1.0' not in text and time.monotonic() < until:  # a count is kept for 10 s
+            with urllib.request.urlopen(request, timeout=30) as response:
+                text = response.read().decode()
     assert 'hector_turns_total{agent="assistant",outcome="complete"} 2.0' in text
     assert re.search(r'hector_model_tokens_total\{direction="output",model="[^"]+"\} [1-9]', text)
     assert 'hector_sessions{state="active"} 1.0' in text

@@ -71,7 +71,8 @@ def test_a_call_that_waits_behind_a_long_one_is_not_refused(loop: LoopThread) ->
         loop_now.call_later(0.1, long_enough.set)
         return await asyncio.gather(main_thread.call(lambda: long_enough.wait(30)), main_thread.call(lambda: "second"))
 
-    assert wait_for(loop.submit(both()), main_thread) == [True, "second"]
+    with main_thread.waiting(lambda: None):  # before the calls come, whose patience is short
+        assert wait_for(loop.submit(both()), main_thread) == [True, "second"]
 
 
 def test_a_call_that_comes_before_anybody_waits_is_run_once_somebody_does(loop: LoopThread) -> None:
@@ -111,6 +112,7 @@ def test_an_interrupt_stops_the_call_and_those_behind_it(loop: LoopThread) -> No
         return await asyncio.gather(*calls, return_exceptions=True)
 
     future = loop.submit(both())
+    loop.run(asyncio.sleep(0))  # both calls are there
     with pytest.raises(KeyboardInterrupt):
         wait_for(future, main_thread)
     assert [type(result) for result in future.result(timeout=30)] == [Stopped, Stopped]

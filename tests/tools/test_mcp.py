@@ -245,7 +245,10 @@ async def test_an_address_gets_its_headers_and_errors_do_not_tell_them(opened: C
         assert SECRET not in str(failed.value)
 
 
-async def test_what_a_server_wrote_helps_and_its_secrets_are_left_out(opened: Callable[..., McpServer]) -> None:
+async def test_what_a_server_wrote_helps_and_its_secrets_are_left_out(
+    opened: Callable[..., McpServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hector_nb.tools.mcp_connection._LAST_WORDS", 30.0)
     program = f"import sys; sys.exit('no database at {SECRET}')"
     config = ToolConfig(type="mcp", command=(sys.executable, "-c", program), env={"TOKEN": SECRET})
     with pytest.raises(ToolUnavailable) as failed:

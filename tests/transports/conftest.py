@@ -1,5 +1,6 @@
 """A real server on loopback, in the tests' process, with agents whose models play scripts."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "brief": {"sessions": {"keep_events": 0}},
     "brief-thinker": {"sessions": {"keep_events": 0}, "reasoning": {"show_thinking": True}},
     "slow": {"streaming": {"chunk_size": 1, "delay_ms": 20}},
+    "dripping": {"streaming": {"chunk_size": 4, "delay_ms": 60, "heartbeat": 0.05}},
 }
 
 
@@ -108,6 +110,12 @@ class Site:
             found = json.loads(text) if text else None
             check(verb, path.partition("?")[0], response.status, response.headers.get("Content-Type"), found)
             return response.status, found
+
+    async def is_quiet(self) -> None:
+        """Wait until no turn runs: none asks the model any more."""
+        async with asyncio.timeout(30):
+            while self.world.turns:
+                await asyncio.sleep(0.01)
 
     async def new_session(self, agent: str = "assistant", **body: Any) -> str:
         status, session = await self.call("POST", f"/agents/{agent}/sessions", body or None)

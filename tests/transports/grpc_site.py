@@ -8,6 +8,7 @@ import grpc
 from grpc_status import rpc_status
 
 from hector_nb.stores.base import Store
+from hector_nb.transports import grpc_stream
 from hector_nb.transports.grpc_server import GrpcServer
 from hector_nb.transports.listen import GrpcListen, Listen
 from hector_nb.transports.standalone import HectorServer
@@ -45,9 +46,10 @@ class GrpcSite:
         return [(each.content, each.status) for each in page.messages]
 
     async def is_quiet(self) -> None:
-        """Wait until no turn runs."""
+        """Wait until no call is under way and no turn runs, nor is about to because of a call that was cancelled as it began."""
         async with asyncio.timeout(LONGEST):
-            while self.world.turns:
+            await self.server._service.idle()
+            while self.world.turns or grpc_stream._leaving:
                 await asyncio.sleep(0.01)
 
 

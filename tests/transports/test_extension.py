@@ -98,6 +98,7 @@ async def test_a_failure_is_remembered_for_a_while_and_then_tried_again(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewrite(config, "agents: 5")
+    monkeypatch.setattr(extension, "_TRY_AGAIN_AFTER", 600.0)
     engine = EngineOnDemand(lambda: load_config(config))
     with pytest.raises(ConfigError):
         await engine.service("ada")

@@ -264,3 +264,16 @@ async def test_many_clients_follow_one_session(here: Site, there: Site, wire: Wi
         await send(here, session_id, "one", " ")
         await send(there, session_id, "two")
     assert {each.result() for each in readers} == {"one two"}
+
+
+async def test_what_waits_for_its_chunk_to_be_filled_waits_for_those_before_it_too(here: Site, wire: Wire) -> None:
+    session_id = await here.new_session("dripping")
+    gate = asyncio.Event()
+    async with followed(wire, here, session_id, agent="dripping") as line:
+        await opened(line)
+        sending = asyncio.create_task(send(here, session_id, "Hello, world, this is", gate, agent="dripping"))
+        frames = [await line.hear() for _ in range(6)]
+        gate.set()
+        assert [frame[1] for frame in frames] == ["Hell", "o, w", "orld", ", th", "is i", "s"]
+        assert (await line.hear())[0] == "done"
+        await sending

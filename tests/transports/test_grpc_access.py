@@ -28,7 +28,7 @@ from hector_nb.wire.hector_pb2_grpc import A2AServiceStub
 from tests.transports.conftest import AGENTS, TOKEN, USERS
 from tests.transports.grpc_site import LONGEST, GrpcSite, chunks, failure, open_grpc_site, text
 from tests.transports.test_jupyter import TOKEN as JUPYTER_TOKEN
-from tests.transports.test_jupyter import free_port, jupyter
+from tests.transports.test_jupyter import jupyter
 from tests.transports.test_serve import CONFIG, SCRIPT, failing, serving
 
 pytestmark = pytest.mark.anyio
@@ -255,10 +255,11 @@ def test_a_grpc_port_in_use_or_an_open_address_stops_the_start(folder: Path) -> 
 
 
 async def test_a_jupyter_server_serves_it_where_the_configuration_says_so(folder: Path) -> None:
-    port = free_port()
-    (folder / "hector.yaml").write_text(f"{CONFIG}  grpc_port: {port}\n")
+    (folder / "hector.yaml").write_text(f"{CONFIG}  grpc_port: 0\n")
+    told = re.compile(r"Hector's gRPC: (127\.0\.0\.1:\d+)\n")
     with jupyter(folder):
-        address = f"127.0.0.1:{port}"
+        await until(lambda: told.search((folder / "log").read_text()) is not None)
+        (address,) = told.findall((folder / "log").read_text())
         assert await answer(address, JUPYTER_TOKEN) == "Quantum computing uses quantum mechanics..."
         async with grpc.aio.insecure_channel(address) as channel:
             stub: Any = A2AServiceStub(channel)

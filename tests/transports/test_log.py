@@ -38,7 +38,7 @@ async def test_the_headers_of_a_log_do_not_wait_for_the_model(site: Site) -> Non
     async with site.http.post(path, json={"message": "go"}) as response:
         assert response.headers["Hector-Turn-Id"].startswith("turn_")
         assert response.headers["Hector-Heartbeat"] == "5"
-    await site.call("GET", "/hector/health")
+    await site.is_quiet()
     site.world.forget_replies()
 
 

@@ -92,7 +92,7 @@ def serving(folder: Path, settings: str = "--port 0") -> Iterator[Served]:
 
 def failing(folder: Path, settings: str) -> str:
     """What a server that does not start says."""
-    _, errors = (process := start(folder, settings)).communicate(timeout=20)
+    _, errors = (process := start(folder, settings)).communicate(timeout=60)
     assert process.returncode != 0
     return errors
 
@@ -112,7 +112,7 @@ def test_a_signal_stops_it_at_once_and_a_running_turn_is_kept(folder: Path, how:
     with serving(folder, "--port 0 --no-token") as served:
         host, _, port = served.base.removeprefix("http://").partition(":")
         served.get("/agents")
-        with socket.create_connection((host, int(port)), timeout=10) as line:
+        with socket.create_connection((host, int(port)), timeout=30) as line:
             for path, body in (
                 ("/sessions", '{"session_id": "s"}'),
                 ("/sessions/s/messages/stream", '{"message": "Hi"}'),
@@ -192,7 +192,7 @@ def run_line(line: str, base: str, folder: Path) -> str:
         capture_output=True,
         text=True,
         cwd=folder,
-        timeout=20,
+        timeout=60,
     )
     assert found.returncode == 0, found.stderr
     return found.stdout
