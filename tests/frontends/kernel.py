@@ -11,7 +11,7 @@ from jupyter_client.manager import KernelManager
 
 from tests.frontends.scripts import environment
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """The longest wait for anything, in seconds."""
 AT_ONCE = 25.0
 """What takes a minute and is interrupted is over by then, however busy the machine is."""
