@@ -5,21 +5,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 from hector_nb.approvals import Approval, Decision
 from hector_nb.config.schema import ReasoningConfig, RequireApproval, StreamingConfig
 from hector_nb.errors import ModelInterrupted, error_classes
-from hector_nb.events import (
-    FinishReason,
-    LoggedEvent,
-    TextDelta,
-    ToolCalled,
-    TurnDone,
-    TurnFailed,
-    TurnReset,
-)
+from hector_nb.events import FinishReason, LoggedEvent, TextDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
 from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.sessions import IfBusy, Page, Session, SessionStatus, Turn
@@ -350,10 +343,10 @@ async def collect(stream: TurnStream) -> Reply:
     raise ModelInterrupted("The stream ended before the turn did.", hint="Follow the turn to get the rest.")
 
 
-async def every(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
-    """The items of all pages; `fetch` gets a page's cursor, None for the first."""
+async def every(fetch: Callable[[str | None], Awaitable[Page[T]]], *, pages: int | None = None) -> AsyncIterator[T]:
+    """The items of so many pages (None: of all); `fetch` gets a page's cursor, None for the first."""
     cursor: str | None = None
-    while True:
+    for _ in count() if pages is None else range(pages):
         page = await fetch(cursor)
         for item in page.items:
             yield item
@@ -364,6 +357,11 @@ async def every(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncItera
 def transcript_of(service: SessionService, agent: str, session_id: str) -> AsyncIterator[Message]:
     """All messages of a session, oldest first, read page by page."""
     return every(lambda cursor: service.list_messages(agent, session_id, limit=_PAGE, cursor=cursor))
+
+
+async def all_messages(service: SessionService, agent: str, session_id: str) -> list[Message]:
+    """The whole transcript of a session, oldest first."""
+    return [message async for message in transcript_of(service, agent, session_id)]
 
 
 def failure(event: TurnFailed) -> Exception:
@@ -383,6 +381,7 @@ __all__ = [
     "SessionService",
     "ToolInfo",
     "TurnStream",
+    "all_messages",
     "collect",
     "every",
     "failure",

@@ -13,14 +13,7 @@ from uuid import uuid4
 from hector_nb.approvals import Approval, Decision
 from hector_nb.client.address import Address
 from hector_nb.client.connection import Call, Connection, Cut, path_of
-from hector_nb.client.streams import (
-    RemoteFeed,
-    RemoteStream,
-    follow,
-    persist,
-    position_of,
-    turns_path,
-)
+from hector_nb.client.streams import RemoteFeed, RemoteStream, follow, persist, position_of, turns_path
 from hector_nb.errors import (
     AgentNotFound,
     ApprovalNotFound,

@@ -62,7 +62,7 @@ def store_url(config: Config, *, folder: Path | None = None, environ: Mapping[st
     """
     url = config.storage.url
     if url is None:
-        return f"sqlite:///{(home_folder(environ) / 'sessions.db').as_posix()}"
+        return _default_store(home_folder(environ))
     if url.startswith("sqlite:///"):
         path = os.path.expanduser(url.removeprefix("sqlite:///"))  # noqa: PTH111
         return f"sqlite:///{((folder or Path.cwd()) / path).absolute().as_posix()}"
@@ -71,7 +71,7 @@ def store_url(config: Config, *, folder: Path | None = None, environ: Mapping[st
 
 def store_mark(config: Config, user: str, *, folder: Path | None = None) -> str:
     """What is the same in every process that keeps this user's sessions in the same store, and tells nothing else."""
-    url = store_url(config, folder=folder) if config.storage.url else f"sqlite:///{home_path() / 'sessions.db'}"
+    url = store_url(config, folder=folder) if config.storage.url else _default_store(home_path())
     if url.startswith("sqlite:///"):
         place = os.path.realpath(url.removeprefix("sqlite:///"))
     else:
@@ -84,6 +84,10 @@ def current_user(environ: Mapping[str, str] | None = None) -> str:
     """Who owns the sessions of this process: `HECTOR_USER`, else `JUPYTERHUB_USER`, else `local`."""
     environ = os.environ if environ is None else environ
     return environ.get("HECTOR_USER") or environ.get("JUPYTERHUB_USER") or LOCAL_USER
+
+
+def _default_store(home: Path) -> str:
+    return f"sqlite:///{(home / 'sessions.db').as_posix()}"
 
 
 def _private(folder: Path) -> Path:

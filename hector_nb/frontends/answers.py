@@ -5,16 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hector_nb.errors import ModelInterrupted
-from hector_nb.events import (
-    Event,
-    FinishReason,
-    TextDelta,
-    ThinkingDelta,
-    ToolCalled,
-    TurnDone,
-    TurnFailed,
-    TurnReset,
-)
+from hector_nb.events import Event, FinishReason, TextDelta, ThinkingDelta, ToolCalled, TurnDone, TurnFailed, TurnReset
 from hector_nb.frontends.answer_forms import code_of, json_of
 from hector_nb.frontends.render import plain
 from hector_nb.messages import ToolCall, Usage

@@ -21,12 +21,15 @@ from hector_nb.events import (
 )
 from hector_nb.frontends.inline import Pace, Publish
 from hector_nb.frontends.render import plain, plain_line
-from hector_nb.frontends.widget.words import has_run
+from hector_nb.frontends.tool_words import has_run, last_lines
 from hector_nb.messages import unreadable
+from hector_nb.wire.framer import said
+from hector_nb.wire.frames import View
 from hector_nb.wire.safe_markdown import safe_html
 
 _LONGEST_ARGUMENT = 400
 _SHOWN_LINES = 20
+_DEBUG = View(debug=True)
 
 
 class Aside:
@@ -84,12 +87,8 @@ class Aside:
                 yield self._line(_result(event))
             case NestedDelta() if self._tools:
                 yield self._nested(event)
-            case TurnStarted() if self._debug:
-                yield self._line(f"[Session: {event.session_id}]")
-                yield self._line(f"[Message: {event.message_number}]")
-                yield self._line(f"[Memory: {event.memory_tokens} tokens]")
-            case TurnDone() if self._debug:
-                yield self._line(f"[Response: {event.usage.completion_tokens} tokens, {event.finish_reason}]")
+            case TurnStarted() | TurnDone() if self._debug:
+                yield self._line(said(event, _DEBUG).strip("\n"))
         if not isinstance(event, NestedDelta):
             self._speaking = ""
 
@@ -121,10 +120,9 @@ def _result(event: ToolReturned) -> str:
     if event.is_error and not has_run(event.name, event.output):
         return f"[{event.name} failed: {text}]"
     lines = text.split("\n")
-    left_out = len(lines) - _SHOWN_LINES
     if event.name == "execute_command":
-        lines = [f"… {left_out:,} lines before", *lines[-_SHOWN_LINES:]] if left_out > 1 else lines
-        return "Output: " + "\n".join(lines)
+        return "Output: " + "\n".join(last_lines(lines, _SHOWN_LINES))
+    left_out = len(lines) - _SHOWN_LINES
     lines = [*lines[:_SHOWN_LINES], f"… {left_out:,} more lines"] if left_out > 1 else lines
     return "→ " + "\n  ".join(lines)
 

@@ -24,7 +24,7 @@ from hector_nb.frontends.memory_view import MemoryListing, MemoryView
 from hector_nb.frontends.transcript import Transcript
 from hector_nb.frontends.transfer import ExportFormat, Importable, exported, imported
 from hector_nb.memories import Memory
-from hector_nb.service import AgentInfo, SendMessage, SessionService, ToolInfo, TurnStream, transcript_of
+from hector_nb.service import AgentInfo, SendMessage, SessionService, ToolInfo, TurnStream, all_messages
 from hector_nb.sessions import IfBusy, Session, SessionStatus
 
 _PAGE = 100
@@ -288,7 +288,7 @@ class AsyncSession:
 
     async def messages(self) -> Transcript:
         """The whole transcript, oldest first."""
-        return Transcript([message async for message in transcript_of(self._service, self.agent, self.session_id)])
+        return Transcript(await all_messages(self._service, self.agent, self.session_id))
 
     async def memory(self) -> MemoryView:
         """What the session remembers: what its model would see now, and the memories it may recall."""

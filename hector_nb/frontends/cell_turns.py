@@ -14,12 +14,11 @@ from typing import Any
 
 from hector_nb.errors import HectorError
 from hector_nb.frontends.kept_forks import KeptForks
-from hector_nb.frontends.transcript import all_messages
+from hector_nb.frontends.session_notes import CELLS, noted, read_lists
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 
-_KEY = "cells"
 _MOST = 400
 """Cells that are remembered in one session; their ids have to fit into its metadata."""
 _LONGEST_ID = 100
@@ -80,7 +79,7 @@ class CellTurns:
         turns = cells.get(run.cell_id)
         if turns is None or self._is_below(session, run.cell_id, since):
             return TakenBack()
-        messages = await all_messages(service, session)
+        messages = await all_messages(service, agent, session_id)
         spot = next((at for at, message in enumerate(messages) if message.turn_id == turns[0]), None)
         if spot is None:
             return TakenBack()
@@ -92,7 +91,7 @@ class CellTurns:
         }
         fork = None
         if _follows(messages, spot, turns):
-            fork = await self._forks.keep(service, session, messages, spot=spot, cell=run.cell_id, since=since)
+            fork = await self._forks.keep(service, session, messages, spot=spot, since=since)
         try:
             await service.rewind_session(agent, session_id, after=messages[spot - 1].message_id if spot else None)
         except HectorError:
@@ -125,17 +124,12 @@ class CellTurns:
         cells[run.cell_id] = (old[0], turn_id) if old and again else (turn_id, turn_id)
         self._above = []
         self._latest[session_id, run.cell_id] = run.number
-        await _write(service, session, dict(list(cells.items())[-_MOST:]), session.metadata)
+        await _write(service, session, cells, session.metadata)
 
 
 def _cells(session: Session) -> dict[str, tuple[str, str]]:
-    """The cells of a session, those that ran last at the end. Anybody may have written there."""
-    found = session.metadata.get(_KEY)
-    if not isinstance(found, Mapping):
-        return {}
-    return {
-        str(cell): (str(turns[0]), str(turns[-1])) for cell, turns in found.items() if isinstance(turns, list) and turns
-    }
+    """The cells of a session, those that ran last at the end."""
+    return {cell: (turns[0], turns[-1]) for cell, turns in read_lists(session, CELLS).items() if turns}
 
 
 def _follows(messages: Sequence[Message], spot: int, turns: tuple[str, str]) -> bool:
@@ -148,4 +142,5 @@ async def _write(
     service: SessionService, session: Session, cells: Mapping[str, Sequence[str]], metadata: Mapping[str, Any]
 ) -> None:
     written = {cell: list(dict.fromkeys(turns)) for cell, turns in cells.items()}
-    await service.update_session(session.agent, session.session_id, metadata={**metadata, _KEY: written})
+    metadata = noted(metadata, CELLS, written, most=_MOST)
+    await service.update_session(session.agent, session.session_id, metadata=metadata)

@@ -5,12 +5,11 @@ cell that was added stays, and another one is added where the code is another. W
 kernel that is restarted.
 """
 
-from collections.abc import Mapping
 from hashlib import sha256
 
+from hector_nb.frontends.session_notes import CODE, noted, read_texts
 from hector_nb.service import SessionService
 
-CODE = "code_cells"
 _MOST = 100
 
 
@@ -24,11 +23,10 @@ class CodeCells:
         """Whether a cell has to be added for this code, which is then taken for added."""
         mark = sha256(code.encode("utf-8", "replace")).hexdigest()[:16]
         session = await service.get_session(agent, session_id)
-        found = session.metadata.get(CODE)
-        known = {str(each): str(one) for each, one in found.items()} if isinstance(found, Mapping) else {}
+        known = read_texts(session, CODE)
         if mark in (self._added.get(cell), known.pop(cell, None)):
             return False
         self._added[cell] = mark
-        metadata = {**session.metadata, CODE: dict([*known.items(), (cell, mark)][-_MOST:])}
+        metadata = noted(session.metadata, CODE, {**known, cell: mark}, most=_MOST)
         await service.update_session(agent, session_id, metadata=metadata)
         return True

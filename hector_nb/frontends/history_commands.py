@@ -9,10 +9,9 @@ from hector_nb.errors import Conflict, InvalidRequest, TurnNotFound
 from hector_nb.frontends.listing import Shown
 from hector_nb.frontends.magics_arguments import CommandArguments
 from hector_nb.frontends.notebook_sessions import NotebookSessions
-from hector_nb.frontends.transcript import all_messages
 from hector_nb.frontends.words import counted
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 
 _BY_SUFFIX = {".md": "markdown", ".markdown": "markdown", ".json": "json", ".ipynb": "ipynb"}
@@ -39,7 +38,7 @@ async def _fork(
     """A session with all up to a turn (None: all); the notebook goes on in it."""
     after = None
     if arguments.turn:
-        *_, last = _turn(await all_messages(asked, session), arguments.turn)
+        *_, last = _turn(await all_messages(asked, session.agent, session.session_id), arguments.turn)
         after = last.message_id
     fork = await asked.fork_session(session.agent, session.session_id, after=after)
     await sessions.adopt(asked, fork)
@@ -49,7 +48,7 @@ async def _fork(
 
 async def _rewind(asked: SessionService, session: Session, arguments: CommandArguments) -> Shown:
     """Take back a turn (None: the last) and what follows it."""
-    messages = await all_messages(asked, session)
+    messages = await all_messages(asked, session.agent, session.session_id)
     first, *_ = _turn(messages, arguments.turn or messages[-1].turn_id)
     spot = messages.index(first)
     rewound = await asked.rewind_session(
@@ -65,7 +64,8 @@ async def _export(asked: SessionService, session: Session, arguments: CommandArg
     from hector_nb.wire.export import export
 
     form = arguments.format or _BY_SUFFIX.get(PurePath(arguments.file or "").suffix.lower(), "markdown")
-    text = "".join(export(session, await all_messages(asked, session), form))
+    messages = await all_messages(asked, session.agent, session.session_id)
+    text = "".join(export(session, messages, form))
     path = await asyncio.to_thread(_write, arguments, session, form, text)
     return Shown(f"{path} · {counted(session.message_count, 'message')}")
 

@@ -5,27 +5,24 @@ stands in the new one too, in the same order: so that of ten Run Alls of an unch
 which something was said, which was renamed, or in which notebook or chat go on, stays. Within one Run All one fork is enough.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from hector_nb.errors import HectorError, SessionNotFound
-from hector_nb.frontends.code_cells import CODE
 from hector_nb.frontends.render import plain_line
-from hector_nb.frontends.transcript import all_messages
+from hector_nb.frontends.session_notes import CELLS, CHATS, CODE, KEPT, NOTEBOOK, noted, read_lists
+from hector_nb.frontends.words import shortened
 from hector_nb.messages import Message
-from hector_nb.service import SessionService
+from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 
-NOTEBOOK = "notebook"
-"""The key of a session's metadata that says which notebook it belongs to."""
-_KEY = "kept"
 _MOST_CELLS = 100
 _MOST = 4
 """Forks of one cell that are looked at again."""
-_OWN = (NOTEBOOK, "chats", "cells", CODE, _KEY)
+_OWN = (NOTEBOOK, CHATS, CELLS, CODE, KEPT)
 """Metadata that a fork does not share: it is no notebook's and no chat's session."""
 _LONGEST_TITLE = 300
 _LONGEST_QUESTION = 40
@@ -47,14 +44,7 @@ class KeptForks:
         self._made: _Kept | None = None
 
     async def keep(
-        self,
-        service: SessionService,
-        session: Session,
-        messages: Sequence[Message],
-        *,
-        spot: int,
-        cell: str,
-        since: int,
+        self, service: SessionService, session: Session, messages: Sequence[Message], *, spot: int, since: int
     ) -> Session:
         """A fork of the session as it is, before what begins at `spot` is taken back; `since` tells one Run All from another."""
         questions, latest = _questions(messages), self._latest
@@ -87,17 +77,17 @@ class KeptForks:
         if made is None:
             return dict(session.metadata)
         self._latest = made
-        cells = _forks(session)
+        cells = read_lists(session, KEPT)
         older = [each for each in cells.pop(cell, []) if not await _is_replaced(service, session.agent, each, made)]
         cells[cell] = [*older, made.session.session_id][-_MOST:]
-        return {**session.metadata, _KEY: dict(list(cells.items())[-_MOST_CELLS:])}
+        return noted(session.metadata, KEPT, cells, most=_MOST_CELLS)
 
 
 async def _is_replaced(service: SessionService, agent: str, session_id: str, made: _Kept) -> bool:
     """Whether an older fork is gone; it is erased if it holds nothing but what the new one holds."""
     try:
         fork = await service.get_session(agent, session_id)
-        questions = _questions(await all_messages(service, fork))
+        questions = _questions(await all_messages(service, agent, session_id))
     except SessionNotFound:
         return True
     touched = fork.title != fork.metadata.get("kept_as") or fork.running_turn is not None
@@ -121,16 +111,7 @@ def _holds(questions: Sequence[str], others: Sequence[str]) -> bool:
 
 def _title(session: Session, question: Message) -> str:
     """Why and when it was kept, in words."""
-    asked = plain_line(question.content[: 4 * _LONGEST_QUESTION])
-    asked = asked if len(asked) <= _LONGEST_QUESTION else f"{asked[: _LONGEST_QUESTION - 1].rstrip()}…"
+    asked = shortened(plain_line(question.content[: 4 * _LONGEST_QUESTION]), _LONGEST_QUESTION)
     when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
     of = f"{session.title[:_LONGEST_TITLE]} · " if session.title else ""
     return f"{of}before “{asked}” was asked again (kept {when})"
-
-
-def _forks(session: Session) -> dict[str, list[str]]:
-    """The forks of each cell. Anybody may have written there."""
-    found = session.metadata.get(_KEY)
-    if not isinstance(found, Mapping):
-        return {}
-    return {str(cell): [str(each) for each in forks] for cell, forks in found.items() if isinstance(forks, list)}

@@ -61,12 +61,9 @@ Found = list[tuple[str, str]]
 
 def wanted(text: str) -> tuple[Sequence[str], str]:
     """What fits at the end of a line: words, and which names besides (`agents`, `sessions`, `memories`, `turns`, `formats` or none)."""
-    text = _apart(text)
-    magic, *words = text.split() or [""]
-    if words and not text[-1].isspace():
-        words.pop()
-    elif not words and not text[-1:].isspace():
+    if (before := _before(text)) is None:
         return (), ""
+    magic, words = before
     if words and words[-1] in _VALUES:
         kind = _VALUES[words[-1]]
         return (), "file formats" if kind == "formats" and words[0] == "export" and magic == "%hector" else kind
@@ -81,17 +78,23 @@ def wanted(text: str) -> tuple[Sequence[str], str]:
 
 def is_free(text: str) -> bool:
     """Whether anything may stand at the end of a line: the words of a prompt, of a query, a file's name."""
-    text = _apart(text)
-    magic, *words = text.split() or [""]
-    if words and not text[-1].isspace():
-        words.pop()
-    elif not words and not text[-1:].isspace():
+    if (before := _before(text)) is None:
         return True
+    magic, words = before
     if words and words[-1] in _VALUES:
         return words[-1] in _TEXTS
     if magic.startswith("%%") or not words:
         return False
     return words[0] in _WITH_TEXT if words[0] in COMMANDS else not _only_options(words)
+
+
+def _before(text: str) -> tuple[str, list[str]] | None:
+    """The magic and the whole words before the end of a line; None while the magic itself is being written."""
+    text = _apart(text)
+    magic, *words = text.split() or [""]
+    if text[-1:].isspace():
+        return magic, words
+    return (magic, words[:-1]) if words else None
 
 
 def _apart(text: str) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from hector_nb.errors import AgentNotFound, InvalidRequest
-from hector_nb.frontends.kept_forks import NOTEBOOK
 from hector_nb.frontends.magics_arguments import PromptArguments
+from hector_nb.frontends.session_notes import NOTEBOOK
 from hector_nb.messages import Message
-from hector_nb.service import AgentInfo, SessionService
+from hector_nb.service import AgentInfo, SessionService, every
 from hector_nb.sessions import Session
 
 _PAGE = 100
@@ -142,16 +142,9 @@ class NotebookSessions:
         return {"title": PurePath(self._notebook).stem, "metadata": {NOTEBOOK: self._notebook}}
 
 
-async def active_sessions(service: SessionService, agent: str | None) -> AsyncIterator[Session]:
+def active_sessions(service: SessionService, agent: str | None) -> AsyncIterator[Session]:
     """The newest sessions that can be gone on in, with an agent or (None) all; not those that are older than `_PAGES` pages."""
-    cursor: str | None = None
-    for _ in range(_PAGES):
-        page = await service.list_sessions(agent, status="active", limit=_PAGE, cursor=cursor)
-        for session in page.items:
-            yield session
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+    return every(lambda cursor: service.list_sessions(agent, status="active", limit=_PAGE, cursor=cursor), pages=_PAGES)
 
 
 async def last_messages(asked: SessionService, session: Session, limit: int) -> list[Message]:

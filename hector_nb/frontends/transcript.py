@@ -6,8 +6,6 @@ from typing import SupportsIndex, overload
 from hector_nb.frontends.render import plain
 from hector_nb.frontends.words import counted
 from hector_nb.messages import Message
-from hector_nb.service import SessionService, transcript_of
-from hector_nb.sessions import Session
 from hector_nb.wire.safe_markdown import neutralise
 
 
@@ -33,11 +31,6 @@ class Transcript(list[Message]):
     def _repr_markdown_(self) -> str:
         said = (f"{_heading(message, bold='**')}\n\n{neutralise(message.content.strip())}" for message in self)
         return "\n\n".join(said) or "*Nothing was said yet.*"
-
-
-async def all_messages(service: SessionService, session: Session) -> Transcript:
-    """Everything that was said in a session."""
-    return Transcript([message async for message in transcript_of(service, session.agent, session.session_id)])
 
 
 def _heading(message: Message, *, bold: str = "") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from hector_nb.errors import InvalidRequest
-from hector_nb.service import SessionService, transcript_of
+from hector_nb.service import SessionService, all_messages
 from hector_nb.sessions import Session
 from hector_nb.wire.export import FORMATS, export
 
@@ -25,8 +25,7 @@ async def exported(service: SessionService, agent: str, session_id: str, form: E
     if form not in FORMATS:
         raise InvalidRequest(f"There is no format {form!r}.", hint=f"One of {', '.join(FORMATS)}.")
     session = await service.get_session(agent, session_id)
-    messages = [message async for message in transcript_of(service, agent, session_id)]
-    return "".join(export(session, messages, form))
+    return "".join(export(session, await all_messages(service, agent, session_id), form))
 
 
 async def imported(service: SessionService, agent: str, source: Importable) -> Session:

@@ -26,12 +26,12 @@ PROMPT_CACHE_MB = 256
 """Memory for prompts of sessions that lost their slot."""
 _MODEL = "`model` takes the path of a .gguf file; without it, the embedded model answers."
 
-_loaded: "weakref.WeakValueDictionary[tuple[Path, int], Engine]" = weakref.WeakValueDictionary()
+_loaded: "weakref.WeakValueDictionary[tuple[Path, int], LoadedModel]" = weakref.WeakValueDictionary()
 _loading = threading.Lock()
 _running: "set[Generation]" = set()
 
 
-class Engine:
+class LoadedModel:
     """A loaded model.
 
     Attributes:
@@ -80,26 +80,26 @@ class Engine:
         self._server.handle_chat_completions(body.decode(), on_chunk)
 
 
-def load(path: Path, context_window: int) -> Engine:
-    """The engine of this file, loaded unless somebody holds it already.
+def load(path: Path, context_window: int) -> LoadedModel:
+    """The model of this file, loaded unless somebody holds it already.
 
     Raises:
         ModelUnavailable: llama.cpp is missing, or cannot load the file.
     """
     key = path.resolve(), context_window
     with _loading:
-        engine = _loaded.get(key)
-        if engine is None:
+        model = _loaded.get(key)
+        if model is None:
             _check(path)
-            engine = _loaded[key] = Engine(path, context_window)
-        return engine
+            model = _loaded[key] = LoadedModel(path, context_window)
+        return model
 
 
 class Generation(threading.Thread):
     """One answer under way; starts at once.
 
     Args:
-        engine: Who generates.
+        model: Who generates.
         body: The request's JSON.
         on_chunk: Called on this thread with each chunk's JSON; true stops the generation.
         on_end: Called on this thread at the end, with the error if there was one.
@@ -107,13 +107,13 @@ class Generation(threading.Thread):
 
     def __init__(
         self,
-        engine: Engine,
+        model: LoadedModel,
         body: bytes,
         on_chunk: Callable[[str], bool],
         on_end: Callable[[Exception | None], None],
     ) -> None:
         super().__init__(name="hector-generation", daemon=True)
-        self._engine: Engine | None = engine
+        self._model: LoadedModel | None = model
         self._body = body
         self._on_chunk = on_chunk
         self._on_end = on_end
@@ -126,16 +126,16 @@ class Generation(threading.Thread):
 
     def run(self) -> None:
         """Generate."""
-        assert self._engine is not None
+        assert self._model is not None
         _running.add(self)
         error: Exception | None = None
         try:
             if not self._stopped:
-                self._engine.complete(self._body, self._take)
+                self._model.complete(self._body, self._take)
         except Exception as caught:  # noqa: BLE001 - whatever it is, it belongs to who waits
             error = caught
         finally:
-            self._engine = None
+            self._model = None
             _running.discard(self)
             self._on_end(error)
 

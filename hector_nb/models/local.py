@@ -14,7 +14,7 @@ from typing import Any, Self
 from hector_nb.config.schema import LLMConfig
 from hector_nb.errors import ModelError, ModelRefused
 from hector_nb.models.base import ModelDelta, ModelRequest
-from hector_nb.models.llama import Engine, Generation, load
+from hector_nb.models.llama import Generation, LoadedModel, load
 from hector_nb.models.local_fetch import EMBEDDED, fetch_packaged
 from hector_nb.models.openai_chunks import ChunkReader
 from hector_nb.models.openai_protocol import chat_messages, parse, to_json, tool_schemas
@@ -70,7 +70,7 @@ class LocalModel:
             "repeat_penalty": repeat_penalty,
         }
         self._provider = Provider(model=name, host="llama.cpp")
-        self._loading: asyncio.Task[Engine] | None = None
+        self._loading: asyncio.Task[LoadedModel] | None = None
 
     @classmethod
     def from_config(
@@ -108,12 +108,12 @@ class LocalModel:
         """
         if request.tools:
             self._check_tools()
-        engine = await self._engine()
+        model = await self._loaded()
         if request.tools:
-            self.can_call_tools = engine.supports_tools
+            self.can_call_tools = model.supports_tools
             self._check_tools()
         reader = ChunkReader(self._provider.host)
-        answer = _Answer(engine, to_json(self._body(request, parallel=engine.supports_parallel_calls)))
+        answer = _Answer(model, to_json(self._body(request, parallel=model.supports_parallel_calls)))
         try:
             while chunks := await self._next(answer):
                 batch: list[ModelDelta] = []
@@ -143,19 +143,19 @@ class LocalModel:
             self._loading.cancel()
             self._loading = None
 
-    async def _engine(self) -> Engine:
+    async def _loaded(self) -> LoadedModel:
         """The loaded model. Several turns may wait for it; one that is cancelled does not stop the fetching."""
         if self._loading is None:
             self._loading = asyncio.create_task(self._load())
             self._loading.add_done_callback(self._forget_failure)
         return await asyncio.shield(self._loading)
 
-    def _forget_failure(self, loading: asyncio.Task[Engine]) -> None:
+    def _forget_failure(self, loading: asyncio.Task[LoadedModel]) -> None:
         """Let the next request try again."""
         if (loading.cancelled() or loading.exception()) and self._loading is loading:
             self._loading = None
 
-    async def _load(self) -> Engine:
+    async def _load(self) -> LoadedModel:
         path = await self._locate()
         return await asyncio.to_thread(load, path, self.context_window)
 
@@ -184,7 +184,7 @@ class LocalModel:
 class _Answer:
     """Brings the chunks of one generation from its thread to the event loop, with one wake-up for all that have come."""
 
-    def __init__(self, engine: Engine, body: bytes) -> None:
+    def __init__(self, model: LoadedModel, body: bytes) -> None:
         self.began = False
         self._loop = asyncio.get_running_loop()
         self._chunks: deque[str] = deque()
@@ -192,7 +192,7 @@ class _Answer:
         self._news = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
-        self._generation = Generation(engine, body, self._chunk_came, self._end_came)
+        self._generation = Generation(model, body, self._chunk_came, self._end_came)
 
     async def next_chunks(self) -> list[str]:
         """All that has come, at least one; none at the end.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hector_nb.approvals import Approval
 from hector_nb.errors import ModelInterrupted, StoreError
 from hector_nb.events import Event
+from hector_nb.futures import disregard_failure
 from hector_nb.messages import Message
 from hector_nb.runtime.broadcast import Broadcast
 from hector_nb.stores.base import Store
@@ -140,8 +141,7 @@ class TurnRecord:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever kept something has it; nobody else is to be told
+        disregard_failure(task)  # whoever kept something has it; nobody else is to be told
 
     async def _write_group(self) -> None:
         """Write what is new; where the store refuses, it waits for the next time."""

@@ -17,6 +17,7 @@ from typing import Literal
 
 from hector_nb.errors import HectorError, ModelInterrupted, StoreError
 from hector_nb.events import ApprovalDecided, Event, ModelUsed, TurnDone, TurnFailed, TurnStarted
+from hector_nb.futures import disregard_failure
 from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, MessageStatus
 from hector_nb.runtime.agents import Agent
@@ -177,7 +178,7 @@ class TurnRun:
             failure, status = HectorError(f"Something went wrong inside ({type(error).__name__})."), "failed"
         if failure is not None and not self.placed.done():
             self.placed.set_exception(failure)
-            self.placed.exception()  # whoever waited for it may have gone
+            disregard_failure(self.placed)  # whoever waited for it may have gone
         elif self._stop_status == "waiting" and self._record.waiting:
             await self._leave_waiting()
         elif self.repeats is None:

@@ -5,35 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hector_nb.approvals import Approval, Decision
-from hector_nb.errors import (
-    InvalidRequest,
-    MessageNotFound,
-)
+from hector_nb.errors import InvalidRequest, MessageNotFound
 from hector_nb.ids import new_id
 from hector_nb.memories import Ledger, Memory, RecalledMemory, SessionMemory
 from hector_nb.messages import Message
 from hector_nb.runtime.agents import Agent
 from hector_nb.runtime.nested import all_called_from
-from hector_nb.runtime.requests import (
-    DECISIONS,
-    check_choice,
-    check_limit,
-    check_session,
-    check_status,
-    idempotency_of,
-)
+from hector_nb.runtime.requests import DECISIONS, check_choice, check_limit, check_session, check_status, idempotency_of
 from hector_nb.runtime.session_approvals import SessionApprovals
 from hector_nb.runtime.session_memory import SessionMemories
 from hector_nb.runtime.session_turns import SessionTurns, no_session
-from hector_nb.service import (
-    AgentInfo,
-    SendMessage,
-    SessionFeed,
-    SessionService,
-    ToolInfo,
-    TurnStream,
-    every,
-)
+from hector_nb.service import AgentInfo, SendMessage, SessionFeed, SessionService, ToolInfo, TurnStream, every
 from hector_nb.sessions import Page, Session, SessionStatus, Turn
 
 if TYPE_CHECKING:

@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 
 from hector_nb.errors import SessionNotFound
-from hector_nb.stores import (
-    sql,
-    sql_ledgers,
-    sql_marks,
-    sql_memory_index,
-    sql_messages,
-    sql_sessions,
-    sql_summaries,
-)
+from hector_nb.stores import sql, sql_ledgers, sql_marks, sql_memory_index, sql_messages, sql_sessions, sql_summaries
 from hector_nb.stores.sql_database import Database
 from hector_nb.stores.sql_sessions import SessionRow
 

@@ -6,14 +6,7 @@ Texts that many ledgers share are kept once, and erased with the last ledger tha
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from hector_nb.stores import (
-    codec,
-    ledger_records,
-    sql,
-    sql_memories,
-    sql_messages,
-    sql_summaries,
-)
+from hector_nb.stores import codec, ledger_records, sql, sql_memories, sql_messages, sql_summaries
 from hector_nb.stores.base_memories import LedgerRecord, StoredLedger
 from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.sql_database import Database, Values

@@ -7,14 +7,7 @@ from functools import partial
 from hector_nb.memories import Memory, StorageScope, Summary
 from hector_nb.messages import Message
 from hector_nb.sessions import Page
-from hector_nb.stores import (
-    sql_marks,
-    sql_memories,
-    sql_memory_index,
-    sql_recall,
-    sql_summaries,
-    sql_turns,
-)
+from hector_nb.stores import sql_marks, sql_memories, sql_memory_index, sql_recall, sql_summaries, sql_turns
 from hector_nb.stores.base_memories import Candidate, NewMemory, Partition, StoredLedger, Untaken
 from hector_nb.stores.sql_connections import SQLConnections
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from hector_nb.config.schema import ToolConfig
+from hector_nb.futures import disregard_failure
 from hector_nb.messages import ToolSchema
 from hector_nb.tools.base import RequireApproval, Tool, ToolError
 
@@ -65,7 +66,7 @@ async def in_thread(work: Callable[[], _T]) -> _T:
         ToolError: the operating system refused.
     """
     thread = asyncio.ensure_future(asyncio.to_thread(work))
-    thread.add_done_callback(_heard)
+    thread.add_done_callback(disregard_failure)
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
@@ -73,12 +74,6 @@ async def in_thread(work: Callable[[], _T]) -> _T:
         raise
     except OSError as error:
         raise ToolError(refusal_of(error)) from error
-
-
-def _heard(thread: asyncio.Future[Any]) -> None:
-    """Its failure is no news to anybody, also where the caller has gone."""
-    if not thread.cancelled():
-        thread.exception()
 
 
 def refusal_of(error: OSError) -> str:

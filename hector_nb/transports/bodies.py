@@ -23,7 +23,7 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json")
 MAX_DEPTH = 100
 """How deep objects and lists may be nested in a body."""
-SessionId = Annotated[str, Field(pattern=f"^{SESSION_ID.pattern}$")]
+Id = Annotated[str, Field(pattern=f"^{SESSION_ID.pattern}$")]
 Title = Annotated[str, Field(max_length=MAX_TITLE)]
 
 
@@ -36,7 +36,7 @@ class Body(BaseModel):
 class NewSession(Body):
     """`POST …/sessions`."""
 
-    session_id: SessionId | None = None
+    session_id: Id | None = None
     title: Title | None = None
     metadata: dict[str, Any] | None = None
 
@@ -102,7 +102,7 @@ class SocketMessage(Body):
     deny: str | None = None
     resume: str | None = None
     follow: Literal[True] | str | None = None
-    session_id: SessionId | None = None
+    session_id: Id | None = None
 
 
 Shape = TypeVar("Shape", bound=BaseModel)

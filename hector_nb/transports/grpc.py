@@ -21,13 +21,7 @@ from hector_nb.transports.reader import Reader, cursor_at, is_over
 from hector_nb.wire import hector_pb2 as pb
 from hector_nb.wire.frames import View
 from hector_nb.wire.hector_pb2_grpc import A2AServiceServicer
-from hector_nb.wire.proto import (
-    cancelled_message,
-    messages_message,
-    reply_message,
-    session_message,
-    sessions_message,
-)
+from hector_nb.wire.proto import cancelled_message, messages_message, reply_message, session_message, sessions_message
 
 Listing = TypeVar("Listing", pb.ListSessionsResponse, pb.ListMessagesResponse)
 _MOST_PAGE_BYTES = 3 * 1024 * 1024

@@ -13,6 +13,7 @@ import grpc
 from hector_nb.config.schema import StreamingConfig
 from hector_nb.errors import HectorError, Unavailable
 from hector_nb.events import LoggedEvent, TextDelta, ThinkingDelta
+from hector_nb.futures import disregard_failure
 from hector_nb.service import TurnStream, failure
 from hector_nb.telemetry.base import Telemetry
 from hector_nb.transports.grpc_errors import Ended
@@ -141,7 +142,7 @@ class Line:
             if framer.joined:
                 self._telemetry.joined(framer.joined, "grpc")
             if reading is not None:
-                reading.add_done_callback(_forget)
+                reading.add_done_callback(disregard_failure)
                 reading.cancel()
                 await asyncio.wait([reading])
 
@@ -157,12 +158,6 @@ class Line:
                 await self._context.write(chunk)
             if self._delay and isinstance(frame, Chunk):
                 await asyncio.sleep(self._delay)
-
-
-def _forget(reading: "asyncio.Future[Sequence[LoggedEvent]]") -> None:
-    """How it ended is no news to anybody."""
-    if not reading.cancelled():
-        reading.exception()
 
 
 def _slices(events: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:

@@ -11,7 +11,7 @@ from hector_nb.errors import InvalidRequest
 from hector_nb.ids import new_id
 from hector_nb.messages import Message, MessageStatus, Role, ToolCall
 from hector_nb.sessions import SessionStatus
-from hector_nb.transports.bodies import Body, SessionId, Title, read_body
+from hector_nb.transports.bodies import Body, Id, Title, read_body
 from hector_nb.wire.export import FORMAT, VERSION
 
 MAX_IMPORT_BYTES = 64 * 1024 * 1024
@@ -45,8 +45,8 @@ class ImportedMessage(Body):
 
     role: Role
     content: str
-    message_id: SessionId | None = None
-    turn_id: SessionId | None = None
+    message_id: Id | None = None
+    turn_id: Id | None = None
     created_at: Time | None = None
     status: MessageStatus = "complete"
     tokens: Count = 0

@@ -24,6 +24,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from hector_nb.approvals import Decision
 from hector_nb.errors import HectorError, InvalidRequest, MalformedRequest, SessionEnded
+from hector_nb.futures import disregard_failure
 from hector_nb.ids import new_id
 from hector_nb.service import SendMessage, TurnStream
 from hector_nb.transports.bodies import MAX_BODY_BYTES, SocketMessage, read_events, read_flag, read_json
@@ -266,7 +267,8 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
         """The model is silent: send what waits for its chunk to be filled."""
         for frame in framer.flush():
             if (message := socket_message(turn_id, frame)) and self._is_open:
-                self.write_message(to_bytes(message).decode()).add_done_callback(_forget)
+                # What cannot be sent is known already: the line has broken, or the server stops.
+                self.write_message(to_bytes(message).decode()).add_done_callback(disregard_failure)
 
     async def _say(self, value: dict[str, Any]) -> None:
         try:
@@ -285,12 +287,6 @@ class AgentSocket(HectorMixin, ExtensionHandlerMixin, WebSocketHandler, JupyterH
             self._pulse.cancel()
         for task in self._tasks:
             self._loop.call_soon(task.cancel)
-
-
-def _forget(sending: asyncio.Future[None]) -> None:
-    """What could not be sent is known already: the line has broken, or the server stops."""
-    if not sending.cancelled():
-        sending.exception()
 
 
 def close_sockets(settings: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ interface Page {
   token: string;
 }
 
-/** Cancels what runs in the session; false where this page is not Jupyter's or the server does not serve agents. */
-export function stopAtOnce(agent: string, sessionId: string): Promise<boolean> {
-  return post(`${session(agent, sessionId)}/cancel`, {});
+/** Cancels a turn, and none that came after it; false where this page is not Jupyter's or the server does not serve agents. */
+export function stopAtOnce(agent: string, sessionId: string, turnId: string): Promise<boolean> {
+  return post(`${session(agent, sessionId)}/cancel`, { turn_id: turnId });
 }
 
 /** Answers an approval. */

@@ -162,7 +162,7 @@ export class Store {
   stop(turnId: string): void {
     this.tell({ t: "stop", turn_id: turnId });
     const { state } = this.view;
-    if (state?.agent.reachable && state.session) void stopAtOnce(state.agent.name, state.session.session_id);
+    if (state?.agent.reachable && state.session) void stopAtOnce(state.agent.name, state.session.session_id, turnId);
   }
 
   /** Answers an approval, also past a kernel that a cell holds. */

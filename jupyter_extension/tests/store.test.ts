@@ -165,8 +165,12 @@ test("a stop also goes to the Jupyter server where it serves the session", async
   const { wire, store } = await started(chat([FIRST], { agent: { ...chat([]).agent, reachable: true } }));
   store.stop(FIRST.turn_id);
   expect(wire.sent.at(-1)).toMatchObject({ t: "stop", turn_id: FIRST.turn_id });
-  const [url, { method, headers }] = fetched.mock.calls[0] as unknown as [string, { method: string; headers: Record<string, string> }];
+  const [url, { method, headers, body }] = fetched.mock.calls[0] as unknown as [
+    string,
+    { method: string; headers: Record<string, string>; body: string },
+  ];
   expect([url, method]).toEqual(["/user/ada/agents/analyst/sessions/ses_1/cancel", "POST"]);
+  expect(JSON.parse(body), "a turn that came after it goes on").toEqual({ turn_id: FIRST.turn_id });
   expect(headers["X-XSRFToken"]).toBe("2|abc");
   vi.unstubAllGlobals();
   document.body.innerHTML = "";

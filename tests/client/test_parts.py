@@ -15,7 +15,7 @@ from hector_nb.client.sse import Block, BlockSplitter
 from hector_nb.client.streams import logged_event
 from hector_nb.errors import ConfigError, InvalidRequest, error_classes
 from hector_nb.events import LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset
-from hector_nb.memories import Ledger, LedgerPart, Memory, RecalledMemory, SessionMemory
+from hector_nb.memories import Ledger, LedgerPart, RecalledMemory, SessionMemory
 from hector_nb.messages import Message, ToolCall, Usage
 from hector_nb.service import AgentInfo, ToolInfo
 from hector_nb.sessions import Page, Session, Turn
@@ -23,22 +23,12 @@ from hector_nb.wire import codec, decoding, memory_codec
 from hector_nb.wire.frames import sse_blocks
 from hector_nb.wire.log_framer import LogFramer
 from hector_nb.wire.status import decode_error, encode_error
+from tests.values import make_memory
 
 NOW = datetime(2026, 11, 22, 19, 15, 22, 250000, UTC)
 SESSION = Session(session_id="sess_1", agent="a", user="ada", metadata={"k": [1]}, created_at=NOW, last_active_at=NOW)
-MEMORY = Memory(
-    memory_id="mem_1",
-    agent="a",
-    user="ada",
-    session_id="sess_1",
-    scope="all",
-    kind="exchange",
-    text="Tea.",
-    tokens=2,
-    message_ids=("msg_1", "msg_2"),
-    created_at=NOW,
-    corrected_at=NOW,
-    version=2,
+MEMORY = make_memory(
+    agent="a", scope="all", message_ids=("msg_1", "msg_2"), created_at=NOW, corrected_at=NOW, version=2
 )
 LEDGER = Ledger(
     session_id="sess_1",

@@ -10,30 +10,14 @@ import pytest
 
 from hector_nb.frontends.ledger_view import LedgerView
 from hector_nb.frontends.memory_view import MemoryListing, MemoryView
-from hector_nb.memories import Ledger, LedgerPart, Memory, RecalledMemory, SessionMemory
+from hector_nb.memories import Ledger, LedgerPart, RecalledMemory, SessionMemory
 from tests.frontends.hostile_markdown import HOSTILE
+from tests.values import make_memory
 
 WHEN = datetime(2024, 11, 12, 12, tzinfo=UTC)
 SETTINGS = {"threshold": 0.8, "target": 0.6}
 TAGS = {"div", "span", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "b", "code"}
 ATTRIBUTES = {"style", "role", "aria-label", "title"}
-
-
-def memory(text: str = "Clara keeps bees.", **more: Any) -> Memory:
-    given: dict[str, Any] = {
-        "memory_id": "mem_1",
-        "agent": "assistant",
-        "user": "ada",
-        "session_id": "sess_1",
-        "scope": "conversational",
-        "kind": "exchange",
-        "text": text,
-        "tokens": 5,
-        "message_ids": (),
-        "created_at": WHEN,
-        **more,
-    }
-    return Memory(**given)
 
 
 def part(kind: Any, tokens: int, text: str | None, **more: Any) -> LedgerPart:
@@ -156,7 +140,7 @@ def test_what_would_be_seen_now_is_told_from_what_was_seen() -> None:
 
 
 def test_memories_are_listed_with_where_they_come_from() -> None:
-    listing = MemoryListing([memory(corrected_at=WHEN)], empty="", titles={"sess_1": "Q3 planning"})
+    listing = MemoryListing([make_memory(corrected_at=WHEN)], empty="", titles={"sess_1": "Q3 planning"})
     assert repr(listing) == "Clara keeps bees.\n  mem_1 · Q3 planning · 12 Nov 2024 · corrected 12 Nov 2024"
     text = Page(listing._repr_html_()).text
     assert "Q3 planning · 12 Nov 2024" in text
@@ -166,7 +150,7 @@ def test_memories_are_listed_with_where_they_come_from() -> None:
 
 
 def test_found_memories_have_scores() -> None:
-    listing = MemoryListing([RecalledMemory(memory=memory(), score=0.86, vector=0.5)], empty="")
+    listing = MemoryListing([RecalledMemory(memory=make_memory(), score=0.86, vector=0.5)], empty="")
     assert repr(listing).startswith("0.86  Clara keeps bees.")
     assert "0.86" in Page(listing._repr_html_()).text
     assert list(listing.to_dataframe()["score"]) == [0.86]
@@ -182,7 +166,7 @@ def test_an_empty_memory_says_why(scope: Any, said: str) -> None:
 
 
 def test_memories_of_others_say_who_gave_them() -> None:
-    assert "given by bob" in Page(MemoryListing([memory(scope="all", user="bob")], empty="")._repr_html_()).text
+    assert "given by bob" in Page(MemoryListing([make_memory(scope="all", user="bob")], empty="")._repr_html_()).text
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "\x1b]0;title\x07\x1b[2J", "\u202eevil\u2066", "\ud800", "a\x00b", ""])
@@ -190,7 +174,7 @@ def test_nothing_hostile_gets_through(text: str) -> None:
     parts = [replace(each, text=text) for each in PARTS]
     shown = ledger(*parts, recalled(text, session_id=text), model=text, budget_note=text)
     view = LedgerView(shown, settings=SETTINGS, titles={"sess_1": text})
-    kept = memory(text, scope="all", user=text, session_id=text, memory_id=text)
+    kept = make_memory(text, scope="all", user=text, session_id=text, memory_id=text)
     listing = MemoryListing([RecalledMemory(memory=kept, score=2.0, keyword=1.0)], empty=text, titles={text: text})
     whole = MemoryView(SessionMemory(ledger=shown, scope="all", memories=[kept]), context=view)
     for value in (view, listing, whole, MemoryListing([], empty=text)):

@@ -23,11 +23,13 @@ from hector_nb.errors import (
 )
 from hector_nb.events import ThinkingDelta
 from hector_nb.frontends import cell_turn, inline, notebook, widget
+from hector_nb.frontends.code_cells import CodeCells
 from hector_nb.frontends.connect import LoopThread
 from hector_nb.frontends.inline import Bundle
 from hector_nb.frontends.notebook import Notebook, footer
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.reply import CellReply
+from hector_nb.frontends.widget.belonging import CellChat
 from hector_nb.messages import Usage
 from hector_nb.models.scripted import ScriptedModel, Step, Wait
 from hector_nb.runtime.runtime import Runtime
@@ -534,3 +536,35 @@ def test_a_session_that_cannot_be_rewound_keeps_its_cell_from_running(open_world
     with pytest.raises(SessionBusy):
         world.cell("", "1")
     assert len(world.notebook.line("sessions")) == 1
+
+
+@pytest.mark.parametrize("found", [None, 7, ["one"], {"one": {"two": 3}, "two": [[]]}], ids=repr)
+def test_cells_run_again_whatever_somebody_wrote_into_the_session(open_world: Any, found: Any) -> None:
+    world = open_world(["a"], ["b"], ["c"], ["d"])
+    for number, cell in enumerate(("one", "two"), 1):
+        world.shell.execution_count = number
+        world.shell.get_parent = lambda cell=cell: {"metadata": {"cellId": cell}}
+        world.cell("", cell)
+    session_id = world.shell.user_ns["_hector"].session_id
+
+    def write(**metadata: Any) -> None:
+        world.notebook._service.ask(lambda asked: asked.update_session("assistant", session_id, metadata=metadata))
+
+    def said() -> list[str]:
+        found = world.notebook._service.ask(lambda asked: asked.list_messages("assistant", session_id))
+        return [message.content for message in found.items]
+
+    written = world.notebook._service.ask(lambda asked: asked.find_session(session_id)).metadata
+    write(cells=written["cells"], kept=found)
+    world.shell.execution_count = 3
+    world.shell.get_parent = lambda: {"metadata": {"cellId": "one"}}
+    world.cell("", "one")
+    assert said() == ["one", "c"]
+    write(cells=found, chats=found, code_cells=found)
+    world.shell.execution_count = 4
+    world.cell("", "one")
+    assert said() == ["one", "c", "one", "d"]
+    assert world.notebook._service.ask(lambda asked: CellChat("/home/ada/a.ipynb#one").last(asked, None)) is None
+    assert world.notebook._service.ask(
+        lambda asked: CodeCells().is_new(asked, "assistant", session_id, cell="one", code="1")
+    )

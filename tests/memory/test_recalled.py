@@ -5,28 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hector_nb.memories import Memory, RecalledMemory
+from hector_nb.memories import RecalledMemory
 from hector_nb.memory.fusion import fuse
 from hector_nb.memory.recalled import memory_block
 from hector_nb.stores.base_memories import Candidate
+from tests.values import make_memory
 
 BEGAN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
 def memory(name, day=0, **changes):
-    made = Memory(
-        memory_id=name,
-        agent="a",
-        user="ann",
-        session_id="s",
-        scope="conversational",
-        kind="exchange",
-        text=f"about {name}",
-        tokens=3,
-        message_ids=("m",),
-        created_at=BEGAN + timedelta(days=day),
-    )
-    return replace(made, **changes)
+    about = {"user": "ann", "text": f"about {name}", "created_at": BEGAN + timedelta(days=day), **changes}
+    return make_memory(memory_id=name, **about)
 
 
 def found(name, keyword, vector, day=0):

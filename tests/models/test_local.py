@@ -134,7 +134,7 @@ async def test_an_answer_is_cut_at_its_limit(embedded_file):
 
 
 async def test_one_file_is_loaded_once(embedded_model, embedded_file):
-    first = await embedded_model._engine()
+    first = await embedded_model._loaded()
     assert llama.load(embedded_file, embedded_model.context_window) is first
 
 
@@ -144,11 +144,11 @@ async def test_it_is_quiet(embedded_model, capfd):
 
 
 async def test_its_own_port_is_closed_to_others(embedded_model):
-    engine = await embedded_model._engine()
+    model = await embedded_model._loaded()
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{engine._server.listening_address}/v1/models") as response:
+        async with session.get(f"{model._server.listening_address}/v1/models") as response:
             assert response.status == 401
-        async with session.post(f"{engine._server.listening_address}/v1/chat/completions", json={}) as response:
+        async with session.post(f"{model._server.listening_address}/v1/chat/completions", json={}) as response:
             assert response.status == 401
 
 

@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from hector_nb.errors import (
-    ApprovalNotFound,
-    Conflict,
-    InvalidRequest,
-    ModelInterrupted,
-    SessionNotFound,
-)
+from hector_nb.errors import ApprovalNotFound, Conflict, InvalidRequest, ModelInterrupted, SessionNotFound
 from hector_nb.events import ApprovalAsked, ApprovalDecided, LoggedEvent, TextDelta, ToolCalled, ToolReturned, TurnDone
 from hector_nb.runtime.tool_calls import DENIED, EXPIRED, NOT_BEGUN
 from hector_nb.service import TurnStream, collect

@@ -5,23 +5,12 @@ from typing import Any
 
 import pytest
 
-from hector_nb.memories import Memory, RecalledMemory
+from hector_nb.memories import RecalledMemory
 from hector_nb.messages import Message, ToolCall
 from hector_nb.runtime.context import Context, Room
+from tests.values import make_memory
 
 NOW = datetime.now(UTC)
-KEPT = Memory(
-    memory_id="mem_1",
-    agent="assistant",
-    user="ada",
-    session_id="sess_1",
-    scope="all",
-    kind="fact",
-    text="Clara keeps bees.",
-    tokens=15,
-    message_ids=(),
-    created_at=NOW,
-)
 
 
 def message(role: Any, tokens: int, **more: Any) -> Message:
@@ -44,7 +33,7 @@ def context() -> Context:
         summary=None,
         history=[message("user", 10), message("assistant", 10)],
         first_position=1,
-        recalled=[RecalledMemory(memory=KEPT, score=0.9)],
+        recalled=[RecalledMemory(memory=make_memory(tokens=15), score=0.9)],
         recalled_tokens=20,
     )
 

@@ -9,17 +9,7 @@ from hector_nb.errors import Conflict, InvalidRequest, SessionNotFound
 from hector_nb.messages import ToolCall
 from hector_nb.stores.base_sessions import Window
 
-from .making import (
-    AGENT,
-    USER,
-    ago,
-    begin,
-    exchange,
-    finish,
-    make_message,
-    make_session,
-    transcript,
-)
+from .making import AGENT, USER, ago, begin, exchange, finish, make_message, make_session, transcript
 
 pytestmark = pytest.mark.anyio
 

@@ -8,17 +8,7 @@ from hector_nb.errors import InvalidRequest
 from hector_nb.memories import Memory
 
 from .making import AGENT, USER, ago, exchange, make_session
-from .making_memories import (
-    REMEMBERED,
-    WORDS,
-    give,
-    make_memory,
-    messages_of,
-    partition,
-    recalled,
-    remembered,
-    vector,
-)
+from .making_memories import REMEMBERED, WORDS, give, make_memory, messages_of, partition, recalled, remembered, vector
 
 pytestmark = pytest.mark.anyio
 SCOPES = ("session", "conversational", "all", "summaries_only")

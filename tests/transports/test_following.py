@@ -11,18 +11,7 @@ from hector_nb.sessions import Lifetime
 from hector_nb.stores.base_sessions import Window
 from hector_nb.stores.base_turns import NewTurn
 from tests.transports.conftest import Site
-from tests.transports.lines import (
-    ENDED,
-    WIRES,
-    EventLine,
-    Line,
-    Wire,
-    followed,
-    kinds_of,
-    resumed,
-    text_of,
-    turn_of,
-)
+from tests.transports.lines import ENDED, WIRES, EventLine, Line, Wire, followed, kinds_of, resumed, text_of, turn_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("wire", WIRES)]
 

@@ -84,20 +84,20 @@ def deny(place: Place, call_id: CallArgument, session: OnlySessionOption = None)
 
 async def _waiting(service: "SessionService", agent: str | None, session_id: str | None) -> "AsyncIterator[Waiting]":
     """The calls that wait, and the sessions in which somebody talks."""
+    from hector_nb.service import every
+
     if session_id is not None:
         session = await service.find_session(session_id)
         for approval in await service.list_approvals(session.agent, session_id):
             yield session, approval
         return
-    cursor = None
-    for _ in range(_PAGES):
-        page = await service.list_sessions(agent, limit=_PAGE, cursor=cursor, status="active")
-        for session in page.items:
-            if session.running_turn:
-                for approval in await service.list_approvals(session.agent, session.session_id):
-                    yield session, approval
-        if (cursor := page.next_cursor) is None:
-            return
+    sessions = every(
+        lambda cursor: service.list_sessions(agent, limit=_PAGE, cursor=cursor, status="active"), pages=_PAGES
+    )
+    async for session in sessions:
+        if session.running_turn:
+            for approval in await service.list_approvals(session.agent, session.session_id):
+                yield session, approval
 
 
 def _print(found: "Sequence[Waiting]") -> None:

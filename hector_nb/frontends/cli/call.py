@@ -2,14 +2,13 @@
 
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from hector_nb.errors import HectorError, InvalidRequest
+from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.completion import agent_names
 from hector_nb.frontends.cli.exits import Code
 from hector_nb.frontends.cli.options import (
@@ -89,9 +88,9 @@ async def _answer(
 ) -> int:
     from hector_nb.frontends.cli.approving import make_person
     from hector_nb.frontends.cli.console import make_console
+    from hector_nb.frontends.cli.figures import foot
     from hector_nb.frontends.cli.screen import make_screen
     from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
-    from hector_nb.frontends.cli.words import foot
 
     started = time.monotonic()
     view = choose_view(agent.reasoning, thinking=thinking, debug=debug)
@@ -109,19 +108,15 @@ async def _answer_as_json(service: "SessionService", agent: "AgentInfo", request
 
     from hector_nb.frontends.cli.approving import Nobody
     from hector_nb.frontends.cli.questions import Answering
-    from hector_nb.frontends.cli.turn import on_interrupt
+    from hector_nb.frontends.cli.turn import cancel, on_interrupt
     from hector_nb.service import collect
     from hector_nb.wire.codec import dumps, encode_reply
 
     stream = await service.stream_message(agent.name, replace(request, on_disconnect="continue"))
     stopping: set[asyncio.Task[object]] = set()
 
-    async def cancel() -> None:
-        with suppress(HectorError):  # One-off sessions may be gone by the time the turn is over.
-            await service.cancel_turn(agent.name, stream.session_id, turn_id=stream.turn_id)
-
     def stop() -> None:
-        stopping.add(asyncio.create_task(cancel()))
+        stopping.add(asyncio.create_task(cancel(service, agent.name, stream)))
 
     with on_interrupt(stop):
         reply = await collect(Answering(stream, service, agent.name, Nobody()))

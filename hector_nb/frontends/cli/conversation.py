@@ -10,11 +10,11 @@ from hector_nb.errors import SessionEnded, SessionNotFound, TurnNotFound
 from hector_nb.events import TurnDone
 from hector_nb.frontends.cli.approving import Nobody, Person
 from hector_nb.frontends.cli.console import make_console
+from hector_nb.frontends.cli.figures import ago, counts, foot
 from hector_nb.frontends.cli.options import model_of
 from hector_nb.frontends.cli.person import PersonAtTerminal
 from hector_nb.frontends.cli.screen import make_screen
 from hector_nb.frontends.cli.turn import AnswerOnScreen, choose_view
-from hector_nb.frontends.cli.words import ago, counts, foot
 from hector_nb.frontends.render import plain_line
 from hector_nb.ids import new_id
 from hector_nb.memories import Ledger

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from hector_nb.frontends.cli.cells import cut
 from hector_nb.frontends.cli.console import can_draw
 from hector_nb.frontends.ledger_rows import LOOKS, Row, bar, excerpt_of, headline, notes, rows
 from hector_nb.frontends.render import plain_line
@@ -16,6 +17,8 @@ _INDENT = "  "
 _MOST_CELLS = 56
 _EXCERPT_FROM = 72
 """Columns from which on there is room for what the parts say."""
+_LEAST_EXCERPT = 8
+"""Columns below which nothing of it is shown."""
 _TITLE = 32
 """Columns of the session's title."""
 _LABEL = max(len(look.label) for look in LOOKS.values())
@@ -47,7 +50,7 @@ def _lines(
     ledger: Ledger, width: int, settings: Mapping[str, Any], *, title: str, whole: bool, colours: bool
 ) -> Iterator[Text]:
     cells = min(_MOST_CELLS, width - len(_INDENT) - 1)
-    title = _cut(plain_line(title), _TITLE)
+    title = cut(plain_line(title), _TITLE)
     words = (ledger.turn_id, title) if ledger.turn_id else (title, "now")
     head = Text(_INDENT).append(headline(ledger), "bold")
     yield head.append("".join(f"  ·  {word}" for word in words if word), "dim")
@@ -68,7 +71,7 @@ def _lines(
             yield line
             yield from _memories(row.parts, width)
         else:
-            yield line.append(f"  {_cut(row.excerpt, room)}", "dim") if width >= _EXCERPT_FROM else line
+            yield line.append(f"  {_told(row.excerpt, room)}", "dim") if width >= _EXCERPT_FROM else line
 
 
 def _bar(ledger: Ledger, cells: int, *, colours: bool) -> Text:
@@ -103,7 +106,7 @@ def _memories(parts: Sequence[LedgerPart], width: int) -> Iterator[Text]:
     indent = len(_INDENT) + 2
     for part in parts:
         head = f"{' ' * indent}{part.score or 0:.2f}  "
-        yield Text(head + _cut(excerpt_of(part), width - len(head)), "dim")
+        yield Text(head + _told(excerpt_of(part), width - len(head)), "dim")
 
 
 def _part(part: LedgerPart, tokens: int) -> Iterator[Text]:
@@ -131,7 +134,6 @@ def _scores(part: LedgerPart) -> str:
     return ", ".join(origin)
 
 
-def _cut(text: str, cells: int) -> str:
-    if cells < 8:
-        return ""
-    return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"
+def _told(excerpt: str, room: int) -> str:
+    """As much of what a part says as there is room for; less than a word tells nothing."""
+    return cut(excerpt, room) if room >= _LEAST_EXCERPT else ""

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hector_nb.errors import MemoryNotFound, SessionNotFound
+from hector_nb.frontends.cli.figures import ago
 from hector_nb.frontends.cli.options import choose_agent
-from hector_nb.frontends.cli.words import ago
-from hector_nb.frontends.render import plain, plain_line
-from hector_nb.frontends.words import counted
+from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.words import counted, shortened
 from hector_nb.memories import Memory, RecalledMemory, SessionMemory
 from hector_nb.service import AgentInfo, SessionService
 from hector_nb.sessions import Session
@@ -24,6 +24,7 @@ T = TypeVar("T")
 _SESSIONS = 100
 """The newest sessions with an agent in which a memory is looked for, where each has memories of its own."""
 _PAGE = 200
+_LONGEST_QUOTE = 70
 
 
 async def session_of(service: SessionService, agent: str | None, session: str | None) -> tuple[AgentInfo, Session]:
@@ -134,7 +135,6 @@ def origin_of(memory: Memory) -> str:
     return f"{memory.kind}{corrected} · {plain_line(memory.session_id)}"
 
 
-def quoted(text: str, *, most: int = 70) -> str:
+def quoted(text: str) -> str:
     """A text in quotes, on one line."""
-    line = plain_line(plain(text))
-    return f"“{line}”" if len(line) <= most else f"“{line[: most - 1].rstrip()}…”"
+    return f"“{shortened(plain_line(text), _LONGEST_QUOTE)}”"

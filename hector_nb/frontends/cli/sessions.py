@@ -59,8 +59,8 @@ def list_sessions(
 
 
 def _print_page(page: "Page[Session]") -> None:
+    from hector_nb.frontends.cli.figures import ago
     from hector_nb.frontends.cli.tables import print_table
-    from hector_nb.frontends.cli.words import ago
 
     rows = [(s.session_id, s.agent, s.status, str(s.message_count), ago(s.last_active_at), s.title) for s in page.items]
     if rows:
@@ -100,7 +100,7 @@ def _print_session(session: "Session") -> None:
     from rich.text import Text
 
     from hector_nb.frontends.cli.console import make_console
-    from hector_nb.frontends.cli.words import ago, counts
+    from hector_nb.frontends.cli.figures import ago, counts
     from hector_nb.frontends.render import plain_line
 
     words = [
@@ -189,7 +189,7 @@ def delete(
 
 
 def _summary(session: "Session") -> str:
-    from hector_nb.frontends.cli.words import counts
+    from hector_nb.frontends.cli.figures import counts
     from hector_nb.frontends.render import plain_line
 
     return f"{session.session_id} · {plain_line(session.title) or session.agent} · {counts(session)}"

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from hector_nb.errors import InvalidRequest
 from hector_nb.frontends.cli.conversation import Conversation
+from hector_nb.frontends.cli.figures import ago, counts
 from hector_nb.frontends.cli.ledger import print_ledger
 from hector_nb.frontends.cli.options import model_of
 from hector_nb.frontends.cli.remembered import find_memory, print_memories, print_recalled, quoted
 from hector_nb.frontends.cli.transcript import print_transcript
-from hector_nb.frontends.cli.words import ago, counts
 from hector_nb.frontends.render import plain_line
 from hector_nb.memories import Ledger
 

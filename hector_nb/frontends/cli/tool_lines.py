@@ -1,72 +1,47 @@
 """What an agent's tools do, in one line each: `✓ Searched for "sales"  3 places · 0.2 s`."""
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from hector_nb.events import ToolCalled, ToolReturned
-from hector_nb.frontends.render import plain, plain_line
-from hector_nb.frontends.widget.words import has_run, subject, verb, verb_of
+from hector_nb.frontends import tool_words
+from hector_nb.frontends.cli.cells import cut
+from hector_nb.frontends.render import plain
 from hector_nb.messages import unreadable
 
 _SHOWN_LINES = 12
 """Lines of a command's output that are shown, those at its end."""
-_LONGEST_RESULT = 48
 
 
 def doing(call: ToolCalled, width: int) -> Text:
     """What goes on."""
-    return Text(_cut(f"◌ {verb(call.name, over=False)} {_argument(call)}".rstrip(), width), "dim")
+    return Text(cut(f"◌ {tool_words.verb(call.name, over=False)} {_argument(call)}".rstrip(), width), "dim")
 
 
 def done(call: ToolCalled, result: ToolReturned, seconds: float, width: int) -> Text:
     """What was done, and what came of it."""
-    did = verb_of(result.name, result.output, is_error=result.is_error)
-    told = [_outcome(result), f"{seconds:.1f} s"]
+    outcome = tool_words.result(result.name, result.output, is_error=result.is_error, hit="place", cut=cut)
+    did = tool_words.verb_of(result.name, result.output, is_error=result.is_error)
+    told = [outcome, f"{seconds:.1f} s"]
     right = f"  {' · '.join(word for word in told if word)}"
-    left = _cut(f"{did} {_argument(call)}".rstrip(), max(width - 2 - cell_len(right), 10))
+    left = cut(f"{did} {_argument(call)}".rstrip(), max(width - 2 - cell_len(right), 10))
     mark = ("✗ ", "red") if result.is_error else ("✓ ", "green")
-    return Text.assemble(mark, left, (_cut(right, max(width - 2 - cell_len(left), 0)), "dim"))
+    return Text.assemble(mark, left, (cut(right, max(width - 2 - cell_len(left), 0)), "dim"))
 
 
 def output_of(result: ToolReturned) -> Text | None:
     """What a command printed: its last lines."""
     if result.name != "execute_command" or not result.output.strip() or _never_ran(result):
         return None
-    lines = plain(result.output).rstrip().split("\n")
-    left_out = len(lines) - _SHOWN_LINES
-    if left_out > 1:
-        lines = [f"… {left_out:,} lines before", *lines[-_SHOWN_LINES:]]
+    lines = tool_words.last_lines(plain(result.output).rstrip().split("\n"), _SHOWN_LINES)
     return Text("\n".join(f"  {line}" for line in lines), "dim")
 
 
 def _argument(call: ToolCalled) -> str:
     """The argument that tells most, or all of them."""
-    told = subject(call.name, call.arguments)
+    told = tool_words.subject(call.name, call.arguments)
     return f'"{told}"' if told and call.name == "search" and unreadable(call.arguments) is None else told
 
 
 def _never_ran(result: ToolReturned) -> bool:
-    return result.is_error and not has_run(result.name, result.output)
-
-
-def _outcome(result: ToolReturned) -> str:
-    lines = plain(result.output).strip().splitlines() or [""]
-    if _never_ran(result):
-        return _cut(plain_line(lines[0]), _LONGEST_RESULT)
-    match result.name:
-        case "execute_command":
-            return lines[-1].strip("[]") if result.is_error else ""
-        case "search":
-            places = [block for block in result.output.split("\n\n") if block and not block.startswith("[")]
-            found = len(places) if not result.output.startswith("Nothing was found") else 0
-            return f"{found} {'place' if found == 1 else 'places'}"
-        case "write_file" | "agent_call":
-            return ""
-        case "read_file" | "list_files":
-            return f"{len(lines):,} {'line' if len(lines) == 1 else 'lines'}"
-    short = plain_line(lines[0])
-    return short if len(lines) == 1 and len(short) <= _LONGEST_RESULT else f"{len(lines):,} lines"
-
-
-def _cut(text: str, cells: int) -> str:
-    return text if cell_len(text) <= cells else f"{set_cell_size(text, max(cells - 1, 0)).rstrip()}…"
+    return result.is_error and not tool_words.has_run(result.name, result.output)

@@ -94,7 +94,7 @@ class AnswerOnScreen:
                 try:
                     return await self._read(self._stream)
                 except OSError:
-                    await self._cancel(self._stream)
+                    await cancel(self._service, self._agent, self._stream)
                     raise
                 finally:
                     await self._end_questions()
@@ -159,13 +159,15 @@ class AnswerOnScreen:
         self._stopped = True
         self._screen.stopping()
         if self._stream:
-            self._stopping = self._stopping or asyncio.ensure_future(self._cancel(self._stream))
+            self._stopping = self._stopping or asyncio.ensure_future(cancel(self._service, self._agent, self._stream))
         elif self._starting:
             self._starting.cancel()
 
-    async def _cancel(self, stream: TurnStream) -> None:
-        with suppress(HectorError):  # One-off sessions may be gone by the time the turn is over.
-            await self._service.cancel_turn(self._agent, stream.session_id, turn_id=stream.turn_id)
+
+async def cancel(service: SessionService, agent: str, stream: TurnStream) -> None:
+    """Stop a turn, if there is anything left to stop."""
+    with suppress(HectorError):  # One-off sessions may be gone by the time the turn is over.
+        await service.cancel_turn(agent, stream.session_id, turn_id=stream.turn_id)
 
 
 def choose_view(reasoning: ReasoningConfig, *, thinking: bool, debug: bool) -> View:

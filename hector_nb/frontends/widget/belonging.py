@@ -6,7 +6,6 @@ notebook's: what it is moved to becomes the session of the cells.
 """
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -14,11 +13,11 @@ from typing import Protocol
 from hector_nb.errors import SessionNotFound
 from hector_nb.frontends.cell_turns import CellRun, running_cell
 from hector_nb.frontends.notebook_sessions import NotebookSessions, active_sessions
+from hector_nb.frontends.session_notes import CHATS, noted, read_texts
 from hector_nb.frontends.widget.kernel import shell
 from hector_nb.service import SessionService
 from hector_nb.sessions import Session
 
-_KEY = "chats"
 _MOST = 50
 """Places that one session may belong to."""
 
@@ -46,7 +45,7 @@ class CellChat:
         """See `Belonging`."""
         known = {each.name for each in await service.list_agents()}
         async for session in active_sessions(service, agent):
-            if session.agent in known and _places(session).get(self._place) == session.session_id:
+            if session.agent in known and read_texts(session, CHATS).get(self._place) == session.session_id:
                 self._claimed = session
                 return session
         return None
@@ -63,10 +62,11 @@ class CellChat:
 
     async def _write(self, service: SessionService, session: Session, session_id: str | None) -> None:
         session = await service.get_session(session.agent, session.session_id)
-        places = {place: found for place, found in _places(session).items() if place != self._place}
+        places = read_texts(session, CHATS)
+        places.pop(self._place, None)
         if session_id is not None:
             places[self._place] = session_id
-        metadata = {**session.metadata, _KEY: dict(list(places.items())[-_MOST:])}
+        metadata = noted(session.metadata, CHATS, places, most=_MOST)
         await service.update_session(session.agent, session.session_id, metadata=metadata)
 
 
@@ -101,9 +101,3 @@ def cell_chat() -> CellChat | None:
     number = _latest[1] + 1 if _latest is not None and _latest[0] == run else 1
     _latest = run, number
     return CellChat(f"{Path.cwd() / notebook}#{run.cell_id}{f'#{number}' if number > 1 else ''}")
-
-
-def _places(session: Session) -> Mapping[str, str]:
-    """The places that a session says it belongs to. Anybody may have written there."""
-    found = session.metadata.get(_KEY)
-    return {str(place): str(each) for place, each in found.items()} if isinstance(found, Mapping) else {}

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hector_nb.errors import HectorError
-from hector_nb.frontends.widget import meter, words
+from hector_nb.frontends import tool_words
+from hector_nb.frontends.widget import meter
 from hector_nb.service import AgentInfo, SessionService
 from hector_nb.sessions import Session
 from hector_nb.wire.codec import encode_time
@@ -18,7 +19,7 @@ def agent_card(info: AgentInfo, *, asks: Sequence[str], others: Sequence[str], r
         "description": info.description,
         "model": info.model,
         "host": info.host,
-        "asks": words.asks(asks),
+        "asks": tool_words.asks(asks),
         "reachable": reachable,
         "strategy": str((info.memory.get("working") or {}).get("strategy", "")),
         "threshold": meter.threshold(info),

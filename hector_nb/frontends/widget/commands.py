@@ -11,8 +11,7 @@ from hector_nb.frontends.widget.cards import session_head
 from hector_nb.frontends.widget.conversation import Conversation
 from hector_nb.frontends.widget.problems import problem_of
 from hector_nb.frontends.widget.turns import ACTIVE
-from hector_nb.messages import Message
-from hector_nb.service import transcript_of
+from hector_nb.service import all_messages
 from hector_nb.wire.export import FORMATS, export, file_name
 
 _log = logging.getLogger("hector_nb.frontends")
@@ -177,18 +176,14 @@ async def sessions(chat: Conversation, query: str, cursor: str | None) -> dict[s
 async def exported(chat: Conversation, form: str) -> dict[str, str]:
     """The conversation as a file."""
     session = chat.here()
-    text = "".join(export(session, await all_messages(chat), form))
+    messages = await all_messages(chat.service, session.agent, session.session_id)
+    text = "".join(export(session, messages, form))
     return {"filename": file_name(session, form), "mime": FORMATS[form].media_type.partition(";")[0], "text": text}
 
 
 async def markdown(chat: Conversation) -> str:
     """The conversation as safe Markdown."""
-    if chat.session is None:
+    if (session := chat.session) is None:
         return "*Nothing was said yet.*"
-    return "".join(export(chat.session, await all_messages(chat), "markdown"))
-
-
-async def all_messages(chat: Conversation) -> list[Message]:
-    """The whole transcript."""
-    session = chat.here()
-    return [message async for message in transcript_of(chat.service, session.agent, session.session_id)]
+    messages = await all_messages(chat.service, session.agent, session.session_id)
+    return "".join(export(session, messages, "markdown"))

@@ -6,19 +6,11 @@ person wants is done by `commands.py`, with the methods of this class.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hector_nb.errors import (
-    HectorError,
-    InvalidRequest,
-    SessionBusy,
-    SessionEnded,
-    SessionNotFound,
-    TooManyWaiting,
-)
+from hector_nb.errors import HectorError, InvalidRequest, SessionEnded, SessionNotFound
 from hector_nb.events import ApprovalAsked, Event, TurnDone, TurnFailed, TurnStarted, is_last
 from hector_nb.frontends.cell_approvals import Allowed
 from hector_nb.frontends.widget import meter
@@ -29,19 +21,19 @@ from hector_nb.frontends.widget.following import Following, feed_of
 from hector_nb.frontends.widget.history import History
 from hector_nb.frontends.widget.hold import MainThreadHold
 from hector_nb.frontends.widget.outbox import Outbox, Send
-from hector_nb.frontends.widget.problems import problem_of, retry_after
+from hector_nb.frontends.widget.own_turns import OwnTurns
+from hector_nb.frontends.widget.problems import problem_of
+from hector_nb.frontends.widget.queue import Queue
 from hector_nb.frontends.widget.reading import TurnReader
 from hector_nb.frontends.widget.remembering import Remembering
-from hector_nb.frontends.widget.state import Recorder
+from hector_nb.frontends.widget.state import Recorder, empty_state
+from hector_nb.frontends.widget.trying_again import TryingAgain
 from hector_nb.frontends.widget.turns import ACTIVE, new_turn
-from hector_nb.frontends.widget.welcome import NO_WELCOME, welcome
+from hector_nb.frontends.widget.welcome import welcome
 from hector_nb.service import AgentInfo, SendMessage, SessionService
 from hector_nb.sessions import Session
 
 _log = logging.getLogger("hector_nb.frontends")
-
-MOST_WAITING = 16
-"""Messages that may wait in this chat."""
 
 
 class Conversation:
@@ -76,18 +68,18 @@ class Conversation:
         self.info: AgentInfo
         self.changing = asyncio.Lock()
         """Held by whatever begins or takes back turns, so that one thing happens after the other."""
-        self._hold = hold
         self.approvals = Approvals(self, set() if allowed is None else allowed)
         self._reachable = reachable
         self._offers = offers
         self._belonging = belonging
         self._tools = 0
         self._title: str | None = None
-        self._own: set[str] = set()
-        self._attempts = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._following: Following | None = None
         self._remembering = Remembering(self)
+        self._queue = Queue(self)
+        self._own_turns = OwnTurns(self, hold)
+        self._trying_again = TryingAgain(self)
 
     # -- opening
 
@@ -141,8 +133,7 @@ class Conversation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for turn_id in self._own:
-            self._hold.remove(turn_id)
+        self._own_turns.close()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside; what goes wrong is shown."""
@@ -179,20 +170,9 @@ class Conversation:
             self._following = None
         self._remembering.stop()
         if self.session is not None:
-            for turn_id in list(self._own):
-                self.spawn(self._outlast(self.session, turn_id))
-        self.session, self.history, self._title, self._own, self._attempts = None, None, None, set(), 0
-
-    async def _outlast(self, session: Session, turn_id: str) -> None:
-        """Let the notebook's functions be called until a turn is over that is not shown any more."""
-        try:
-            async with await self.service.follow_turn(session.agent, turn_id, session_id=session.session_id) as stream:
-                while await stream.read():
-                    pass
-        except HectorError:
-            pass
-        finally:
-            self._hold.remove(turn_id)
+            self._own_turns.leave(self.session)
+        self._trying_again.begin_anew()
+        self.session, self.history, self._title = None, None, None
 
     def _show(self, session: Session | None, turns: list[dict[str, Any]], *, more: bool) -> None:
         self.session = session
@@ -229,13 +209,10 @@ class Conversation:
             raise InvalidRequest("The message is empty.")
         if self.session is not None and self.session.status != "active":
             raise SessionEnded(f"This session has {self.session.status}.")
-        if not self.busy and not self.record.size("queue"):
+        if self.busy or self._queue:
+            self._queue.put(queued, text)
+        else:
             await self.start(text)
-            return
-        if self.record.size("queue") >= MOST_WAITING:
-            raise TooManyWaiting(f"{MOST_WAITING} messages are waiting already.")
-        self.record.push(["queue"], {"id": queued, "text": text})
-        self._go_on()
 
     async def start(self, text: str) -> None:
         """Begin a turn.
@@ -248,11 +225,9 @@ class Conversation:
             await self._belonging.claim(self.service, session)
         request = SendMessage(message=text, session_id=session.session_id, on_disconnect="continue")
         stream = await self.service.stream_message(self.info.name, request)
-        turn_id = stream.turn_id
-        self._hold.add(turn_id)
-        self._own.add(turn_id)
+        self._own_turns.add(stream.turn_id)
         self.complain(None)
-        self.show_turn(turn_id, text=text, status="queued" if self.busy else "waiting")
+        self.show_turn(stream.turn_id, text=text, status="queued" if self.busy else "waiting")
         self.outbox.tell()
         await stream.__aexit__(None, None, None)  # it is read by following the session
 
@@ -261,19 +236,9 @@ class Conversation:
         feed = await self.service.follow_session(self.info.name, session.session_id, after="start")
         self.history = History(self.service, session)
         await self.history.earlier()
-        self.session = session
-        self.record.set(["session"], session_head(session))
+        self._head(session)
         self._following = Following(self, session, feed)
         return session
-
-    def need_quiet(self) -> None:
-        """What is said is about to be taken back.
-
-        Raises:
-            SessionBusy: a turn runs.
-        """
-        if self.busy:
-            raise SessionBusy("An answer is under way.", hint="Stop it first.")
 
     def forget_from(self, turn_id: str, *, itself: bool) -> None:
         """Show a turn (`itself`) and those after it no more."""
@@ -297,7 +262,7 @@ class Conversation:
         """End the session."""
         session = self.here()
         self._head(await self.service.end_session(self.info.name, session.session_id))
-        self.record.set(["queue"], [])
+        self._queue.clear()
 
     def here(self) -> Session:
         """The session.
@@ -308,23 +273,6 @@ class Conversation:
         if self.session is None:
             raise SessionNotFound("Nothing was said yet.", hint="The session is made with the first message.")
         return self.session
-
-    def _go_on(self) -> None:
-        """Send what waits, if its time has come."""
-        if self.record.size("queue") and not self.busy:
-            self.spawn(self._send_next())
-
-    async def _send_next(self) -> None:
-        async with self.changing:
-            if self.busy or not self.record.size("queue"):
-                return
-            first, *rest = self.record.get("queue")
-            self.record.set(["queue"], rest)
-            try:
-                await self.start(first["text"])
-            except BaseException:
-                self.record.set(["queue"], [first, *self.record.get("queue")])
-                raise
 
     # -- reading
 
@@ -357,19 +305,15 @@ class Conversation:
     def _see_end(self, turn_id: str, event: Event) -> None:
         if isinstance(event, TurnDone) and self.history is not None:
             self.history.note(event.message_id, turn_id)
-        own = turn_id in self._own
-        self._own.discard(turn_id)
-        self._hold.remove(turn_id)
+        own = self._own_turns.end(turn_id)
         self._remembering.refresh(())
         self.spawn(self.look_at_session())
         if isinstance(event, TurnFailed):
-            pause = retry_after(event, self._attempts) if own else None
-            if pause is not None:
-                self._attempts += 1
-                self.spawn(self._try_again(turn_id, pause))
+            if own:
+                self._trying_again.failed(turn_id, event)
             return
-        self._attempts = 0
-        self._go_on()
+        self._trying_again.begin_anew()
+        self._queue.go_on()
 
     async def look_at_session(self) -> None:
         """Show the title, which may be new, and the time."""
@@ -377,37 +321,3 @@ class Conversation:
             session = await self.service.get_session(self.info.name, self.session.session_id)
             if self.session is not None and session.session_id == self.session.session_id:
                 self._head(session)
-
-    # -- what is tried again
-
-    async def _try_again(self, turn_id: str, pause: float) -> None:
-        """Send a question again after a while, unless something else happens meanwhile."""
-        place = self.record.find("turn_id", turn_id, "turns")
-        if place is None:
-            return
-        due = time.time() + pause
-        self.record.set(["turns", place, "problem", "retry_at"], due)
-        self.outbox.tell()
-        await asyncio.sleep(pause)
-        place = self.record.find("turn_id", turn_id, "turns")
-        if place is None or (self.record.get("turns", place, "problem") or {}).get("retry_at") != due:
-            return
-        from hector_nb.frontends.widget.taking_back import retry
-
-        async with self.changing:
-            await retry(self, turn_id)
-
-
-def empty_state() -> dict[str, Any]:
-    """The state before anything is known."""
-    return {
-        "agent": None,
-        "session": None,
-        "turns": [],
-        "more": False,
-        "queue": [],
-        "meter": None,
-        "window": None,
-        "problem": None,
-        "welcome": NO_WELCOME,
-    }

@@ -37,6 +37,12 @@ class MainThreadHold:
             self._holders.discard(holder)
         self._settle()
 
+    def release(self) -> None:
+        """Nobody is at work that the chat knows of."""
+        with self._lock:
+            self._holders.clear()
+        self._settle()
+
     def _settle(self) -> None:
         if threading.current_thread() is threading.main_thread():
             self._update()

@@ -21,8 +21,8 @@ from hector_nb.events import (
     TurnReset,
     TurnStarted,
 )
+from hector_nb.frontends import tool_words
 from hector_nb.frontends.asking import question, visible
-from hector_nb.frontends.widget import words
 from hector_nb.frontends.widget.problems import turn_problem
 from hector_nb.frontends.widget.state import Recorder
 from hector_nb.frontends.widget.turns import approval_card, tool_part
@@ -180,11 +180,11 @@ class TurnReader:
         name = self._record.get(*place, "name")
         if event.edited is not None:
             self._record.set([*place, "arguments"], dict(event.edited))
-            self._record.set([*place, "subject"], words.subject(name, event.edited))
+            self._record.set([*place, "subject"], tool_words.subject(name, event.edited))
         self._record.set([*place, "approval"], None)
         approved = "done" if event.call_id in self._nested else "running"
         status = "expired" if event.expired else "denied" if event.decision == "deny" else approved
-        self._record.set([*place, "verb"], words.verb(name, over=status == "done"))
+        self._record.set([*place, "verb"], tool_words.verb(name, over=status == "done"))
         self._record.set([*place, "status"], status)
         self._settle()
 
@@ -208,9 +208,9 @@ class TurnReader:
         place = self._part(event.call_id) or self._push(event.call_id, event.name, {}, "running")
         began = self._began.pop(event.call_id, None)
         self._record.set([*place, "status"], "failed" if event.is_error else "done")
-        self._record.set([*place, "verb"], words.verb_of(event.name, event.output, is_error=event.is_error))
-        self._record.set([*place, "result"], words.result(event.name, event.output, is_error=event.is_error))
-        self._record.set([*place, "output"], words.shown_output(event.output))
+        self._record.set([*place, "verb"], tool_words.verb_of(event.name, event.output, is_error=event.is_error))
+        self._record.set([*place, "result"], tool_words.result(event.name, event.output, is_error=event.is_error))
+        self._record.set([*place, "output"], tool_words.shown_output(event.output))
         if began is not None:
             self._record.set([*place, "seconds"], round(max(0.0, self._clock() - began), 2))
         self._settle()
@@ -236,7 +236,7 @@ class TurnReader:
         for place, part in enumerate(self._record.get(*self._at("parts"))):
             if part["kind"] == "tool" and part["status"] in {"running", "waiting"}:
                 self._record.set(self._at("parts", place, "approval"), None)
-                self._record.set(self._at("parts", place, "verb"), words.verb(part["name"], over=True))
+                self._record.set(self._at("parts", place, "verb"), tool_words.verb(part["name"], over=True))
                 self._record.set(self._at("parts", place, "status"), "cancelled")
 
     def _settle(self) -> None:

@@ -19,6 +19,8 @@ PROTOCOL: Final = 1
 Path: TypeAlias = Sequence[str | int]
 State: TypeAlias = dict[str, Any]
 
+NO_WELCOME: Final[Mapping[str, Any]] = {"prompts": [], "memories": 0, "sessions": 0}
+
 
 class Recorder:
     """A state and what changed in it since the last message."""
@@ -111,6 +113,21 @@ class Recorder:
             self._n += 1
             self._sealed.append({"t": "ops", "n": self._n, "ops": self._pending})
             self._pending = []
+
+
+def empty_state() -> State:
+    """The state of a chat before anything is known."""
+    return {
+        "agent": None,
+        "session": None,
+        "turns": [],
+        "more": False,
+        "queue": [],
+        "meter": None,
+        "window": None,
+        "problem": None,
+        "welcome": NO_WELCOME,
+    }
 
 
 def apply(state: State, op: Sequence[Any]) -> None:

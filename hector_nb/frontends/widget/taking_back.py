@@ -1,11 +1,15 @@
 """Taking back what was said: try again, edit, rewind, fork."""
 
-from hector_nb.errors import TurnNotFound
-from hector_nb.frontends.widget.conversation import Conversation
+from typing import TYPE_CHECKING
+
+from hector_nb.errors import SessionBusy, TurnNotFound
 from hector_nb.frontends.widget.history import last_message, message_before
 
+if TYPE_CHECKING:
+    from hector_nb.frontends.widget.conversation import Conversation
 
-async def retry(chat: Conversation, turn_id: str) -> None:
+
+async def retry(chat: "Conversation", turn_id: str) -> None:
     """Ask a turn's question again, in its place.
 
     Raises:
@@ -14,7 +18,7 @@ async def retry(chat: Conversation, turn_id: str) -> None:
     await _replace(chat, turn_id, _question(chat, turn_id))
 
 
-async def edit(chat: Conversation, turn_id: str, text: str, *, fork: bool) -> None:
+async def edit(chat: "Conversation", turn_id: str, text: str, *, fork: bool) -> None:
     """Ask something else in a turn's place; `fork`: in a new session that has what was said before it.
 
     Raises:
@@ -33,21 +37,21 @@ async def edit(chat: Conversation, turn_id: str, text: str, *, fork: bool) -> No
     await chat.start(text)
 
 
-async def rewind(chat: Conversation, turn_id: str) -> None:
+async def rewind(chat: "Conversation", turn_id: str) -> None:
     """Take back all that follows a turn.
 
     Raises:
         HectorError: as for `retry`.
     """
     _question(chat, turn_id)
-    chat.need_quiet()
+    _need_quiet(chat)
     session = chat.here()
     after = await last_message(chat.service, session, turn_id)
     await chat.service.rewind_session(chat.info.name, session.session_id, after=after)
     chat.forget_from(turn_id, itself=False)
 
 
-async def fork(chat: Conversation, turn_id: str | None) -> None:
+async def fork(chat: "Conversation", turn_id: str | None) -> None:
     """Go on in a new session that has what was said up to a turn and with it; None: all of it.
 
     Raises:
@@ -58,8 +62,8 @@ async def fork(chat: Conversation, turn_id: str | None) -> None:
     await chat.open(await chat.service.fork_session(chat.info.name, session.session_id, after=after))
 
 
-async def _replace(chat: Conversation, turn_id: str, text: str) -> None:
-    chat.need_quiet()
+async def _replace(chat: "Conversation", turn_id: str, text: str) -> None:
+    _need_quiet(chat)
     session = chat.here()
     before = await message_before(chat.service, session, turn_id)
     await chat.service.rewind_session(chat.info.name, session.session_id, after=before)
@@ -67,7 +71,12 @@ async def _replace(chat: Conversation, turn_id: str, text: str) -> None:
     await chat.start(text)
 
 
-def _question(chat: Conversation, turn_id: str) -> str:
+def _need_quiet(chat: "Conversation") -> None:
+    if chat.busy:
+        raise SessionBusy("An answer is under way.", hint="Stop it first.")
+
+
+def _question(chat: "Conversation", turn_id: str) -> str:
     place = chat.record.find("turn_id", turn_id, "turns")
     if place is None:
         raise TurnNotFound("This turn is not shown any more.")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from hector_nb.frontends import tool_words
 from hector_nb.frontends.asking import question, visible
-from hector_nb.frontends.widget import words
 from hector_nb.messages import Message
 from hector_nb.wire.codec import dumps, encode_time
 
@@ -41,9 +41,9 @@ def tool_part(call_id: str, name: str, arguments: Mapping[str, Any], *, status: 
         "kind": "tool",
         "call_id": call_id,
         "name": name,
-        "verb": words.verb(name, over=status not in {"running", "waiting"}),
-        "subject": words.subject(name, arguments),
-        "arguments": words.shown_arguments(arguments),
+        "verb": tool_words.verb(name, over=status not in {"running", "waiting"}),
+        "subject": tool_words.subject(name, arguments),
+        "arguments": tool_words.shown_arguments(arguments),
         "status": status,
         "result": "",
         "output": "",
@@ -70,7 +70,7 @@ def approval_card(name: str, arguments: Mapping[str, Any], *, agent: str, deadli
         "body": body,
         "diff": None,
         "deadline": deadline,
-        "wider": words.wider(name),
+        "wider": tool_words.wider(name),
     }
 
 
@@ -115,9 +115,9 @@ def _parts(message: Message, results: Mapping[str | None, Message]) -> list[Part
         part = tool_part(call.call_id, call.name, call.arguments, status=outcome)
         if answer is not None:
             if outcome != "cancelled":
-                part["verb"] = words.verb_of(call.name, answer.content, is_error=failed)
-            part["result"] = words.result(call.name, answer.content, is_error=failed)
-            part["output"] = words.shown_output(answer.content)
+                part["verb"] = tool_words.verb_of(call.name, answer.content, is_error=failed)
+            part["result"] = tool_words.result(call.name, answer.content, is_error=failed)
+            part["output"] = tool_words.shown_output(answer.content)
         parts.append(part)
     return parts
 

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from hector_nb.errors import HectorError
 from hector_nb.frontends.render import plain_line
+from hector_nb.frontends.widget.state import NO_WELCOME
 from hector_nb.service import AgentInfo, SessionService
 
-NO_WELCOME: Final[Mapping[str, Any]] = {"prompts": [], "memories": 0, "sessions": 0}
 _PROMPTS = 3
 _PAGE = 100
 _PAGES = 5

@@ -20,10 +20,9 @@ from hector_nb.events import (
     TurnReset,
     TurnStarted,
 )
-from hector_nb.frontends.widget.conversation import empty_state
 from hector_nb.frontends.widget.pace import INTERVAL, Pace
 from hector_nb.frontends.widget.reading import TurnReader
-from hector_nb.frontends.widget.state import Recorder, apply
+from hector_nb.frontends.widget.state import Recorder, apply, empty_state
 from hector_nb.frontends.widget.turns import new_turn
 from hector_nb.messages import Usage
 from hector_nb.service import AgentInfo

@@ -3,8 +3,8 @@
 import pytest
 
 from hector_nb.events import ToolCalled, ToolReturned
+from hector_nb.frontends import tool_words
 from hector_nb.frontends.aside import Aside
-from hector_nb.frontends.widget import words
 from hector_nb.frontends.widget.transcript import as_markdown
 from hector_nb.messages import INVALID_ARGUMENTS, ToolCall
 from tests.frontends.widget.world import World
@@ -44,15 +44,15 @@ def test_refused_calls_look_the_same_live_and_after_a_reload(world: World) -> No
 
 
 def test_a_command_that_ran_and_failed_did_run() -> None:
-    assert words.verb_of("execute_command", "no such file\n[exit code 2]", is_error=True) == "Ran"
-    assert words.result("execute_command", "no such file\n[exit code 2]", is_error=True) == "exit code 2"
-    assert words.verb_of("execute_command", "rm is not allowed.", is_error=True) == "Could not run"
-    assert words.result("execute_command", "rm is not allowed.", is_error=True) == "rm is not allowed."
+    assert tool_words.verb_of("execute_command", "no such file\n[exit code 2]", is_error=True) == "Ran"
+    assert tool_words.result("execute_command", "no such file\n[exit code 2]", is_error=True) == "exit code 2"
+    assert tool_words.verb_of("execute_command", "rm is not allowed.", is_error=True) == "Could not run"
+    assert tool_words.result("execute_command", "rm is not allowed.", is_error=True) == "rm is not allowed."
 
 
 def test_arguments_that_are_nothing_at_all_are_shown_as_nothing() -> None:
-    assert words.shown_arguments({INVALID_ARGUMENTS: ""}) == {}
-    assert words.subject("act", {INVALID_ARGUMENTS: ""}) == ""
+    assert tool_words.shown_arguments({INVALID_ARGUMENTS: ""}) == {}
+    assert tool_words.subject("act", {INVALID_ARGUMENTS: ""}) == ""
 
 
 @pytest.mark.parametrize(

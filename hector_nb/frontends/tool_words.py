@@ -1,7 +1,7 @@
-"""What the chat says in words: what tools do, what is asked, what went wrong. Plain sentences; see the functions."""
+"""Tools in words, as every front end says them: what they do, what came of it, what is asked."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hector_nb.frontends.asking import visible_line
@@ -9,8 +9,8 @@ from hector_nb.frontends.render import plain, plain_line
 from hector_nb.frontends.words import counted, shortened
 from hector_nb.messages import unreadable
 
-LONGEST_OUTPUT = 20_000
-"""Characters of a tool's output that the chat shows at once."""
+_LONGEST_OUTPUT = 20_000
+"""Characters of a tool's output that are shown at once."""
 _LONGEST_RESULT = 48
 
 
@@ -74,23 +74,39 @@ def asks(names: Sequence[str]) -> list[str]:
     return [words.asks if (words := _TOOLS.get(name)) else f"uses {plain_line(name)}" for name in names]
 
 
-def result(name: str, output: str, *, is_error: bool) -> str:
-    """What came of a call, in a few words; may be empty."""
+def result(
+    name: str, output: str, *, is_error: bool, hit: str = "hit", cut: Callable[[str, int], str] = shortened
+) -> str:
+    """What came of a call, in a few words; may be empty.
+
+    Args:
+        name: The tool.
+        output: What it returned.
+        is_error: Whether it failed.
+        hit: What is found by a search.
+        cut: Shortens a text to a length, as the eye measures it there.
+    """
     lines = plain(output).strip().splitlines() or [""]
     if is_error:
-        return _cut(lines[-1].strip("[]") if has_run(name, output) else lines[0])
+        return cut(plain_line(lines[-1].strip("[]") if has_run(name, output) else lines[0]), _LONGEST_RESULT)
     match name:
         case "execute_command":
             return ""
         case "search":
             hits = [block for block in output.split("\n\n") if block and not block.startswith("[")]
-            return counted(0 if output.startswith("Nothing was found") else len(hits), "hit")
+            return counted(0 if output.startswith("Nothing was found") else len(hits), hit)
         case "write_file" | "agent_call":
             return ""
         case "read_file" | "list_files":
             return counted(len(lines), "line")
     short = plain_line(lines[0])
     return short if len(lines) == 1 and len(short) <= _LONGEST_RESULT else counted(len(lines), "line")
+
+
+def last_lines(lines: list[str], most: int) -> list[str]:
+    """The lines of a command's output, or those at its end with a note of how many came before: one is not worth a note."""
+    left_out = len(lines) - most
+    return [f"… {left_out:,} lines before", *lines[-most:]] if left_out > 1 else lines
 
 
 def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,14 +118,10 @@ def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown_output(text: str) -> str:
-    """An output without what moves cursors, at most `LONGEST_OUTPUT` characters of it."""
-    return plain(text[: LONGEST_OUTPUT + 1000])[:LONGEST_OUTPUT]
+    """An output without what moves cursors, at most `_LONGEST_OUTPUT` characters of it."""
+    return plain(text[: _LONGEST_OUTPUT + 1000])[:_LONGEST_OUTPUT]
 
 
 def wider(name: str) -> str:
     """The wider permission."""
     return f"Allow {visible_line(name)} for the rest of this session"
-
-
-def _cut(text: str) -> str:
-    return shortened(plain_line(text), _LONGEST_RESULT)
