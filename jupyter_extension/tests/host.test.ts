@@ -32,7 +32,7 @@ test("a change of theme is followed until it is no longer wanted", async () => {
   const seen = vi.fn();
   const end = watchLook(seen);
   document.body.dataset.jpThemeLight = "false";
-  await vi.waitFor(() => expect(seen).toHaveBeenLastCalledWith({ theme: "dark", host: "jupyter" }));
+  await vi.waitFor(() => expect(seen).toHaveBeenLastCalledWith({ theme: "dark", host: "jupyter" }), 25_000);
   end();
   document.body.dataset.jpThemeLight = "true";
   await new Promise((done) => setTimeout(done, 10));

@@ -1,4 +1,9 @@
 /** What browsers have and jsdom lacks. */
+import { configure } from "@testing-library/preact";
+
+// A bound for what does not come, not a measure of speed.
+configure({ asyncUtilTimeout: 25_000 });
+
 class Watches {
   observe() {}
   unobserve() {}

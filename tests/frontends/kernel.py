@@ -11,8 +11,15 @@ from jupyter_client.manager import KernelManager
 
 from tests.frontends.scripts import environment
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """The longest wait for anything, in seconds."""
+AT_ONCE = 25.0
+"""What takes a minute and is interrupted is over by then, however busy the machine is."""
+NO_HURRY = """
+from hector_nb.frontends import magics_completion
+from hector_nb.runtime import remembering
+magics_completion._PATIENCE = remembering._WAIT_FOR_OTHERS = 25.0"""
+"""Lets names and memories take as long as they take on a busy machine, where a person would go on without them."""
 
 
 @dataclass

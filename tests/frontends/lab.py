@@ -9,18 +9,23 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from re import Pattern
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_playwright
 
 from tests.frontends.scripts import environment
 
 PATIENCE = 60.0
 """The longest wait for anything, in seconds."""
+expect.set_options(timeout=PATIENCE * 1000)
 _SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none", "maxNumberOutputs": 5000},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "docmanager-extension/plugin": {
+        "autosave": False
+    },  # it would answer for, or keep away, a save that a test waits for
 }
 
 
@@ -116,14 +121,29 @@ class NotebookPage:
     def run(self, cell: int) -> None:
         """Run a cell and wait for its end."""
         self.start(cell)
+        self.done(cell)
+
+    def done(self, cell: int) -> None:
+        """Wait for the end of a cell that runs for the first time. What it put out may be drawn a little later: see `shows`."""
         self.page.wait_for_function(
             "cell => /\\[\\d+\\]/.test(document.querySelectorAll('.jp-Cell')[cell].querySelector('.jp-InputPrompt').innerText)",
             arg=cell,
         )
 
+    def interrupt(self) -> None:
+        """Press ■."""
+        self.page.locator('[data-command="notebook:interrupt-kernel"], [title^="Interrupt the kernel"]').first.click()
+
+    def shows(self, cell: int, text: str | Pattern[str]) -> None:
+        """Wait until this is in a cell's outputs."""
+        expect(self._outputs(cell)).to_contain_text(text)
+
     def outputs(self, cell: int) -> str:
-        """The text of a cell's outputs."""
-        return self.page.locator(".jp-Cell").nth(cell).locator(".jp-OutputArea").first.inner_text()
+        """The text of a cell's outputs, as far as it is drawn."""
+        return self._outputs(cell).inner_text()
+
+    def _outputs(self, cell: int) -> Locator:
+        return self.page.locator(".jp-Cell").nth(cell).locator(".jp-OutputArea").first
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)

@@ -33,7 +33,7 @@ SCRIPTS: dict[str, list[list[Any]]] = {
     "coder": [["Do this:\n\n```python\nx = 41\n```\n\nand then\n\n```py\nprint(x + 1)\n```\n"]],
     "talker": [["No code, <img src=x onerror=alert(1)> no cry."]],
     "lister": [["```json\n", '{"cities": ["Lyon", "`Oslo`"]}', "\n```"]],
-    "slow": [[step for number in range(150) for step in (f"word{number} ", {"wait_ms": 10})]],
+    "slow": [[step for number in range(120) for step in (f"word{number} ", {"wait_ms": 25})]],
     "hostile": [[text] for text in HOSTILE if text.isprintable() or "\x00" not in text],
 }
 

@@ -41,7 +41,7 @@ class Notebook(Kernel):
 _TOOLS = """
 import hector_nb, time
 def until(true):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 50
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontends.kernel import Kernel
+from tests.frontends.kernel import NO_HURRY, Kernel
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def kernel(folder: Path) -> Iterator[Kernel]:
     kernel = Kernel(folder)
-    assert kernel.run("%load_ext hector_nb").status == "ok"
+    assert kernel.run(f"%load_ext hector_nb\n{NO_HURRY}").status == "ok"
     yield kernel
     kernel.close()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.frontends.kernel import Kernel
+from tests.frontends.kernel import AT_ONCE, Kernel
 
 CALL = '''
 import asyncio, sqlite3, threading, time
@@ -112,7 +112,7 @@ def test_an_interrupt_stops_the_function(kernel: Kernel, function: str) -> None:
     started = time.monotonic()
     cell = kernel.run(f"call({function})", on_output=_interrupt_when_asleep(kernel))
     assert cell.of("error")[0]["ename"] == "KeyboardInterrupt"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < AT_ONCE
     assert kernel.run("print(call('where'))").stdout.endswith("true\n")
 
 
@@ -170,7 +170,7 @@ def test_an_interrupted_function_stops_the_turn_and_the_next_message_works(kerne
     cell = kernel.run("%%hector --new\nDo it", on_output=_interrupt_when_asleep(kernel))
     assert cell.of("error")[0]["ename"] == "KeyboardInterrupt"
     assert cell.markdown[-1] == "*■ stopped*"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < AT_ONCE
     history = kernel.run("m = %hector history\nprint([(each.role, each.status) for each in m][-1])").stdout
     assert "cancelled" in history
     assert kernel.run("%%hector\nGo on").markdown[-1] == "It is done."

@@ -6,7 +6,7 @@ import pytest
 
 from hector_nb.frontends.magics_arguments import COMMANDS
 from hector_nb.frontends.magics_completion import is_free, wanted
-from tests.frontends.kernel import Kernel
+from tests.frontends.kernel import NO_HURRY, Kernel
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_anything_may_follow_in_prompts_and_file_names(line: str) -> None:
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel = Kernel(tmp_path_factory.mktemp("kernel"))
-    kernel.run("%load_ext hector_nb")
+    assert kernel.run(f"%load_ext hector_nb\n{NO_HURRY}").status == "ok"
     yield kernel
     kernel.close()
 

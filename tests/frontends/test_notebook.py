@@ -1,5 +1,6 @@
 """What the magics do, over a real engine, without a kernel."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +22,9 @@ from hector_nb.errors import (
     TurnNotFound,
 )
 from hector_nb.events import ThinkingDelta
-from hector_nb.frontends import cell_turn, notebook, widget
+from hector_nb.frontends import cell_turn, inline, notebook, widget
 from hector_nb.frontends.code_cells import CodeCells
+from hector_nb.frontends.connect import LoopThread
 from hector_nb.frontends.inline import Bundle
 from hector_nb.frontends.notebook import Notebook, footer
 from hector_nb.frontends.notebook_service import NotebookService
@@ -109,6 +111,7 @@ class World:
 def open_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("PYTEST_VERSION", "HECTOR_NB_STREAM", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cell_turn, "_LAST_WORDS", 30.0)  # however slow this machine is
     worlds = []
 
     def make(*replies: Sequence[Step], **agents: Sequence[Sequence[Step]]) -> World:
@@ -224,8 +227,24 @@ def test_variables_are_filled_in_unless_told_otherwise(open_world: Any) -> None:
     assert world.prompts() == ["Ada {hidden} {unknown}", "{name}"]
 
 
-def test_the_answer_grows_in_one_output(open_world: Any) -> None:
-    world = open_world(["one ", Wait(0.15), "two ", Wait(0.15), "three"])
+def release_when(world: World, shown: str, gate: asyncio.Event) -> None:
+    """Let the script go on as soon as the last output has this."""
+
+    async def let() -> None:
+        gate.set()
+
+    def look() -> None:
+        if shown in str(world.outputs[-1][0]):
+            LoopThread.shared().submit(let())
+
+    world.on_output = look
+
+
+def test_the_answer_grows_in_one_output(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inline, "QUIET", 60.0)  # however slow this machine is
+    gate = asyncio.Event()
+    world = open_world(["one ", gate, "two ", Wait(0.15), "three"])
+    release_when(world, "one", gate)
     world.cell("", "count")
     answers = [(bundle["text/markdown"], there) for bundle, _, there in world.outputs if "text/markdown" in bundle]
     assert answers[0] == ("one ", False)
@@ -307,7 +326,8 @@ def test_a_failing_model_raises_and_keeps_what_was_said(open_world: Any) -> None
     assert world.cell("", "again") == "next"
 
 
-def test_a_model_that_fails_at_once_leaves_no_output(open_world: Any) -> None:
+def test_a_model_that_fails_at_once_leaves_no_output(open_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inline, "QUIET", 60.0)  # however slow this machine is
     world = open_world([ModelError("No.")])
     with pytest.raises(ModelError):
         world.cell("", "go")
@@ -409,7 +429,9 @@ def test_a_reply_is_its_text_and_shows_safely() -> None:
 
 def test_what_was_beside_the_answer_takes_the_place_of_the_line_that_waits(open_world: Any) -> None:
     """So that it stands above the answer, though the answer's line came first."""
-    world = open_world([Wait(0.4), ThinkingDelta(text="Hm"), Wait(0.4), "Yes"])
+    gate = asyncio.Event()
+    world = open_world([gate, ThinkingDelta(text="Hm"), Wait(0.4), "Yes"])
+    release_when(world, "Waiting", gate)
     world.cell("--thinking", "x")
     kinds = [
         ("waits" if "Waiting" in str(bundle) else "beside" if "Thinking" in str(bundle) else "answer", there)

@@ -25,6 +25,7 @@ from hector_nb.errors import (
     SessionNotFound,
 )
 from hector_nb.frontends.plain import Hector, PlainSession
+from hector_nb.runtime import remembering
 from tests.frontends.scripts import ROOT
 
 FOREVER = {"wait_ms": 600_000}
@@ -43,6 +44,7 @@ SCRIPTS: dict[str, list[Any]] = {
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HECTOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(remembering, "_WAIT_FOR_OTHERS", 30.0)  # however slow this machine is
     agents: dict[str, Any] = {}
     for name, replies in SCRIPTS.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({"repeat": True, "replies": replies}))
@@ -301,7 +303,7 @@ def test_an_interrupt_stops_the_turn_of_a_script_which_ends_in_time(
     script.write_text(_SCRIPT)
     environment = {**os.environ, "HECTOR_CONFIG": str(config), "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path)}
     command = [sys.executable, *program, str(script)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.returncode) == ("Half\ninterrupted cancelled\nHalf\n", 0), done.stderr
 
 
@@ -342,12 +344,24 @@ async def test_the_same_names_are_awaited(config: Path) -> None:
         assert len(await hector.sessions()) == 2
 
 
+async def _end_when_half(session: hector_nb.AsyncSession, limit: asyncio.Timeout) -> None:
+    """No time is left from when the first words are there."""
+    while not (await session.info()).running_turn:
+        await asyncio.sleep(0)
+    async with session.follow() as stream:
+        async for text in stream:
+            assert text == "Half"
+            break
+    limit.reschedule(asyncio.get_running_loop().time())
+
+
 @pytest.mark.anyio
 async def test_who_is_cancelled_stops_the_turn(config: Path) -> None:
     async with hector_nb.aconnect(config) as hector:
         session = await hector.session("halting")
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(30) as limit, asyncio.TaskGroup() as beside:
+                beside.create_task(_end_when_half(session, limit))
                 await session.send("Hi")
         last = (await session.messages())[-1]
         assert (last.content, last.status) == ("Half", "cancelled")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +14,15 @@ import pytest
 
 import hector_nb
 from hector_nb.errors import AgentNotFound, InvalidRequest, ModelTimeout, SessionNotFound, Unauthenticated, Unavailable
+from hector_nb.frontends import magics_completion
 from hector_nb.frontends.notebook import Notebook
 from hector_nb.frontends.notebook_service import NotebookService
 from hector_nb.frontends.plain import Hector
 from tests.frontends.scripts import ROOT
 
 TOKEN = "the-token"
+PATIENCE = 60.0
+"""The longest wait for anything, in seconds."""
 WRITE = {"tool_call": {"name": "write_file", "arguments": {"path": "a.txt", "content": "hi"}}}
 SCRIPTS: dict[str, list[Any]] = {
     "assistant": [["Hello ", "there."]],
@@ -49,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.stdout.close()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -74,7 +78,9 @@ def test_a_conversation_goes_as_in_process(hector: Hector) -> None:
     assert session.info().title == "A talk"
     assert [each.session_id for each in hector.sessions(query="Again")] == ["talk"]
     assert session.context(session.send("More")).turn_id
-    assert session.memory.memories
+    until = time.monotonic() + PATIENCE
+    while not session.memory.memories:
+        assert time.monotonic() < until
     assert hector.ask("Once").context.parts
     fork = session.fork()
     fork.delete()
@@ -134,12 +140,19 @@ def test_what_does_not_go_together_is_refused(server: str, monkeypatch: pytest.M
         hector_nb.connect("http://127.0.0.1:1")
 
 
-def run(*arguments: str, stdin: str = "", **env: str) -> tuple[int, str, str]:
+_CLI = ("-m", "hector_nb.frontends.cli")
+_CLI_WITHOUT_HURRY = """
+from hector_nb.frontends.cli import completion, main
+completion._PATIENCE = 60
+main()"""
+
+
+def run(*arguments: str, cli: tuple[str, str] = _CLI, stdin: str = "", **env: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "hector_nb.frontends.cli", *arguments],
+        [sys.executable, *cli, *arguments],
         input=stdin.encode(),
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -172,7 +185,7 @@ def test_the_terminal_says_what_is_wrong_with_a_server(server: str) -> None:
 def test_the_shell_completes_the_agents_of_a_server(server: str) -> None:
     def offered(line: str) -> list[str]:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
-        return run(_HECTOR_COMPLETE="complete_bash", **words)[1].split()
+        return run(cli=("-c", _CLI_WITHOUT_HURRY), _HECTOR_COMPLETE="complete_bash", **words)[1].split()
 
     assert offered(f"hector chat --server {server} --token {TOKEN} w") == ["writer"]
     assert offered(f"hector --server {server} --token {TOKEN} call bro") == ["broken"]
@@ -180,7 +193,8 @@ def test_the_shell_completes_the_agents_of_a_server(server: str) -> None:
     assert offered("hector chat --server http://127.0.0.1:1 w") == []
 
 
-def test_the_tab_key_offers_what_the_connected_server_has(server: str) -> None:
+def test_the_tab_key_offers_what_the_connected_server_has(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(magics_completion, "_PATIENCE", PATIENCE)
     shell = SimpleNamespace(user_ns={}, user_ns_hidden={}, execution_count=1)
     notebook = Notebook(shell, NotebookService())
 

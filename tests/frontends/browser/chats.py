@@ -2,17 +2,27 @@
 
 import re
 
-from playwright.sync_api import BrowserContext, Dialog, Locator, Page, Request, WebSocket, expect
+from playwright.sync_api import BrowserContext, Dialog, JSHandle, Locator, Page, Request, WebSocket, expect
 
 from tests.frontends.browser.conductor import PATIENCE
 from tests.frontends.lab import Lab
 
-expect.set_options(timeout=PATIENCE * 1000)
 _DONE = re.compile(r"\[\d+\]")
 _READY = """() => {
     const context = globalThis.jupyterapp?.shell.currentWidget?.sessionContext;
     return context?.isReady && context.session?.kernel?.connectionStatus === 'connected' && context.session.kernel.status === 'idle';
 }"""
+_INSIDE = "([cells, at]) => document.querySelectorAll(cells)[at]?.contains(document.activeElement)"
+_LOOK_OUT = """(root, label) => {
+    const found = {seen: false};
+    new MutationObserver(() => {
+        found.seen ||= [...root.querySelectorAll('button')].some(button => button.textContent.trim() === label);
+    }).observe(root, {subtree: true, childList: true, characterData: true});
+    return found;
+}"""
+_CELLS = ".jp-Notebook .jp-CodeCell"
+TOOK = r"(\d\.\d s|\d+ s|\d+ min( \d+ s)?)"
+"""How long something took, in the words of the chat, however slow the machine is."""
 _ADDRESS = {"lab": "lab/tree", "notebook": "notebooks"}
 
 
@@ -42,6 +52,13 @@ class Chat:
     def answer(self) -> Locator:
         """The text of the newest answer."""
         return self.last.locator(".answer .markdown")
+
+    def look_out(self, label: str) -> JSHandle:
+        """Look out from now on for a button that has this label only for a moment; `seen` waits until it had."""
+        return self.root.evaluate_handle(_LOOK_OUT, label)
+
+    def seen(self, looked_for: JSHandle) -> None:
+        self.page.wait_for_function("found => found.seen", arg=looked_for)
 
     def focused(self) -> str:
         """What has the focus inside: its class, label or text."""
@@ -95,18 +112,24 @@ class Notebook:
 
     @property
     def cells(self) -> Locator:
-        return self.page.locator(".jp-Notebook .jp-CodeCell")
+        return self.page.locator(_CELLS)
 
     def start(self, code: str) -> Locator:
         """Run code in a new last cell."""
+        at = self.cells.count()
         self.page.locator(".jp-Notebook-footer").click()
-        cell = self.cells.last
-        count = self.cells.count()
-        cell.locator(".cm-content").click()
+        expect(self.cells).to_have_count(at + 1)
+        self.page.wait_for_function(
+            _INSIDE, arg=[_CELLS, at]
+        )  # the notebook gives a new cell the focus when it is made
+        cell = self.cells.nth(at)
+        editor = cell.locator(".cm-content")
+        editor.click()
+        expect(editor).to_be_focused()
         self.page.keyboard.insert_text(code)
-        expect(cell.locator(".cm-content")).to_contain_text(code.split("\n")[0])
+        expect(editor).to_contain_text(code.split("\n")[0])
         self.page.keyboard.press("Control+Enter")
-        return self.cells.nth(count - 1)
+        return cell
 
     def run(self, code: str) -> Locator:
         """Run code and wait for its end."""

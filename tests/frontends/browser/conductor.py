@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes.upstream import DONE, Exchange, FakeUpstream, chunk, usage_chunk
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """The longest wait for anything, in seconds."""
 
 

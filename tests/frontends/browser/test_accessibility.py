@@ -32,8 +32,9 @@ def axe(notebook: Notebook) -> Notebook:
 
 
 def load_axe(notebook: Notebook) -> None:
-    """Have axe in the page."""
+    """Have axe in the page, in which nothing is on its way from one colour to another when axe looks."""
     assert _AXE.is_file(), "axe is missing: run `npm ci` in jupyter_extension/."
+    notebook.page.emulate_media(reduced_motion="reduce")
     if notebook.page.evaluate("() => !window.axe"):
         notebook.page.evaluate(f"() => {{ const define = undefined, module = undefined; {_AXE.read_text()} }}")
 
@@ -48,7 +49,7 @@ def accessible(notebook: Notebook, chat: Chat) -> None:
 
 
 def test_an_empty_chat_and_an_answer_under_way(axe: Notebook, conductor: Conductor) -> None:
-    chat, answer = axe.chat("hands"), conductor.next()
+    chat, answer, second = axe.chat("hands"), conductor.next(), conductor.next()
     accessible(axe, chat)
     chat.send("Which region leads?")
     answer.say(
@@ -62,6 +63,8 @@ def test_an_empty_chat_and_an_answer_under_way(axe: Notebook, conductor: Conduct
     accessible(axe, chat)
     chat.button("Stop").click()
     expect(chat.turns.first).to_contain_text("Stopped")
+    second.say("South.").end()
+    expect(chat.foot).to_contain_text("20 tokens")
     accessible(axe, chat)
 
 

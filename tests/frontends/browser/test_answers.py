@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.frontends.browser.chats import Notebook
+from tests.frontends.browser.chats import TOOK, Notebook
 from tests.frontends.browser.conductor import Conductor
 
 pytestmark = pytest.mark.browser
@@ -24,12 +24,12 @@ def test_an_answer_grows_as_the_model_speaks(notebook: Notebook, conductor: Cond
     expect(chat.answer().locator("td").last).to_have_css("text-align", "right")
     expect(chat.answer().locator("pre")).to_have_text("sum(s")
     expect(chat.answer().locator("pre .caret")).to_have_count(1)
-    expect(chat.foot).to_have_text(re.compile(r"Writing · ~\d+ tokens · \d\.\d s"))
+    expect(chat.foot).to_have_text(re.compile(rf"Writing · ~\d+ tokens · {TOOK}"))
     answer.say("ales)\n```\n")
     expect(chat.answer().locator("pre")).to_have_text("sum(sales)")
     before = chat.frame.bounding_box()
     answer.end()
-    expect(chat.foot).to_have_text(re.compile(r"20 tokens · \d\.\d s"))
+    expect(chat.foot).to_have_text(re.compile(rf"20 tokens · {TOOK}"))
     expect(chat.root.locator(".caret")).to_have_count(0)
     assert chat.frame.bounding_box() == before
     expect(chat.draft).to_be_focused()
@@ -39,8 +39,10 @@ def test_code_is_copied_and_put_into_a_new_cell(notebook: Notebook, conductor: C
     chat = notebook.chat("analyst")
     conductor.next().say("```python\nx = 6 * 7\nx\n```").end()
     chat.send("How?")
+    expect(chat.foot).to_contain_text("20 tokens")
+    copied = chat.look_out("Copied")
     chat.button("Copy").click()
-    expect(chat.button("Copied")).to_be_visible()
+    chat.seen(copied)
     assert notebook.page.evaluate("() => navigator.clipboard.readText()") == "x = 6 * 7\nx"
     cells = notebook.cells.count()
     chat.button("Insert").click()
@@ -54,7 +56,7 @@ def test_a_stopped_answer_is_kept_and_can_be_given_again(notebook: Notebook, con
     answer.say("North, I th")
     expect(chat.answer()).to_have_text("North, I th")
     chat.button("Stop").click()
-    expect(chat.foot).to_have_text(re.compile(r"Stopped · ~?\d+ tokens · \d\.\d s"))
+    expect(chat.foot).to_have_text(re.compile(rf"Stopped · ~?\d+ tokens · {TOOK}"))
     answer.left()
     expect(chat.answer()).to_have_text("North, I th")
     conductor.next().say("It is South.").end()
@@ -65,7 +67,7 @@ def test_a_stopped_answer_is_kept_and_can_be_given_again(notebook: Notebook, con
 
 def test_a_question_is_sent_again_in_its_place_or_in_a_fork(notebook: Notebook, conductor: Conductor) -> None:
     chat = notebook.chat("analyst")
-    for question, reply in (("One?", "First."), ("Two?", "Second."), ("Three?", "Third.")):
+    for question, reply in (("One of three?", "First."), ("Two?", "Second."), ("Three?", "Third.")):
         conductor.next().say(reply).end()
         chat.send(question)
         expect(chat.answer()).to_have_text(reply)
@@ -87,7 +89,7 @@ def test_a_question_is_sent_again_in_its_place_or_in_a_fork(notebook: Notebook, 
     expect(chat.answer()).to_have_text("Forked.")
     expect(chat.turns).to_have_count(2)
     chat.root.locator(".session-button").click()
-    expect(chat.popover.get_by_role("option", name="One?")).to_have_count(2)
+    expect(chat.popover.get_by_role("option", name="One of three?")).to_have_count(2)
     notebook.page.keyboard.press("Escape")
 
 

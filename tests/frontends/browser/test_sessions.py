@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.frontends.browser.chats import Chat, Notebook
-from tests.frontends.browser.conductor import Conductor
+from tests.frontends.browser.conductor import PATIENCE, Conductor
 from tests.frontends.lab import Lab
 
 pytestmark = pytest.mark.browser
@@ -17,6 +17,12 @@ _AGREE = """([chat, before]) => {
     return total !== before && total === chat.querySelector('.meter').innerText.split('/')[0].trim();
 }"""
 """The inspector and the meter tell the same number, which is a new one; they do not change at the same moment."""
+
+TAKEN_IN = f"""import time
+until = time.monotonic() + {PATIENCE}
+while chat.memory.memory.pending:
+    assert time.monotonic() < until
+    time.sleep(0.02)"""
 
 
 def _say(chat: Chat, conductor: Conductor, question: str, reply: str) -> None:
@@ -105,6 +111,7 @@ def test_memories_are_searched_corrected_forgotten_and_put_back(notebook: Notebo
     _menu(chat, "End session…")
     chat.popover.get_by_role("button", name="End session").click()
     expect(chat.root.locator(".closed")).to_contain_text("This session has ended.")
+    notebook.run(TAKEN_IN)  # the session is over before the last of it is remembered
     chat.button("Memory").click()
     chat.side.get_by_role("tab", name="Long-term").click()
     memories = chat.side.locator(".memory")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from tests.frontends.lab import Lab
 pytestmark = pytest.mark.browser
 
 
-def _until_gone(chat: Chat, key: str) -> None:
+def _press_until_heard(chat: Chat, key: str) -> None:
     """A card is deaf for a moment to what may have been meant for the composer."""
-    while chat.approval.count():
-        if chat.focused().startswith("approval"):
-            chat.page.keyboard.press(key)
+    until = time.monotonic() + PATIENCE
+    while chat.root.evaluate("root => root.querySelector('.approval button:enabled') !== null"):
+        assert time.monotonic() < until, "The card stays deaf."
+        assert chat.focused() == "approval"
+        chat.page.keyboard.press(key)
         chat.page.wait_for_timeout(50)
+    expect(chat.approval).to_have_count(0)
 
 
 def test_a_command_is_shown_whole_and_runs_after_a_yes(notebook: Notebook, conductor: Conductor) -> None:
@@ -34,7 +38,7 @@ def test_a_command_is_shown_whole_and_runs_after_a_yes(notebook: Notebook, condu
     assert subject.evaluate("element => element.scrollWidth <= element.clientWidth")
     assert chat.focused() == "approval"
     conductor.next().say("It ran.").end()
-    _until_gone(chat, "a")
+    _press_until_heard(chat, "a")
     expect(chat.answer()).to_have_text("It ran.")
     row = chat.last.locator(".tool-row")
     expect(row).to_contain_text("printf")
@@ -50,7 +54,7 @@ def test_a_file_is_not_written_after_a_no(notebook: Notebook, conductor: Conduct
     expect(chat.approval).to_contain_text("no.txt")
     expect(chat.approval.locator(".approval-content")).to_contain_text("two")
     answer = conductor.next()
-    _until_gone(chat, "d")
+    _press_until_heard(chat, "d")
     assert answer.asked()["messages"][-1]["content"] == "The user did not allow this call."
     answer.say("Then not.").end()
     expect(chat.answer()).to_have_text("Then not.")
@@ -66,6 +70,9 @@ def test_an_approval_out_of_view_is_announced_and_found(notebook: Notebook, cond
     chat.draft.fill("something typed")
     chat.last.hover()
     notebook.page.mouse.wheel(0, -5000)
+    notebook.page.wait_for_function(
+        "root => root.querySelector('.transcript').scrollTop === 0", arg=chat.root.element_handle()
+    )
     answer.call("execute_command", command="true")
     strip = chat.root.locator(".strip")
     expect(strip).to_contain_text("Approval needed")

@@ -14,7 +14,7 @@ from tests.frontends.lab import Lab
 
 pytestmark = pytest.mark.browser
 
-HOLD = "from pathlib import Path\nimport time\nwhile not Path({gate!r}).exists():\n    time.sleep(0.01)"
+HOLD = "from pathlib import Path\nimport time\nprint('held', flush=True)\nwhile not Path({gate!r}).exists():\n    time.sleep(0.01)"
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_view_of_its_own_in_jupyterlab_keeps_the_draft(notebook: Notebook, con
 
 def test_a_message_waits_for_a_cell_and_says_so(notebook: Notebook, conductor: Conductor, gate: Path) -> None:
     chat, answer = notebook.chat("analyst"), conductor.next()
-    notebook.start(HOLD.format(gate=str(gate)))
+    _hold(notebook, gate)
     chat.send("Hi")
     notice = chat.root.locator(".notice")
     expect(notice).to_have_text("The kernel is busy with a cell. Your message goes out when it is done.")
@@ -100,7 +100,7 @@ def test_an_answer_goes_on_and_stops_at_once_while_a_cell_holds_the_kernel(
     chat.send("Hi")
     answer.say("one ")
     expect(chat.answer()).to_have_text("one")
-    notebook.start(HOLD.format(gate=str(gate)))
+    _hold(notebook, gate)
     expect(chat.root.locator(".notice")).to_have_text("The kernel is busy with a cell.")
     answer.say("two")
     expect(chat.answer()).to_have_text("one two")
@@ -129,9 +129,15 @@ def test_a_restarted_kernel_leaves_the_draft_and_takes_no_message(
     notebook.page.close()
 
 
+def _hold(notebook: Notebook, gate: Path) -> None:
+    """Let a cell hold the kernel, which has it when this returns."""
+    expect(notebook.start(HOLD.format(gate=str(gate))).locator(".jp-OutputArea-output")).to_have_text("held")
+
+
 def _restart(server: Lab, name: str) -> None:
     headers = {"Authorization": "token secret"}
-    with urllib.request.urlopen(urllib.request.Request(server.url + "api/sessions", headers=headers)) as answer:
+    sessions = urllib.request.Request(server.url + "api/sessions", headers=headers)
+    with urllib.request.urlopen(sessions, timeout=PATIENCE) as answer:
         [session] = [each for each in json.loads(answer.read()) if each["path"] == name]
     again = urllib.request.Request(
         f"{server.url}api/kernels/{session['kernel']['id']}/restart", b"", headers, method="POST"
