@@ -31,6 +31,7 @@ agents:
   assistant: {{streaming: {{heartbeat: 200ms, resume_grace: 30s}}}}
   hasty: {{streaming: {{heartbeat: 200ms, resume_grace: 400ms}}}}
   patient: {{streaming: {{heartbeat: 200ms, resume_grace: 3s}}}}
+  silent: {{streaming: {{heartbeat: 60s}}}}
   chatbot:
     reasoning: {{enable_streaming: true}}
     memory:
