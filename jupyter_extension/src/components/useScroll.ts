@@ -40,7 +40,8 @@ export function useScroll(store: Store, box: { current: HTMLElement | null }, co
     const moved = () => {
       // Text that came at the same moment is not the person's scrolling.
       if (scroller.scrollHeight !== height) return settle();
-      stick.current = left() <= NEAR;
+      // Whoever scrolls up, however little, wants to stay there.
+      stick.current = left() <= (scroller.scrollTop < store.view.ui.scroll.top ? 1 : NEAR);
       setAtEnd(stick.current || endsInView());
       store.view.ui.scroll.top = scroller.scrollTop;
       store.view.ui.scroll.stick = stick.current;

@@ -60,6 +60,15 @@ class Chat:
     def seen(self, looked_for: JSHandle) -> None:
         self.page.wait_for_function("found => found.seen", arg=looked_for)
 
+    def until(self, condition: str) -> None:
+        """Wait until this is true of `at`, the transcript; `left` is how much of it is below the view, in px."""
+        self.page.wait_for_function(
+            f"""root => {{ const at = root.querySelector('.transcript');
+                const left = at.scrollHeight - at.scrollTop - at.clientHeight;
+                return {condition}; }}""",
+            arg=self.root.element_handle(),
+        )
+
     def focused(self) -> str:
         """What has the focus inside: its class, label or text."""
         return str(

@@ -65,6 +65,32 @@ def test_a_stopped_answer_is_kept_and_can_be_given_again(notebook: Notebook, con
     expect(chat.turns).to_have_count(1)
 
 
+def test_a_reader_who_scrolls_up_a_little_stays_there_until_they_come_back(
+    notebook: Notebook, conductor: Conductor
+) -> None:
+    chat = notebook.chat("analyst", ", height=320")
+    answer = conductor.next().say(paragraphs(0, 30))
+    chat.send("Tell me all")
+    expect(chat.answer()).to_contain_text("Paragraph 29.")
+    chat.until("left < 1")
+    chat.root.locator(".transcript").hover()
+    notebook.page.mouse.wheel(0, -20)
+    chat.until("left > 15")
+    answer.say(paragraphs(30, 40))
+    expect(chat.answer()).to_contain_text("Paragraph 39.")
+    chat.until("left > 200")
+    notebook.page.mouse.wheel(0, 5000)
+    chat.until("left < 1")
+    answer.say(paragraphs(40, 50)).end()
+    expect(chat.answer()).to_contain_text("Paragraph 49.")
+    expect(chat.foot).to_contain_text("tokens")
+    chat.until("left < 1")
+
+
+def paragraphs(first: int, end: int) -> str:
+    return "".join(f"Paragraph {number}.\n\n" for number in range(first, end))
+
+
 def test_a_question_is_sent_again_in_its_place_or_in_a_fork(notebook: Notebook, conductor: Conductor) -> None:
     chat = notebook.chat("analyst")
     for question, reply in (("One of three?", "First."), ("Two?", "Second."), ("Three?", "Third.")):

@@ -70,9 +70,7 @@ def test_an_approval_out_of_view_is_announced_and_found(notebook: Notebook, cond
     chat.draft.fill("something typed")
     chat.last.hover()
     notebook.page.mouse.wheel(0, -5000)
-    notebook.page.wait_for_function(
-        "root => root.querySelector('.transcript').scrollTop === 0", arg=chat.root.element_handle()
-    )
+    chat.until("at.scrollTop === 0")
     answer.call("execute_command", command="true")
     strip = chat.root.locator(".strip")
     expect(strip).to_contain_text("Approval needed")
