@@ -317,7 +317,8 @@ class Conversation:
 
     async def look_at_session(self) -> None:
         """Show the title, which may be new, and the time."""
-        if self.session is not None:
-            session = await self.service.get_session(self.info.name, self.session.session_id)
-            if self.session is not None and session.session_id == self.session.session_id:
+        while (before := self.session) is not None:
+            session = await self.service.get_session(self.info.name, before.session_id)
+            if self.session is before:  # otherwise what has been shown meanwhile may be newer
                 self._head(session)
+                return

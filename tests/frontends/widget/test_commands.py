@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -12,7 +14,9 @@ from pydantic import BaseModel
 from hector_nb.errors import ModelRateLimited, ModelRefused, ModelUnavailable
 from hector_nb.frontends.widget import protocol
 from hector_nb.messages import ToolCall
+from hector_nb.runtime.sessions import UserSessions
 from hector_nb.service import SendMessage, SessionService, collect
+from hector_nb.sessions import Session
 from tests.frontends.widget.world import View, World
 
 COMMAND = ToolCall(call_id="c", name="execute_command", arguments={"command": "echo hi"})
@@ -80,6 +84,30 @@ def test_a_session_is_stored_with_its_first_message(world: World) -> None:
     told(view, "Hi", 1)
     [session] = world.ask(lambda service: service.list_sessions()).items
     assert (session.session_id, session.title) == (view.state["session"]["session_id"], "Mine")
+
+
+def test_a_new_title_is_not_replaced_by_what_was_read_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.agent("assistant", ["Hello"], ["Hello again"])
+    view = world.chat()
+    told(view, "Hi", 1)
+    read, gate = UserSessions.get_session, asyncio.Event()
+    reading, renaming = threading.Event(), threading.Event()
+
+    async def slowly(*names: Any) -> Session:
+        session = await read(*names)
+        if not renaming.is_set():
+            reading.set()
+            await gate.wait()
+        return session
+
+    monkeypatch.setattr(UserSessions, "get_session", slowly)
+    told(view, "Hi again", 2)
+    assert reading.wait(30)
+    renaming.set()
+    view.ask("rename", title="Mine")
+    world.release(gate)
+    view.ask("sessions", query="", cursor=None)
+    assert view.state["session"]["title"] == "Mine"
 
 
 def test_try_again_asks_the_question_in_its_place(world: World) -> None:
