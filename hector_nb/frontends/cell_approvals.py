@@ -94,7 +94,7 @@ class CellApprovals:
 
     def _ask(self, approval: Approval, turn: Decides, card: Card) -> None:
         try:
-            word = ask_until(turn.decided(approval.call_id), lambda: _read(approval, turn))
+            word = _read(approval, turn)
         except (EOFError, NotImplementedError):
             self._settle(Word(decision="deny"), approval, turn, card, "Denied: nobody to ask", _ALONE)
         except KeyboardInterrupt:
@@ -170,9 +170,15 @@ class CardInTerminal:
 
 
 def _read(approval: Approval, turn: Decides) -> Word:
-    """A word that the engine accepts."""
+    """A word that the engine accepts. The question is over when it is read: from then on, one that is heard of may be this one.
+
+    Raises:
+        TakenBack: there is a word of somebody else.
+        ApprovalNotFound: as above, or it is too late.
+        Conflict: as above.
+    """
     while True:
-        word = read_word(approval.arguments, read=input, say=_say)
+        word = ask_until(turn.decided(approval.call_id), lambda: read_word(approval.arguments, read=input, say=_say))
         try:
             turn.decide(approval.call_id, word.decision, word.edited)
         except InvalidRequest as error:
