@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import sys
@@ -9,11 +10,19 @@ import time
 from unittest import mock
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from rich.console import Console
 
+from hector_nb.errors import Conflict
 from hector_nb.events import ApprovalAsked
+from hector_nb.frontends.cli.approving import Question
+from hector_nb.frontends.cli.person import PersonAtTerminal
 from hector_nb.frontends.connect import open_service
 from hector_nb.service import SendMessage
 from tests.cli.terminal import code
+from tests.stores.making import make_approval
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals need a Unix")
 
@@ -195,6 +204,23 @@ def test_what_was_typed_before_the_question_does_not_answer_it(coder, start):
     child.expect(CHOICES)
     child.send("n\r")
     child.expect("Denied\\.")
+
+
+def test_whoever_answers_when_somebody_else_has_is_told_so():
+    async def submit(_):
+        raise Conflict("somebody was faster")
+
+    async def ask():
+        with create_pipe_input() as typed, create_app_session(input=typed, output=DummyOutput()):
+            typed.send_text("y\r")
+            async with asyncio.timeout(30):
+                await PersonAtTerminal(Console(file=screen)).ask(
+                    Question(approval=make_approval(), agent="coder", session_id="s"), submit
+                )
+
+    screen = io.StringIO()
+    asyncio.run(ask())
+    assert screen.getvalue().rstrip().endswith("Decided elsewhere, or too late.")
 
 
 def let_through(gate):

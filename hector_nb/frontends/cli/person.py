@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hector_nb.approvals import Approval
-from hector_nb.errors import InvalidRequest
+from hector_nb.errors import ApprovalNotFound, Conflict, InvalidRequest
 from hector_nb.frontends.asking import Word, question, time_left, visible, visible_line
 from hector_nb.frontends.cli.approving import Question, Submit, print_call, told
 from hector_nb.frontends.cli.keys import forget_keys
@@ -54,6 +54,9 @@ class PersonAtTerminal:
             except InvalidRequest as error:
                 word = await self._corrected(asked.approval, word, error.message)
                 continue
+            except (ApprovalNotFound, Conflict):
+                self._tell(self._dismissed or "Decided elsewhere, or too late.")
+                return
             if word.always:
                 self._allowed.add(asked.permission)
             self._tell(told(word.decision, edited=word.edited is not None, always=word.always))
