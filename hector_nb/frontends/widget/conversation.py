@@ -225,9 +225,11 @@ class Conversation:
             await self._belonging.claim(self.service, session)
         request = SendMessage(message=text, session_id=session.session_id, on_disconnect="continue")
         stream = await self.service.stream_message(self.info.name, request)
-        self._own_turns.add(stream.turn_id)
+        ended = self._own_turns.add(stream.turn_id)
         self.complain(None)
         self.show_turn(stream.turn_id, text=text, status="queued" if self.busy else "waiting")
+        if isinstance(ended, TurnFailed):
+            self._trying_again.failed(stream.turn_id, ended)
         self.outbox.tell()
         await stream.__aexit__(None, None, None)  # it is read by following the session
 
@@ -305,7 +307,7 @@ class Conversation:
     def _see_end(self, turn_id: str, event: Event) -> None:
         if isinstance(event, TurnDone) and self.history is not None:
             self.history.note(event.message_id, turn_id)
-        own = self._own_turns.end(turn_id)
+        own = self._own_turns.end(turn_id, event)
         self._remembering.refresh(())
         self.spawn(self.look_at_session())
         if isinstance(event, TurnFailed):

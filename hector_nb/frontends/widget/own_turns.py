@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from hector_nb.errors import HectorError
+from hector_nb.events import Event
 from hector_nb.frontends.widget.hold import MainThreadHold
 from hector_nb.sessions import Session
 
@@ -22,17 +23,23 @@ class OwnTurns:
         self._chat = chat
         self._hold = hold
         self._shown: set[str] = set()
+        self._ended: tuple[str, Event] | None = None
+        """The turn that was over last, and how it ended."""
 
-    def add(self, turn_id: str) -> None:
-        """This chat began a turn."""
+    def add(self, turn_id: str) -> Event | None:
+        """This chat began a turn. Returns its last event if it is over already: a server may tell followers before the sender."""
+        if self._ended is not None and self._ended[0] == turn_id:
+            return self._ended[1]
         self._hold.add(turn_id)
         self._shown.add(turn_id)
+        return None
 
-    def end(self, turn_id: str) -> bool:
+    def end(self, turn_id: str, event: Event) -> bool:
         """A turn that was shown is over. Returns whether it was one of these."""
         own = turn_id in self._shown
         self._shown.discard(turn_id)
         self._hold.remove(turn_id)
+        self._ended = turn_id, event
         return own
 
     def leave(self, session: Session) -> None:
