@@ -14,7 +14,7 @@ from hector_nb.client.connection import Connection
 from hector_nb.client.sessions import RemoteSessions
 from hector_nb.events import LoggedEvent, TextDelta, TurnDone, TurnFailed, TurnReset
 from hector_nb.service import SendMessage, SessionService, TurnStream
-from tests.proof.lines import Line
+from tests.proof.lines import Line, received
 from tests.proof.serving import WITHIN
 from tests.runtime.grpc_client import GrpcSessions
 
@@ -168,7 +168,7 @@ class SocketReading(Reading):
         self.socket = socket
 
     async def step(self) -> bool:
-        message = await self.socket.receive()
+        message = await received(self.socket)
         if message.type is not aiohttp.WSMsgType.TEXT:
             return False
         frame = json.loads(message.data)

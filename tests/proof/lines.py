@@ -4,12 +4,20 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
 
 WITHIN = 25.0
 _ID = re.compile(r"(turn_\w+):(\d+)(?:\+(\d+))?")
+
+
+async def received(socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
+    """What came on a WebSocket, also behind a ping that cannot be answered any more."""
+    while True:
+        with suppress(aiohttp.ClientConnectionResetError):
+            return await socket.receive()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from hector_nb.runtime.intervals import DEAD_AFTER
 from tests.fakes.upstream import answer
-from tests.proof.lines import Copy
+from tests.proof.lines import Copy, received
 from tests.proof.serving import WITHIN, Dictation, Server, Site, asked, stalling
 
 pytestmark = pytest.mark.anyio
@@ -246,7 +246,7 @@ async def test_a_polite_end_keeps_what_was_said_and_does_not_take_long(site: Sit
         code, seconds = await asyncio.to_thread(first.stop)
         assert (code, first.errors.read_text()) == (0, "")
         assert seconds < 15
-        said = await socket.receive()
+        said = await received(socket)
         assert (said.type, said.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     writer.close()
     copy = await Copy().read(line)
