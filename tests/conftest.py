@@ -51,6 +51,11 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, for much of the time is waited for others."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files begin first, so that no process works alone in the end.
 
