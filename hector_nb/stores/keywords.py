@@ -6,6 +6,7 @@ anything of what others gave. That is why FTS5's own index, which counts over ev
 """
 
 import math
+import os
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -28,16 +29,29 @@ _MOST_ASKED = 64
 _DIGITS = 6
 
 
-class _Stemmer(threading.local):
-    """SQLite's Porter stemmer; a connection, and what belongs to it, is used in one thread."""
+class _Stemmer:
+    """SQLite's Porter stemmer, which one thread uses at a time.
+
+    Threads do not have one each: what belongs to a thread is taken apart in a forked child, and there closing a connection may hang.
+    """
 
     def __init__(self) -> None:
         self._tokenizer = apsw.Connection(":memory:").fts5_tokenizer("porter", ["ascii"])
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._unlock)
 
     def stems(self, words: list[str]) -> list[str]:
         text = " ".join(words).encode()
-        found = self._tokenizer(text, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False)
+        with self._lock:
+            found = self._tokenizer(
+                text, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
+            )
         return [str(stem) for stem in found]
+
+    def _unlock(self) -> None:
+        """In a child there is no thread that could do so."""
+        self._lock = threading.Lock()
 
 
 _stemmer = _Stemmer()

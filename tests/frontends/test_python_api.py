@@ -307,22 +307,44 @@ def test_an_interrupt_stops_the_turn_of_a_script_which_ends_in_time(
     assert (done.stdout, done.returncode) == ("Half\ninterrupted cancelled\nHalf\n", 0), done.stderr
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_after_a_fork_the_child_is_told_to_connect_again(hector: Hector) -> None:
-    read, write = os.pipe()
+_FORKS = """
+import os, threading
+import hector_nb
+from hector_nb.errors import HectorError
+
+def talk():
+    while not over.is_set():
+        hector.session("keeper").send("My sister Clara keeps bees in Lyon.")
+
+hector, over = hector_nb.connect(), threading.Event()
+talking = threading.Thread(target=talk)
+hector.session("keeper").send("My sister Clara keeps bees in Lyon.")
+talking.start()
+for _ in range(50):
     child = os.fork()
     if child == 0:
         try:
             hector.agents()
         except HectorError as error:
-            os.write(write, str(error).encode())
+            os._exit(7 if "another process" in str(error) else 1)
         finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    assert b"another process" in os.read(read, 1000)
-    os.close(read)
-    os.close(write)
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+over.set()
+talking.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_that_is_forked_in_the_midst_of_work_goes_on_and_is_told_to_connect_again(
+    config: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_FORKS)
+    environment = {**os.environ, "HECTOR_CONFIG": str(config), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", str(script)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("7\n" * 50, 0), done.stderr
 
 
 @pytest.mark.anyio
